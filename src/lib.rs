@@ -1,0 +1,1 @@
+//! pglens reads PostgreSQL logs.
