@@ -1,1 +1,5 @@
-//! pglens reads PostgreSQL logs.
+//! pglens: from a PostgreSQL log to the statements that an application should not have sent.
+
+pub mod units;
+
+pub mod log;
