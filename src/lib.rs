@@ -1,1 +1,2 @@
 //! pglens reads PostgreSQL logs.
+pub mod sql;
