@@ -237,9 +237,11 @@ impl<'a> Reader<'a> {
         })
     }
 
+    /// A name, or the placeholder that normalising made of one.
     fn next_is_name(&self, ahead: usize) -> bool {
         let token = self.tokens.get(self.at + ahead);
         token.is_some_and(|token| matches!(token.kind, TokenKind::Word | TokenKind::Quoted))
+            || self.text(ahead) == b"?"
     }
 
     fn push(&mut self, kind: ItemKind, token: Token) {
@@ -422,13 +424,34 @@ impl<'a> Reader<'a> {
                 self.symbol(b"<>");
                 self.at += 1;
             }
-            // A placeholder of our own output, or of a driver: the operator `?` has a left operand.
-            b"?" if self.operand_expected(0) => {
+            b"?" if self.is_placeholder() => {
                 self.value(Form::Parameter, token.text(self.sql));
                 self.at += 1;
             }
             _ => self.push(ItemKind::Symbol, token),
         }
+    }
+
+    /// Is the `?` here a placeholder, of our own output or of a driver? The operator `?` has operands on both
+    /// sides.
+    fn is_placeholder(&self) -> bool {
+        if self.operand_expected(0) {
+            return true;
+        }
+        let Some(next) = self.tokens.get(self.at + 1) else { return true };
+        let text = next.text(self.sql);
+        let operand = match next.kind {
+            TokenKind::Word => {
+                let lower = text.to_ascii_lowercase();
+                matches!(role(&lower), Role::Array | Role::Cast)
+                    || (names_a_type(&lower) && matches!(role(&lower), Role::Operand | Role::TypeHead))
+            }
+            TokenKind::Quoted => true,
+            TokenKind::Operator => text == b"?",
+            TokenKind::Punctuation => text == b"(",
+            _ => next.is_value(),
+        };
+        !operand
     }
 
     fn punctuation(&mut self, token: Token) {

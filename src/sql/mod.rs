@@ -5,19 +5,109 @@
 
 mod canonical;
 mod hash;
+mod kind;
 mod lexer;
 mod literal;
+mod normalise;
 mod params;
+mod tags;
 mod types;
 mod words;
 
+use std::borrow::Cow;
+
 pub use hash::Fingerprint;
+pub use kind::{Kind, kind};
 pub use lexer::{Lexer, Token, TokenKind};
 pub use params::{Param, Params};
+pub use tags::{Tags, tags};
 
-/// For now.
-pub fn reference(sql: &[u8]) -> (Fingerprint, String) {
+/// What one pass over a statement yields.
+#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+pub struct Digest {
+    /// The statement without its values.
+    pub fingerprint: Fingerprint,
+    /// The values alone; `None` when a `$n` is not known, or its value was cut short in the log. With equal
+    /// fingerprints, equal hashes mean that the same question was asked.
+    pub params: Option<u64>,
+    /// Rows of an INSERT's VALUES, 1 for an INSERT of another form, 0 for everything else.
+    pub rows: u32,
+    /// There is at least one value.
+    pub has_values: bool,
+    /// The text ends inside a literal, a quoted name or a comment.
+    pub truncated: bool,
+    /// There is a comment: tags are worth looking for.
+    pub comments: bool,
+}
+
+/// Fingerprint and parameter hash of a statement; `params` are the values of its `$1`, `$2`, … if logged.
+pub fn digest(sql: &[u8], params: Option<&Params<'_>>) -> Digest {
+    reference(sql, params)
+}
+
+/// What [`digest`] must say, found the slow and obvious way. For tests and fuzzing.
+pub fn reference(sql: &[u8], params: Option<&Params<'_>>) -> Digest {
     let canonical = canonical::canonical(sql);
-    let text: Vec<_> = canonical.items.iter().map(|i| String::from_utf8_lossy(i.text).to_string()).collect();
-    (canonical.fingerprint(), text.join(" "))
+    let known = params.filter(|params| params.is_complete());
+    Digest {
+        fingerprint: canonical.fingerprint(),
+        params: canonical.params(known),
+        rows: canonical.rows,
+        has_values: !canonical.literals.is_empty(),
+        truncated: canonical.truncated,
+        comments: canonical.comments,
+    }
+}
+
+/// The statement for people, at most `max_len` bytes: keywords in upper case, names as written, `?` for each
+/// value, no comments. It never holds a literal.
+pub fn normalise(sql: &[u8], max_len: usize) -> String {
+    normalise::text(&canonical::canonical(sql), max_len)
+}
+
+/// One value that a placeholder replaced.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Value<'a> {
+    /// Which placeholder of the normalised text, counted from 0. A folded list has many values in one.
+    pub placeholder: usize,
+    /// What was asked.
+    pub content: Content<'a>,
+}
+
+/// A value's content.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Content<'a> {
+    /// Its text, unescaped.
+    Text(Cow<'a, [u8]>),
+    /// NULL.
+    Null,
+    /// A parameter that was not logged.
+    Unknown,
+}
+
+/// The values of a statement in the order of the parameter hash.
+pub fn values<'a>(sql: &'a [u8], params: Option<&Params<'a>>) -> Vec<Value<'a>> {
+    let canonical = canonical::canonical(sql);
+    let mut ordinal = 0;
+    let ordinals: Vec<usize> = canonical
+        .items
+        .iter()
+        .map(|item| {
+            ordinal += usize::from(item.kind == canonical::ItemKind::Value);
+            ordinal.saturating_sub(1)
+        })
+        .collect();
+    canonical
+        .literals
+        .iter()
+        .zip(&canonical.slots)
+        .map(|(literal, slot)| Value {
+            placeholder: ordinals[*slot],
+            content: match literal.value(params) {
+                Ok(Some(text)) => Content::Text(text),
+                Ok(None) => Content::Null,
+                Err(_) => Content::Unknown,
+            },
+        })
+        .collect()
 }

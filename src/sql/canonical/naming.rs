@@ -75,10 +75,15 @@ impl Reader<'_> {
     /// A name that stands for a value.
     pub(super) fn varying_name(&mut self) {
         if self.next_is_name(0) {
-            let text = self.text(0);
-            self.value(Form::Name, text);
-            self.at += 1;
+            self.name_value(Form::Name);
         }
+    }
+
+    /// The next token is a value in the given form; a placeholder stays one.
+    fn name_value(&mut self, form: Form) {
+        let text = self.text(0);
+        self.value(if text == b"?" { Form::Parameter } else { form }, text);
+        self.at += 1;
     }
 
     fn varying_name_or(&mut self, keyword: &str) {
@@ -141,6 +146,7 @@ impl Reader<'_> {
         let counts = |reader: &Self, ahead: usize| {
             reader.next_is(ahead, "all")
                 || reader.text(ahead) == b"-"
+                || (reader.text(ahead) == b"?" && reader.next_is_name(ahead + 1))
                 || reader.tokens.get(reader.at + ahead).is_some_and(|token| token.kind == TokenKind::Number)
         };
         if self.next_is(0, "forward") && counts(self, 1) {
@@ -154,10 +160,8 @@ impl Reader<'_> {
         } else if !counts(self, 0) {
             self.keyword(b"NEXT");
         }
-        if self.next_is(0, "all") && self.next_is_name(1) {
-            let text = self.text(0);
-            self.value(Form::Name, text);
-            self.at += 1;
+        if self.text(0) == b"?" && self.next_is_name(1) || self.next_is(0, "all") && self.next_is_name(1) {
+            self.name_value(Form::Name);
         } else if counts(self, 0) && !self.next_is(0, "all") {
             let negative = self.text(0) == b"-";
             self.at += usize::from(negative);
@@ -211,6 +215,7 @@ impl Reader<'_> {
                     self.value(form, text);
                     self.at += 1;
                 }
+                _ if text == b"?" => self.name_value(Form::Name),
                 _ if token.is_value() => self.literal(token),
                 TokenKind::Operator if text == b"-" => {
                     self.at += 1;
