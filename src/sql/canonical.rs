@@ -68,6 +68,16 @@ impl Canonical<'_> {
         Fingerprint(chain.seal())
     }
 
+    /// For each item, its number among the placeholders if it is one.
+    pub(super) fn placeholders(&self) -> Vec<usize> {
+        let mut next = 0;
+        let number = |item: &Item<'_>| {
+            next += usize::from(item.kind == ItemKind::Value);
+            next.saturating_sub(1)
+        };
+        self.items.iter().map(number).collect()
+    }
+
     /// The parameter hash, `None` when a value is not known.
     pub(super) fn params(&self, params: Option<&Params<'_>>) -> Option<u64> {
         let mut chain = Chain::values();

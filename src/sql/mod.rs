@@ -4,6 +4,7 @@
 //! string is a statement, if a strange one.
 
 mod canonical;
+mod execute;
 mod hash;
 mod kind;
 mod lexer;
@@ -16,6 +17,10 @@ mod words;
 
 use std::borrow::Cow;
 
+use canonical::{Canonical, canonical};
+use literal::Literal;
+
+pub use execute::{digest_execute, prepared_statement, values_execute};
 pub use hash::Fingerprint;
 pub use kind::{Kind, kind};
 pub use lexer::{Lexer, Token, TokenKind};
@@ -47,7 +52,7 @@ pub fn digest(sql: &[u8], params: Option<&Params<'_>>) -> Digest {
 
 /// What [`digest`] must say, found the slow and obvious way. For tests and fuzzing.
 pub fn reference(sql: &[u8], params: Option<&Params<'_>>) -> Digest {
-    let canonical = canonical::canonical(sql);
+    let canonical = canonical(sql);
     let known = params.filter(|params| params.is_complete());
     Digest {
         fingerprint: canonical.fingerprint(),
@@ -62,7 +67,7 @@ pub fn reference(sql: &[u8], params: Option<&Params<'_>>) -> Digest {
 /// The statement for people, at most `max_len` bytes: keywords in upper case, names as written, `?` for each
 /// value, no comments. It never holds a literal.
 pub fn normalise(sql: &[u8], max_len: usize) -> String {
-    normalise::text(&canonical::canonical(sql), max_len)
+    normalise::text(&canonical(sql), max_len)
 }
 
 /// One value that a placeholder replaced.
@@ -87,27 +92,23 @@ pub enum Content<'a> {
 
 /// The values of a statement in the order of the parameter hash.
 pub fn values<'a>(sql: &'a [u8], params: Option<&Params<'a>>) -> Vec<Value<'a>> {
-    let canonical = canonical::canonical(sql);
-    let mut ordinal = 0;
-    let ordinals: Vec<usize> = canonical
-        .items
-        .iter()
-        .map(|item| {
-            ordinal += usize::from(item.kind == canonical::ItemKind::Value);
-            ordinal.saturating_sub(1)
-        })
-        .collect();
-    canonical
-        .literals
-        .iter()
-        .zip(&canonical.slots)
-        .map(|(literal, slot)| Value {
-            placeholder: ordinals[*slot],
-            content: match literal.value(params) {
-                Ok(Some(text)) => Content::Text(text),
-                Ok(None) => Content::Null,
-                Err(_) => Content::Unknown,
-            },
-        })
-        .collect()
+    contents(&canonical(sql), |literal| content(literal, params))
+}
+
+fn content<'a>(literal: &Literal<'a>, params: Option<&Params<'a>>) -> Content<'a> {
+    match literal.value(params) {
+        Ok(Some(text)) => Content::Text(text),
+        Ok(None) => Content::Null,
+        Err(_) => Content::Unknown,
+    }
+}
+
+fn contents<'s, 'a>(
+    canonical: &Canonical<'s>,
+    content: impl Fn(&Literal<'s>) -> Content<'a>,
+) -> Vec<Value<'a>> {
+    let placeholders = canonical.placeholders();
+    let slots = canonical.slots.iter().map(|slot| placeholders[*slot]);
+    let values = canonical.literals.iter().map(content);
+    slots.zip(values).map(|(placeholder, content)| Value { placeholder, content }).collect()
 }
