@@ -1,2 +1,3 @@
 //! pglens reads PostgreSQL logs.
+pub mod fingerprint_command;
 pub mod sql;

@@ -11,6 +11,9 @@ mod lexer;
 mod literal;
 mod normalise;
 mod params;
+mod pretty;
+mod shape;
+mod tables;
 mod tags;
 mod types;
 mod words;
@@ -25,6 +28,8 @@ pub use hash::Fingerprint;
 pub use kind::{Kind, kind};
 pub use lexer::{Lexer, Token, TokenKind};
 pub use params::{Param, Params};
+pub use pretty::{Class, Piece, pretty};
+pub use shape::{Key, Parser, Shape, shape};
 pub use tags::{Tags, tags};
 
 /// What one pass over a statement yields.
@@ -111,4 +116,20 @@ fn contents<'s, 'a>(
     let slots = canonical.slots.iter().map(|slot| placeholders[*slot]);
     let values = canonical.literals.iter().map(content);
     slots.zip(values).map(|(placeholder, content)| Value { placeholder, content }).collect()
+}
+
+/// Does a text that ends in `;` end a statement there, or is that semicolon inside a literal, a quoted name, a
+/// comment or a body in parentheses?
+pub fn ends_statement(text: &[u8]) -> bool {
+    let mut last = None;
+    let mut depth = 0_i64;
+    for token in Lexer::new(text) {
+        match token.text(text) {
+            b"(" => depth += 1,
+            b")" => depth -= 1,
+            _ => {}
+        }
+        last = Some(token);
+    }
+    depth <= 0 && last.is_some_and(|token| token.text(text) == b";")
 }

@@ -241,10 +241,12 @@ fn shown_as_keyword(items: &[Item<'_>], index: usize) -> bool {
     else {
         return false;
     };
-    let pair = |(first, second): &(&str, &str)| {
-        second.as_bytes() == word && before.text.eq_ignore_ascii_case(first.as_bytes())
-    };
-    PAIRS.iter().any(pair)
+    is_pair(&before.text.to_ascii_lowercase(), &word)
+}
+
+/// Is the second of these folded words a keyword because of the first?
+pub(super) fn is_pair(before: &[u8], word: &[u8]) -> bool {
+    PAIRS.iter().any(|(first, second)| first.as_bytes() == before && second.as_bytes() == word)
 }
 
 /// Does a space stand before this token?
