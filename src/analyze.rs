@@ -6,12 +6,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bumpalo::Bump;
 
+use crate::finding::Detect;
 use crate::chunk::{Chunk, Chunks, Source, SourceRead};
 use crate::log::Hints;
+use crate::partial::review::Review;
 use crate::partial::{Fragment, Partial, Scan, Seams, Tally};
 
 /// How to read.
@@ -23,6 +25,8 @@ pub struct Settings {
     pub chunk: usize,
     /// What is known about the inputs beforehand.
     pub hints: Hints,
+    /// Thresholds of the rules.
+    pub detect: Detect,
 }
 
 /// What was counted and what was read.
@@ -63,9 +67,12 @@ pub fn analyze(streams: Vec<Vec<Box<dyn Source>>>, settings: &Settings, progress
             seams: Mutex::default(),
         })
         .collect();
-    let total = Mutex::new(Tally::default());
+    let total = Tally::new(Review::new(Arc::new(settings.detect.clone())));
+    let start = total.review.sibling();
+    let total = Mutex::new(total);
     let work = |first: usize| {
-        let tally = Worker { streams: &streams, first, progress }.run();
+        let tally = Tally::new(start.sibling());
+        let tally = Worker { streams: &streams, first, progress }.run(tally);
         lock(&total).merge(tally);
     };
     match rayon::ThreadPoolBuilder::new().num_threads(settings.jobs).build() {
@@ -102,8 +109,7 @@ struct Worker<'s> {
 }
 
 impl Worker<'_> {
-    fn run(&self) -> Tally {
-        let mut tally = Tally::default();
+    fn run(&self, mut tally: Tally) -> Tally {
         let mut arena = Bump::new();
         let mut buffer = Vec::new();
         let mut at = self.first;
@@ -112,6 +118,8 @@ impl Worker<'_> {
             tally.enter(number as u32);
             let fragment = read(&chunk, &arena, &mut tally);
             lock(&self.streams[number].seams).insert(fragment, &mut tally);
+            // Without the lock: what the seam completed is judged here.
+            tally.review.settle();
             buffer = chunk.bytes;
         }
         tally

@@ -9,6 +9,8 @@ pub mod record;
 
 pub mod event;
 
+pub mod finding;
+
 pub mod partial;
 
 pub mod chunk;

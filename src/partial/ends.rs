@@ -21,8 +21,10 @@
 
 use hashbrown::HashMap;
 
+use super::sheets::{Sheets, Traces};
 use super::tally::Tally;
 use crate::event::Event;
+use crate::finding::{NO_TIME, Step};
 use crate::log::{Part, Session};
 use crate::record::{OwnedRecord, Record};
 use crate::units::ByteOffset;
@@ -75,11 +77,13 @@ enum First {
 struct Pairing<K> {
     first: First,
     waiting: Option<K>,
+    /// The calls of the session's first and last minute.
+    sheets: Sheets,
 }
 
 impl<K> Default for Pairing<K> {
     fn default() -> Self {
-        Self { first: First::None, waiting: None }
+        Self { first: First::None, waiting: None, sheets: Sheets::default() }
     }
 }
 
@@ -96,7 +100,8 @@ impl<K> Pairing<K> {
         match Event::of(record) {
             Event::Call(text, duration) => {
                 self.flush(tally);
-                tally.call(record, text, Some(duration));
+                let step = tally.call(record, text, Some(duration));
+                self.take(Some(step), tally);
             }
             Event::Statement(_) => {
                 self.flush(tally);
@@ -105,13 +110,16 @@ impl<K> Pairing<K> {
             Event::Duration(_) => self.pair(record, tally),
             Event::Failure => {
                 if let Some(waiting) = self.waiting.take() {
-                    tally.failed(&waiting.record());
+                    let step = tally.failed(&waiting.record());
+                    self.take(step, tally);
                 }
                 self.flush(tally);
                 tally.failure(record);
             }
             Event::SessionEdge => {
                 self.flush(tally);
+                let edge = Step::edge(record.time.unwrap_or(NO_TIME), record.at.0);
+                self.sheets.push(edge, &mut tally.review.ready);
                 tally.other(record);
             }
             Event::Fetch(text, duration) => tally.fetch(record, text, duration),
@@ -122,13 +130,23 @@ impl<K> Pairing<K> {
         }
     }
 
+    /// A call, in the order of its session.
+    fn take(&mut self, step: Option<Step>, tally: &mut Tally) {
+        let Some(step) = step else { return };
+        if step.tag != 0 {
+            tally.review.traces.push(step);
+        }
+        self.sheets.push(step, &mut tally.review.ready);
+    }
+
     /// The waiting statement gets no duration.
     fn flush<'a>(&mut self, tally: &mut Tally)
     where
         K: Keep<'a>,
     {
         if let Some(waiting) = self.waiting.take() {
-            tally.untimed(&waiting.record());
+            let step = tally.untimed(&waiting.record());
+            self.take(step, tally);
         }
         if self.first == First::None {
             self.first = First::Flush;
@@ -142,10 +160,12 @@ impl<K> Pairing<K> {
     {
         match self.waiting.take() {
             Some(waiting) if within(PAIR_WINDOW, waiting.record().at, duration.at) => {
-                tally.paired(&waiting.record(), duration);
+                let step = tally.paired(&waiting.record(), duration);
+                self.take(step, tally);
             }
             Some(waiting) => {
-                tally.untimed(&waiting.record());
+                let step = tally.untimed(&waiting.record());
+                self.take(step, tally);
                 tally.unidentified(duration);
             }
             None if self.first == First::None => {
@@ -243,13 +263,14 @@ impl<'a> Sessions<'a> {
                 let pairing = Pairing {
                     first: live.pairing.first,
                     waiting: live.pairing.waiting.as_ref().map(OwnedRecord::from),
+                    sheets: live.pairing.sheets,
                 };
                 let recorded = live.pending.is_some();
                 let pending = live.pending.as_ref().map(OwnedRecord::from);
                 Some((session, End { leading: live.leading, pairing, pending, recorded }))
             })
             .collect();
-        Ends { sessions }
+        Ends { sessions, traces: Traces::default() }
     }
 }
 
@@ -267,6 +288,8 @@ struct End {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ends {
     sessions: HashMap<Session, End>,
+    /// The traces that may go on.
+    pub traces: Traces,
 }
 
 impl Ends {
@@ -287,6 +310,8 @@ impl Ends {
     /// Only for an interval at the start of its stream: without a left neighbour a session that has nothing open
     /// can be forgotten, because whatever fuses with it later meets the same nothing.
     pub fn sweep(&mut self, end: ByteOffset, tally: &mut Tally) {
+        // Every call before this is known.
+        let mut low = end.0;
         self.sessions.retain(|_, open| {
             open.settle_first(tally);
             if let Some(pending) =
@@ -297,14 +322,23 @@ impl Ends {
             }
             let waiting = &mut open.pairing.waiting;
             if let Some(waiting) = waiting.take_if(|waiting| !within(PAIR_WINDOW, waiting.borrow().at, end)) {
-                tally.untimed(&waiting.borrow());
+                let step = tally.untimed(&waiting.borrow());
+                open.pairing.take(step, tally);
             }
-            open.pending.is_some() || open.pairing.waiting.is_some()
+            let waits = [open.pending.as_ref(), open.pairing.waiting.as_ref()];
+            let first = waits.into_iter().flatten().map(|record| record.borrow().at.0).min();
+            low = low.min(first.unwrap_or(end.0));
+            if open.pairing.waiting.is_none() {
+                open.pairing.sheets.sweep(end.0, &mut tally.review.ready);
+            }
+            first.is_some() || !open.pairing.sheets.is_empty()
         });
+        self.traces.merge(std::mem::take(&mut tally.review.traces));
+        self.traces.sweep(low, &mut tally.review.ready);
     }
 
     /// The stream is over.
-    pub fn finish(self, tally: &mut Tally) {
+    pub fn finish(mut self, tally: &mut Tally) {
         // In a fixed order: the tally does not care, but a debugger's reader does.
         let mut sessions: Vec<(Session, End)> = self.sessions.into_iter().collect();
         sessions.sort_unstable_by_key(|(session, _)| *session);
@@ -314,10 +348,14 @@ impl Ends {
                 end.pairing.settle(&pending.borrow(), tally);
                 end.settle_first(tally);
             }
-            if let Some(waiting) = end.pairing.waiting {
-                tally.untimed(&waiting.borrow());
+            if let Some(waiting) = end.pairing.waiting.take() {
+                let step = tally.untimed(&waiting.borrow());
+                end.pairing.take(step, tally);
             }
+            end.pairing.sheets.finish(&mut tally.review.ready);
         }
+        self.traces.merge(std::mem::take(&mut tally.review.traces));
+        self.traces.finish(&mut tally.review.ready);
     }
 
     /// Sessions with open ends.
@@ -373,6 +411,7 @@ impl End {
                 self.pairing.waiting = theirs.pairing.waiting;
             }
         }
+        self.pairing.sheets.fuse(theirs.pairing.sheets, &mut tally.review.ready);
         self.pending = theirs.pending;
         self.recorded = true;
     }

@@ -14,10 +14,13 @@ pub mod ends;
 pub mod errors;
 pub mod histogram;
 pub mod minutes;
+pub mod review;
 mod scan;
+pub mod sheets;
 pub mod slowest;
 pub mod statements;
 pub mod tally;
+pub mod trace;
 
 use std::collections::BTreeMap;
 
@@ -111,6 +114,7 @@ impl Fragment {
     /// Fuses with the fragment that begins where this one ends.
     fn fuse(&mut self, right: Self, tally: &mut Tally) {
         self.ends.fuse(right.ends, tally);
+        self.ends.traces.merge(std::mem::take(&mut tally.review.traces));
         for (reason, theirs) in right.skips {
             let theirs = Skips { line: theirs.line + self.lines, ..theirs };
             self.skips
@@ -181,6 +185,7 @@ impl Partial {
     pub fn insert(&mut self, stream: u32, fragment: Fragment) {
         self.tally.enter(stream);
         self.streams.entry(stream).or_default().insert(fragment, &mut self.tally);
+        self.tally.review.settle();
     }
 
     /// `⊕`: associative and commutative, as far as [`Partial::finish`] can see.
@@ -206,6 +211,7 @@ impl Partial {
                 fragments.push(fragment);
             }
         }
+        tally.review.settle();
         (tally, read)
     }
 }

@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 
 use super::Order;
 use super::actors::{self, Directory};
+use super::review::{Labels, Review};
 use super::errors::Errors;
 use super::minutes::{MOST_MINUTES, Minutes};
 use super::slowest::{Calls, Slowest};
 use super::statements::{Call, Statements};
 use crate::event::{Event, Plan, Text};
+use crate::finding::Step;
 use crate::log::{Severity, Who};
 use crate::record::Record;
 use crate::sql::{self, Digest};
@@ -25,6 +27,8 @@ const MOST_ZONES: usize = 16;
 pub struct Tally {
     /// The stream that is being read; part of every [`Order`].
     stream: u32,
+    /// What the rules know and found.
+    pub review: Review,
     /// By fingerprint.
     pub statements: Statements,
     /// By normalised message.
@@ -51,8 +55,17 @@ pub struct Tally {
 
 impl Default for Tally {
     fn default() -> Self {
+        Self::new(Review::default())
+    }
+}
+
+impl Tally {
+    /// Nothing counted yet; `review` has the thresholds of the rules.
+    #[must_use]
+    pub fn new(review: Review) -> Self {
         Self {
             stream: 0,
+            review,
             statements: Statements::default(),
             errors: Errors::default(),
             directory: Directory::default(),
@@ -83,6 +96,7 @@ impl Tally {
     /// Says which stream the next records come from.
     pub fn enter(&mut self, stream: u32) {
         self.stream = stream;
+        self.review.ready.stream = stream;
     }
 
     fn order(&self, at: ByteOffset) -> Order {
@@ -96,11 +110,12 @@ impl Tally {
     }
 
     /// A statement was executed.
-    pub fn call(&mut self, record: &Record<'_>, text: Text<'_>, duration: Option<Micros>) {
+    pub fn call(&mut self, record: &Record<'_>, text: Text<'_>, duration: Option<Micros>) -> Step {
         let (digest, sql) = digest(text);
         let order = self.order(record.at);
         let actor = self.actor(&record.who);
-        let route = if digest.comments { self.route(text.sql) } else { None };
+        let labels = if digest.comments { self.labels(text.sql) } else { Labels::default() };
+        let route = (labels.route != 0).then_some(labels.route);
         if let Some(time) = record.time {
             self.minutes.call(time);
             self.span = Some(self.span.map_or((time, time), |span| (span.0.min(time), span.1.max(time))));
@@ -109,36 +124,41 @@ impl Tally {
             self.slowest.add(duration, order, record, text);
         }
         self.statements.call(&Call { record, text, sql, digest, duration, order, actor, route });
+        self.review.step(record, text, sql, &digest, duration, labels)
     }
 
-    fn route(&mut self, text: &[u8]) -> Option<u64> {
+    fn labels(&mut self, text: &[u8]) -> Labels {
         let tags = sql::tags(text);
-        let label = tags.label()?;
-        let hash = actors::hash_route(&label);
-        self.directory.learn_route(hash, &label);
-        Some(hash)
+        let route = tags.label().map(|label| {
+            let hash = actors::hash_route(&label);
+            self.directory.learn_route(hash, &label);
+            hash
+        });
+        Labels::new(&tags, route)
     }
 
     /// A statement that was logged without a duration got none.
-    pub fn untimed(&mut self, statement: &Record<'_>) {
-        if let Event::Statement(text) = Event::of(statement) {
-            self.call(statement, text, None);
+    pub fn untimed(&mut self, statement: &Record<'_>) -> Option<Step> {
+        match Event::of(statement) {
+            Event::Statement(text) => Some(self.call(statement, text, None)),
+            _ => None,
         }
     }
 
     /// A statement that was logged without a duration failed.
-    pub fn failed(&mut self, statement: &Record<'_>) {
-        self.untimed(statement);
+    pub fn failed(&mut self, statement: &Record<'_>) -> Option<Step> {
+        self.untimed(statement)
     }
 
     /// A statement and, later in its session, its duration. The call counts at the time of the duration.
-    pub fn paired(&mut self, statement: &Record<'_>, duration: &Record<'_>) {
+    pub fn paired(&mut self, statement: &Record<'_>, duration: &Record<'_>) -> Option<Step> {
         if let (Event::Statement(text), Event::Duration(micros)) = (Event::of(statement), Event::of(duration))
         {
             let query_id = if statement.query_id == 0 { duration.query_id } else { statement.query_id };
             let record = Record { at: duration.at, time: duration.time, query_id, ..*statement };
-            self.call(&record, text, Some(micros));
+            return Some(self.call(&record, text, Some(micros)));
         }
+        None
     }
 
     /// A duration that belongs to no statement.
@@ -218,6 +238,7 @@ impl Tally {
 
     /// Adds another part's counts.
     pub fn merge(&mut self, other: Self) {
+        self.review.merge(other.review);
         self.statements.merge(other.statements);
         self.errors.merge(other.errors);
         self.directory.merge(other.directory);
