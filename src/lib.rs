@@ -13,6 +13,8 @@ pub mod partial;
 
 pub mod chunk;
 
+pub mod input;
+
 pub mod analyze;
 
 pub mod report;
