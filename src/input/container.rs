@@ -304,7 +304,7 @@ mod tests {
                     error.starts_with(&format!("{name} stream ends early, after {keep} bytes")),
                     "{error}"
                 );
-                if keep == whole.len() - 1 && name != "xz" && name != "bzip2" {
+                if keep == whole.len() - 1 && matches!(name, "gzip" | "lz4") {
                     assert_eq!(out.len(), text().len(), "{name}");
                 }
             }
@@ -313,8 +313,11 @@ mod tests {
             broken[middle..middle + 40].fill(0xa5);
             let (out, error, ..) = read(broken);
             assert!(out.len() < text().len() + 40, "{name}");
-            let error = error.unwrap();
-            assert!(error.starts_with(&format!("{name} stream is damaged near byte ")), "{name}: {error}");
+            // Without a checksum, which zstd and lz4 leave to the writer, not all damage can be seen.
+            match error {
+                Some(error) => assert!(error.starts_with(&format!("{name} stream is damaged near byte ")), "{error}"),
+                None => assert!(matches!(name, "zstd" | "lz4"), "{name}"),
+            }
         }
     }
 

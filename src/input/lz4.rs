@@ -9,47 +9,46 @@ use super::container::at_end;
 
 /// All frames of an lz4 file.
 pub(super) struct Lz4Frames<R: Read> {
-    frames: FrameDecoder<Tail<R>>,
-    state: State,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
-    Unknown,
-    /// Frames of the format of today, which end with a mark.
-    Frames,
-    /// Frames of the old format, which end with the input.
-    Legacy,
-    Ended,
+    /// A decoder of its own for each frame: block sizes differ. `None` at the end.
+    frame: Option<FrameDecoder<Tail<R>>>,
+    /// The old format, whose frames end with the input; unknown before the first byte.
+    legacy: Option<bool>,
 }
 
 impl<R: BufRead> Lz4Frames<R> {
     pub(super) fn new(bytes: R) -> Self {
-        Self { frames: FrameDecoder::new(Tail { bytes, last: [0xff; 8] }), state: State::Unknown }
+        Self { frame: Some(FrameDecoder::new(Tail { bytes, last: [0xff; 8] })), legacy: None }
+    }
+
+    /// A frame is over: another one, the end, or an end too early.
+    fn advance(&mut self) -> io::Result<()> {
+        let Some(frame) = self.frame.take() else { return Ok(()) };
+        let mut tail = frame.into_inner();
+        if !at_end(&mut tail.bytes)? {
+            tail.last = [0xff; 8];
+            self.frame = Some(FrameDecoder::new(tail));
+            return Ok(());
+        }
+        let whole = self.legacy == Some(true) || tail.is_end_of_frame();
+        if whole { Ok(()) } else { Err(ErrorKind::UnexpectedEof.into()) }
     }
 }
 
 impl<R: BufRead> Read for Lz4Frames<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if buffer.is_empty() || self.state == State::Ended {
+        if buffer.is_empty() {
             return Ok(0);
         }
-        if self.state == State::Unknown {
-            let head = self.frames.get_mut().bytes.fill_buf()?;
-            self.state = if head.first() == Some(&0x02) { State::Legacy } else { State::Frames };
-        }
-        loop {
-            let read = self.frames.read(buffer)?;
-            if read > 0 {
-                return Ok(read);
+        while let Some(frame) = &mut self.frame {
+            if self.legacy.is_none() {
+                self.legacy = Some(frame.get_mut().bytes.fill_buf()?.first() == Some(&0x02));
             }
-            let tail = self.frames.get_mut();
-            if at_end(&mut tail.bytes)? {
-                let whole = self.state == State::Legacy || tail.is_end_of_frame();
-                self.state = State::Ended;
-                return if whole { Ok(0) } else { Err(ErrorKind::UnexpectedEof.into()) };
+            match frame.read(buffer)? {
+                0 => self.advance()?,
+                read => return Ok(read),
             }
         }
+        Ok(0)
     }
 }
 

@@ -70,12 +70,12 @@ pub(super) fn is_other(name: &str) -> bool {
 /// `postgresql.log`, and so is `postgresql.log.2`. The ending of the format stays: a csvlog and a stderr log of one
 /// server are two logs.
 pub(super) fn stem(name: &str) -> String {
-    let lower = without_container(name).to_lowercase();
+    let mut lower = without_container(name).to_lowercase();
+    lower.retain(|c| !c.is_ascii_digit());
     let mut words: Vec<&str> = Vec::new();
     for word in lower.split(|c: char| !c.is_alphanumeric()) {
-        let word = word.trim_matches(|c: char| c.is_ascii_digit());
-        // `20261123t000000` leaves the t (and z) of ISO dates.
-        if !word.is_empty() && word != "t" && word != "z" && !CALENDAR.contains(&word) {
+        // `20261123t000000z` leaves `tz`.
+        if !matches!(word, "" | "t" | "tz") && !CALENDAR.contains(&word) {
             words.push(word);
         }
     }
