@@ -15,6 +15,8 @@ pub mod chunk;
 
 pub mod input;
 
+pub mod output;
+
 pub mod analyze;
 
 pub mod report;

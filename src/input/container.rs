@@ -247,7 +247,9 @@ mod tests {
         encoder.finish().unwrap()
     }
 
-    fn all() -> [(&'static str, fn(&[u8]) -> Vec<u8>); 5] {
+    type Encode = fn(&[u8]) -> Vec<u8>;
+
+    fn all() -> [(&'static str, Encode); 5] {
         [
             ("gzip", gzip),
             ("zstd", |bytes| zstd::encode_all(bytes, 1).unwrap()),
@@ -315,7 +317,9 @@ mod tests {
             assert!(out.len() < text().len() + 40, "{name}");
             // Without a checksum, which zstd and lz4 leave to the writer, not all damage can be seen.
             match error {
-                Some(error) => assert!(error.starts_with(&format!("{name} stream is damaged near byte ")), "{error}"),
+                Some(error) => {
+                    assert!(error.starts_with(&format!("{name} stream is damaged near byte ")), "{error}")
+                }
                 None => assert!(matches!(name, "zstd" | "lz4"), "{name}"),
             }
         }

@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicU64;
 use super::source::{Origin, Place};
 use super::{InputError, Plan, PlanNote, PlanOptions, container, listed, names, probe};
 use crate::chunk::{Remarks, Source};
-use crate::log::Hints;
+use crate::log::{Format, Hints};
 use crate::units::Timestamp;
 
 /// Lines of one server stand out of order by less than this, rotated files overlap by less.
@@ -160,7 +160,7 @@ impl Planner<'_> {
     /// Takes the logs among files that nobody named one by one. How many, and which files were left out.
     fn choose(&mut self, files: Vec<PathBuf>) -> (usize, Vec<String>) {
         let mut skipped = Vec::new();
-        let mut logs: BTreeMap<(PathBuf, String), Vec<(Found, &'static str)>> = BTreeMap::new();
+        let mut logs: BTreeMap<(PathBuf, String), Vec<(Found, Format)>> = BTreeMap::new();
         let mut known = 0;
         for path in files {
             let Ok(meta) = fs::metadata(&path) else { continue };
@@ -196,8 +196,56 @@ impl Planner<'_> {
     }
 
     /// The server can write one run in three formats at once. The richest is read.
-    fn one_variant(&mut self, mut variants: Vec<(Found, &'static str)>) {
-        variants.sort_by_key(|(_, format)| rank(format));
+    fn one_variant(&mut self, mut variants: Vec<(Found, Format)>) {
+        variants.sort_by_key(|(_, format)| rank(*format));
+        let best = variants[0].1;
+        let name = variants[0].0.name.clone();
+        for (found, format) in variants {
+            if format == best {
+                // `pg.log` and `pg.log.gz`: two files of one format are two pieces of the log.
+                self.found.push(found);
+            } else {
+                let left = &found.name;
+                self.note(
+                    "same_run",
+                    format!("{left} is not read: it holds the same run as {name} in another format"),
+                );
+            }
+        }
+    }
+
+    fn look(&self, path: &Path, len: u64) -> io::Result<(Found, Look)> {
+        let mut found = Found::new(path, len);
+        let bytes = found.place.open(&Arc::default())?;
+        let mut decoded = container::decode(bytes, &Remarks::default())?;
+        let seen = probe::probe(&mut decoded.bytes, self.hints)?;
+        found.first = seen.first;
+        let Some(dialect) = seen.dialect else {
+            return Ok((found, if seen.empty { Look::Empty } else { Look::Other }));
+        };
+        if decoded.compression.is_none() {
+            found.last = probe::last_time(path, &dialect);
+        }
+        Ok((found, Look::Log(dialect.format()))) => {
+                    self.seen.insert(canonical);
+                    let run = (parent(&path), names::run(&file_name));
+                    logs.entry(run).or_default().push((found, format));
+                }
+                Ok((_, Look::Empty)) => skipped.push(format!("{file_name} (empty)")),
+                Ok((_, Look::Other)) => skipped.push(file_name),
+                Err(error) => skipped.push(format!("{file_name} ({error})")),
+            }
+        }
+        let chosen = known + logs.len();
+        for variants in logs.into_values() {
+            self.one_variant(variants);
+        }
+        (chosen, skipped)
+    }
+
+    /// The server can write one run in three formats at once. The richest is read.
+    fn one_variant(&mut self, mut variants: Vec<(Found, Format)>) {
+        variants.sort_by_key(|(_, format)| rank(*format));
         let best = variants[0].1;
         let name = variants[0].0.name.clone();
         for (found, format) in variants {
@@ -252,16 +300,16 @@ impl Planner<'_> {
 /// What a file looks like.
 enum Look {
     /// A log in this format.
-    Log(&'static str),
+    Log(Format),
     Empty,
     Other,
 }
 
 /// jsonlog and csvlog know more than the prefix of a stderr log can say.
-fn rank(format: &str) -> u8 {
+fn rank(format: Format) -> u8 {
     match format {
-        "json" => 0,
-        "csv" => 1,
+        Format::Json => 0,
+        Format::Csv => 1,
         _ => 2,
     }
 }
