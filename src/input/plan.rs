@@ -226,62 +226,7 @@ impl Planner<'_> {
         if decoded.compression.is_none() {
             found.last = probe::last_time(path, &dialect);
         }
-        Ok((found, Look::Log(dialect.format()))) => {
-                    self.seen.insert(canonical);
-                    let run = (parent(&path), names::run(&file_name));
-                    logs.entry(run).or_default().push((found, format));
-                }
-                Ok((_, Look::Empty)) => skipped.push(format!("{file_name} (empty)")),
-                Ok((_, Look::Other)) => skipped.push(file_name),
-                Err(error) => skipped.push(format!("{file_name} ({error})")),
-            }
-        }
-        let chosen = known + logs.len();
-        for variants in logs.into_values() {
-            self.one_variant(variants);
-        }
-        (chosen, skipped)
-    }
-
-    /// The server can write one run in three formats at once. The richest is read.
-    fn one_variant(&mut self, mut variants: Vec<(Found, Format)>) {
-        variants.sort_by_key(|(_, format)| rank(*format));
-        let best = variants[0].1;
-        let name = variants[0].0.name.clone();
-        for (found, format) in variants {
-            if format == best {
-                // `pg.log` and `pg.log.gz`: two files of one format are two pieces of the log.
-                self.found.push(found);
-            } else {
-                let left = &found.name;
-                self.note(
-                    "same_run",
-                    format!("{left} is not read: it holds the same run as {name} in another format"),
-                );
-            }
-        }
-    }
-
-    fn look(&self, path: &Path, len: u64) -> io::Result<(Found, Look)> {
-        let mut found = Found::new(path, len);
-        let bytes = found.place.open(&Arc::default())?;
-        let mut decoded = container::decode(bytes, &Remarks::default())?;
-        let seen = probe::probe(&mut decoded.bytes, self.hints)?;
-        found.first = seen.first;
-        let Some(dialect) = seen.dialect else {
-            return Ok((found, if seen.empty { Look::Empty } else { Look::Other }));
-        };
-        if decoded.compression.is_none() {
-            found.last = probe::last_time(path, &dialect);
-        }
-        let format = if dialect.format().to_string().contains("json") {
-            "json"
-        } else if dialect.format().to_string().contains("csv") {
-            "csv"
-        } else {
-            "text"
-        };
-        Ok((found, Look::Log(format)))
+        Ok((found, Look::Log(dialect.format())))
     }
 
     fn finish(self) -> Plan {
