@@ -13,6 +13,10 @@ pub mod partial;
 
 pub mod chunk;
 
+pub mod input;
+
+pub mod output;
+
 pub mod analyze;
 
 pub mod report;
