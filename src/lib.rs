@@ -5,3 +5,5 @@ pub mod units;
 pub mod log;
 
 pub mod report;
+
+pub mod render;
