@@ -31,8 +31,8 @@ pub(super) struct Fix {
     pub(super) advice: String,
     /// What doing it brings.
     pub(super) gain: String,
-    /// Whether the gain is a replay of the log or plain arithmetic.
-    pub(super) forecast: bool,
+    /// The model of the forecast that says so; without one it is plain arithmetic.
+    pub(super) model: Option<&'static str>,
 }
 
 /// At most `limit` things, the one that brings most first.
@@ -81,7 +81,6 @@ pub(super) fn of(index: &Index<'_>, finding: &Finding) -> Fix {
         if evidence.units > 1 && evidence.calls > evidence.units {
             why.push_str(&format!(", {} each", ratio(evidence.calls, evidence.units)));
         }
-        why.push('.');
     }
     for (name, value) in evidence.numbers.iter().take(4) {
         let value = match name.ends_with("_us") {
@@ -89,20 +88,20 @@ pub(super) fn of(index: &Index<'_>, finding: &Finding) -> Fix {
             false => count(*value),
         };
         let name = name.trim_end_matches("_us").replace('_', " ");
-        why.push_str(&format!("{}{name}: {value}", if why.is_empty() { "" } else { " · " }));
+        why.push_str(&format!("{}{name} {value}", if why.is_empty() { "" } else { " · " }));
     }
-    let (gain, forecast) = match index.forecast(&finding.kind, &finding.fingerprint) {
+    let (model, gain) = match index.forecast(&finding.kind, &finding.fingerprint) {
         Some((model, row)) => (
+            Some(model),
             format!(
-                "{} → {} statements, {} → {} ({model} forecast).",
+                "{} → {} statements, {} → {}",
                 count(row.before.calls),
                 count(row.after.calls),
                 duration(row.before.duration_us),
                 duration(row.after.duration_us)
             ),
-            true,
         ),
-        None => (saving(index.report, finding.cost), false),
+        None => (None, saving(index.report, finding.cost)),
     };
     Fix {
         label: label(&finding.kind),
@@ -113,7 +112,7 @@ pub(super) fn of(index: &Index<'_>, finding: &Finding) -> Fix {
         whole: false,
         advice: finding.advice.clone(),
         gain,
-        forecast,
+        model,
     }
 }
 
@@ -161,7 +160,7 @@ fn repeated(index: &Index<'_>, redundant: &RedundantSelect) -> Fix {
                  writes to its tables invalidate."
             .to_owned(),
         gain: saving(index.report, cost),
-        forecast: false,
+        model: None,
     }
 }
 
@@ -194,7 +193,7 @@ fn row_by_row(index: &Index<'_>, insert: &HotInsert) -> Fix {
             count(batches),
             minus_percent(saved, index.report.totals.statements)
         ),
-        forecast: false,
+        model: None,
     }
 }
 
@@ -231,7 +230,7 @@ fn most_time(report: &Report, s: &Statement) -> Fix {
             duration(Micros(s.duration_us.0 / 2)),
             minus_percent(s.duration_us.0 / 2, report.totals.duration_us.0)
         ),
-        forecast: false,
+        model: None,
     }
 }
 

@@ -26,23 +26,6 @@ pub(super) fn bar(permille: u64, class: &str) -> String {
     )
 }
 
-/// A bar of several parts, each with its class, in thousandths.
-pub(super) fn parts(parts: &[(&str, u64)]) -> String {
-    let mut out = String::from(
-        "<svg class=\"parts\" viewBox=\"0 0 1000 10\" preserveAspectRatio=\"none\" aria-hidden=\"true\"><rect class=\"track\" width=\"1000\" height=\"10\"/>",
-    );
-    let mut x = 0;
-    for (class, permille) in parts {
-        let width = (*permille).min(1000 - x);
-        if width > 0 {
-            let _ = write!(out, "<rect class=\"{class}\" x=\"{x}\" width=\"{width}\" height=\"10\"/>");
-        }
-        x += width;
-    }
-    out.push_str("</svg>");
-    out
-}
-
 /// The hours of one statement as a line of bars, for a table's cell.
 pub(super) fn spark(hours: &[HourLoad], first: Timestamp, last: Timestamp) -> String {
     const BARS: usize = 24;

@@ -35,7 +35,7 @@ pub(super) struct FixCard {
     /// What doing it brings.
     pub(super) gain: String,
     /// Where the gain comes from.
-    pub(super) basis: &'static str,
+    pub(super) basis: String,
     /// What it costs, in statements; empty for none.
     pub(super) statements: String,
     /// As a share of all.
@@ -68,13 +68,13 @@ pub(super) fn cards(index: &Index<'_>, shown: &Shown<'_>) -> Vec<FixCard> {
                 why: shortened(&one_line(&fix.why), 500).into_owned(),
                 advice: shortened(&one_line(&fix.advice), 500).into_owned(),
                 gain: shortened(&one_line(&fix.gain), 500).into_owned(),
-                basis: if fix.forecast { "replayed from this log" } else { "" },
+                basis: fix.model.map_or_else(String::new, |model| format!("{model} forecast, replayed from this log")),
                 statements: if n > 0 { count(n) } else { String::new() },
                 statement_share: percent(n, totals.statements),
-                statement_bar: chart::bar(permille(n, totals.statements), "cost"),
+                statement_bar: chart::bar(permille(n, totals.statements), "loss"),
                 time: if us > 0 { duration(fix.cost.duration_us) } else { String::new() },
                 time_share: percent(us, totals.duration_us.0),
-                time_bar: chart::bar(permille(us, totals.duration_us.0), "cost"),
+                time_bar: chart::bar(permille(us, totals.duration_us.0), "loss"),
                 cost_of: if fix.whole { "all its calls" } else { "need not have been sent" },
             }
         })
@@ -110,9 +110,9 @@ pub(super) fn redundant(report: &Report, style: &Style, shown: &Shown<'_>) -> Se
             Cell::count(r.calls),
             Cell::Number { value: distinct.count, text: format!("{about}{}", count(distinct.count)) },
             Cell::Number { value: r.repeats, text: format!("{about}{}", count(r.repeats)) },
-            Cell::share(r.repeats, r.calls, "cost"),
+            Cell::share(r.repeats, r.calls, "loss"),
             Cell::duration(r.repeats_us),
-            Cell::share(r.repeats_us.0, totals.duration_us.0, "cost"),
+            Cell::share(r.repeats_us.0, totals.duration_us.0, "loss"),
         ]
     });
     section.count(report.redundant_selects.len() as u64).with(Block::Table(table))

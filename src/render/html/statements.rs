@@ -143,8 +143,6 @@ pub(super) struct Row {
 
 /// What unfolds below a statement.
 pub(super) struct Detail {
-    /// Its fingerprint.
-    pub(super) fingerprint: String,
     /// The statement in full.
     pub(super) block: Vec<Piece>,
     /// Names and values.
@@ -248,7 +246,6 @@ fn row(index: &Index<'_>, s: &Statement, rank: usize, (first, last): (Timestamp,
 fn detail(index: &Index<'_>, s: &Statement, (first, last): (Timestamp, Timestamp), style: &Style) -> Detail {
     let percentiles = [("shortest", s.min_us), ("median", s.p50_us), ("p95", s.p95_us), ("p99", s.p99_us), ("longest", s.max_us)];
     Detail {
-        fingerprint: one_line(&s.fingerprint),
         block: block_of_sql(&s.sql, style.sample_bytes),
         facts: facts(index, s),
         percentiles: match percentiles.map(|(name, us)| us.map(|us| (name, us))) {
