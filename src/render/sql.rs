@@ -54,6 +54,42 @@ pub(super) fn highlight(sql: &str) -> Vec<(Token, &str)> {
     pieces
 }
 
+/// The text in about `limit` characters where its column list is what makes it long: `select … from choices where …`
+/// tells statements apart, forty column names do not. Other texts come back as they are, for the caller to cut.
+pub(super) fn brief(sql: &str, limit: usize) -> String {
+    if sql.chars().count() <= limit {
+        return sql.to_owned();
+    }
+    let mut depth = 0_usize;
+    let mut list = None;
+    let mut at = 0;
+    for (token, text) in highlight(sql) {
+        match token {
+            Token::Plain => {
+                for c in text.chars() {
+                    match c {
+                        '(' => depth += 1,
+                        ')' => depth = depth.saturating_sub(1),
+                        _ => {}
+                    }
+                }
+            }
+            Token::Keyword if depth == 0 && list.is_none() && text.eq_ignore_ascii_case("select") => {
+                list = Some(at + text.len());
+            }
+            Token::Keyword if depth == 0 && text.eq_ignore_ascii_case("from") => {
+                return match list {
+                    Some(list) if at - list > 30 => format!("{} … {}", &sql[..list], &sql[at..]),
+                    _ => sql.to_owned(),
+                };
+            }
+            _ => {}
+        }
+        at += text.len();
+    }
+    sql.to_owned()
+}
+
 /// The text with a line break before each clause, indented by parenthesis. Text that has its own line breaks keeps
 /// them.
 pub(super) fn broken(sql: &str) -> String {
@@ -238,6 +274,15 @@ mod tests {
             marked,
             [("k", "select"), ("k", "from"), ("k", "where"), ("h", "?"), ("k", "and"), ("s", "'x'")]
         );
+    }
+
+    #[test]
+    fn a_long_column_list_gives_way_to_what_follows_it() {
+        let sql = "select a.one, a.two, (select max(x) from y), a.three, a.four from t a where id = ?";
+        assert_eq!(brief(sql, 40), "select … from t a where id = ?");
+        assert_eq!(brief(sql, 400), sql);
+        assert_eq!(brief("select count(*) from a_table_with_a_long_name", 20), "select count(*) from a_table_with_a_long_name");
+        assert_eq!(brief("insert into t (a, b) values (?, ?)", 5), "insert into t (a, b) values (?, ?)");
     }
 
     #[test]

@@ -12,6 +12,7 @@ use unicode_width::UnicodeWidthChar;
 use super::Style;
 use super::fix::fixes;
 use super::index::Index;
+use super::sql::brief;
 use super::shown::one_line;
 use super::words::{between, bytes, count, counted, duration, duration_or_dash, instant, percent, ratio, span};
 use crate::report::{Input, Report};
@@ -67,8 +68,10 @@ impl Screen {
                 false => line.push_str(&text),
             }
         }
-        debug_assert!(!plain.trim_start().starts_with("::"), "a line begins with text from the log: {plain}");
-        // Runners look for `##[` anywhere in a line; a space inside takes its meaning away.
+        // Runners look for `::` after white space and for `##[` anywhere; a sign before or inside takes their meaning.
+        if plain.trim_start().starts_with("::") {
+            self.out.push('·');
+        }
         let line = line.replace("##[", "## [");
         self.out.push_str(line.trim_end());
         self.out.push('\n');
@@ -108,6 +111,25 @@ fn cut(text: &str, width: usize) -> String {
         out.push('…');
     }
     out
+}
+
+/// The text in lines of `width` columns, at most `limit` of them; the last one is cut where more would follow.
+fn wrapped(text: &str, width: usize, limit: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if columns(line) + 1 + columns(word) <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    if lines.len() > limit {
+        let rest = lines.split_off(limit.saturating_sub(1)).join(" ");
+        lines.push(cut(&rest, width));
+    }
+    lines
 }
 
 /// A text in exactly so many columns, at the left.
@@ -168,9 +190,16 @@ fn trust(screen: &mut Screen, input: &Input) {
         counted(input.entries, "entry"),
         percent(input.bytes.saturating_sub(skipped), input.bytes)
     );
+    // A hundredth of the bytes is more than a rotated file's cut edges.
     let serious = skipped.saturating_mul(100) > input.bytes;
-    screen.line(&[(if serious { WARN } else { DIM }, &line)]);
-    for s in input.skipped.iter().take(if serious { 5 } else { 1 }) {
+    let tone = if serious { WARN } else { DIM };
+    let reasons: Vec<String> =
+        input.skipped.iter().map(|s| format!("{} {}", count(s.count), one_line(&s.reason.replace('_', " ")))).collect();
+    match reasons.is_empty() {
+        true => screen.line(&[(tone, &line)]),
+        false => screen.line(&[(tone, &line), (tone, "; skipped: "), (tone, &reasons.join(", "))]),
+    }
+    for s in input.skipped.iter().take(if serious { 5 } else { 0 }) {
         let place = match s.first.line {
             Some(line) => format!("line {line}"),
             None => format!("byte {}", s.first.byte),
@@ -182,7 +211,7 @@ fn trust(screen: &mut Screen, input: &Input) {
             bytes(s.bytes),
             one_line(&s.first.file)
         );
-        screen.line(&[(if serious { WARN } else { DIM }, &text)]);
+        screen.line(&[(tone, &text)]);
     }
     if input.sampled {
         screen.line(&[(WARN, "  the log holds a sample of the statements: counts are those of the sample")]);
@@ -191,7 +220,7 @@ fn trust(screen: &mut Screen, input: &Input) {
         let error = one_line(file.error.as_deref().unwrap_or(""));
         screen.line(&[(WARN, "  "), (WARN, &format!("not read to the end: {}: {error}", one_line(&file.name)))]);
     }
-    for note in input.notes.iter().take(2) {
+    for note in input.notes.iter().take(1) {
         screen.line(&[(DIM, "  note: "), (DIM, &one_line(&note.text))]);
     }
 }
@@ -218,7 +247,9 @@ fn to_fix(screen: &mut Screen, index: &Index<'_>) {
         let title = format!("{}: {}", one_line(&fix.label), one_line(&fix.title));
         let title = left(&title, width.saturating_sub(4 + columns(&cost)));
         screen.line(&[(COST, &right(&(i + 1).to_string(), 2)), (PLAIN, " "), (BOLD, &title), (PLAIN, " "), (COST, &cost)]);
-        screen.line(&[(GAIN, "   → "), (PLAIN, &one_line(&fix.advice))]);
+        for (n, line) in wrapped(&one_line(&fix.advice), width - 5, 2).iter().enumerate() {
+            screen.line(&[(GAIN, if n == 0 { "   → " } else { "     " }), (PLAIN, line)]);
+        }
     }
     screen.blank();
 }
@@ -237,7 +268,7 @@ fn most_time(screen: &mut Screen, report: &Report) {
             right(&duration_or_dash(s.mean_us), 8),
             right(&duration_or_dash(s.p95_us), 8),
         );
-        screen.line(&[(PLAIN, &numbers), (PLAIN, &one_line(&s.sql))]);
+        screen.line(&[(PLAIN, &numbers), (PLAIN, &brief(&one_line(&s.sql), screen.width.saturating_sub(50)))]);
     }
     screen.blank();
 }
@@ -263,7 +294,7 @@ fn redundant(screen: &mut Screen, index: &Index<'_>) {
             right(&format!("{about}{}", count(r.distinct_params.count)), 11),
             right(&duration(r.repeats_us), 8),
         );
-        screen.line(&[(PLAIN, &numbers), (PLAIN, &one_line(index.sql(&r.fingerprint)))]);
+        screen.line(&[(PLAIN, &numbers), (PLAIN, &brief(&one_line(index.sql(&r.fingerprint)), screen.width.saturating_sub(47)))]);
     }
     screen.blank();
 }
@@ -313,6 +344,7 @@ mod tests {
         assert_eq!(cut("日本語", 6), "日本語");
         assert_eq!(cut("abc", 2), "a…");
         assert_eq!(cut("abc", 0), "");
+        assert_eq!(wrapped("one two three four five", 9, 2), ["one two", "three fo…"]);
         assert_eq!(left("日", 4), "日  ");
         assert_eq!(right("12", 4), "  12");
     }

@@ -2,7 +2,7 @@
 //! came from a log has gone through `shown`, and the template engine escapes it.
 
 use super::super::shown::{capped, one_line, shortened, visible};
-use super::super::sql::{broken, highlight};
+use super::super::sql::{brief, broken, highlight};
 use super::super::words::{count, duration, duration_or_dash, instant, percent, permille};
 use super::chart;
 use crate::units::{Micros, Timestamp};
@@ -262,7 +262,8 @@ pub(super) struct Piece {
 /// A statement on one line of at most `limit` characters.
 pub(super) fn line_of_sql(sql: &str, limit: usize) -> Vec<Piece> {
     // A statement of megabytes is not walked through for its first line.
-    pieces(&shortened(&one_line(&sql[..sql.floor_char_boundary(limit * 8)]), limit))
+    let line = one_line(&sql[..sql.floor_char_boundary(limit * 20)]);
+    pieces(&shortened(&brief(&line, limit * 2 / 3), limit))
 }
 
 /// A statement in full, one clause a line, cut to `limit` bytes.
