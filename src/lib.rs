@@ -15,10 +15,16 @@ pub mod partial;
 
 pub mod chunk;
 
+pub mod input;
+
 pub mod analyze;
 
 pub mod report;
 
 pub mod assemble;
+
+pub mod render;
+
+pub mod output;
 
 pub mod fingerprint_command;
