@@ -26,6 +26,7 @@ pub(crate) fn run(arguments: cli::Report) -> Result<(), Failure> {
     let notes =
         plan.notes.iter().map(|note| Note { code: note.code.to_owned(), text: note.text.clone() }).collect();
     let wishes = Wishes {
+        ignores: Vec::new(),
         show_values: arguments.show_values,
         prefix_given: arguments.reading.log_line_prefix.is_some(),
         notes,
@@ -83,6 +84,7 @@ fn settings(reading: &cli::Reading) -> Result<Settings, Failure> {
             prefix: reading.log_line_prefix.clone(),
             ..Hints::default()
         },
+        detect: pglens::finding::Detect::default(),
     })
 }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::replica_reads::Reads;
 use super::{Rule, Step, Unit, UnitKind};
-use crate::partial::bounded::Bounded;
+use crate::bounded::Bounded;
 use crate::units::{Micros, Timestamp};
 
 /// Findings kept; what is beyond is counted as capped.

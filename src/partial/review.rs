@@ -156,7 +156,11 @@ impl Review {
             flags: u8::from(known) * KNOWN + u8::from(labels.trace) * TRACE,
         };
         if let Some(fact) = fact {
-            self.trace.call(self.ready.stream, &step, &fact);
+            let database = match record.who.database {
+                [] => 0,
+                name => xxhash_rust::xxh3::xxh3_64(name),
+            };
+            self.trace.call(self.ready.stream, database, &step, &fact);
         }
         step
     }

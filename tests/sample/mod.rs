@@ -428,6 +428,7 @@ pub fn report() -> Report {
         autovacuum: autovacuum(),
         connections: connections(),
         server: server(),
+        judged: Judged::default(),
         findings,
         forecasts,
         statements,
