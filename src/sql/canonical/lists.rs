@@ -51,16 +51,9 @@ pub(super) fn fold_lists<'a>(items: &[Item<'a>]) -> (Vec<Item<'a>>, Vec<usize>) 
     (folded, place)
 }
 
-/// A bracket after an operand is a subscript.
+/// A bracket after ARRAY, or where an operand is expected; after an operand it is a subscript.
 fn opens_list(items: &[Item<'_>], index: usize) -> bool {
-    index > 0 && (role_at(items, index - 1) == Role::Array || !is_operand(items, index - 1))
-}
-
-fn is_operand(items: &[Item<'_>], index: usize) -> bool {
-    match items[index].kind {
-        ItemKind::Symbol => items[index].is_symbol(b")") || items[index].is_symbol(b"]"),
-        ItemKind::Word | ItemKind::Quoted | ItemKind::Value => true,
-    }
+    index > 0 && matches!(role_at(items, index - 1), Role::Array | Role::Prefix)
 }
 
 struct Fold<'i, 'a> {
