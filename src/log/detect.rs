@@ -114,6 +114,11 @@ pub(crate) fn stderr(sample: &[u8], hints: &Hints) -> Result<Stderr, DetectError
             localised(sample).unwrap_or_else(|| DetectError::NotALog { first: shown(first_line(sample)) })
         );
     }
+    if speaks_another_language(&lines.entries)
+        && let Some(error) = localised(sample)
+    {
+        return Err(error);
+    }
     match best_prefix(&lines) {
         Some(prefix) => Ok(Stderr { prefix, crlf }),
         None => Err(DetectError::UnknownPrefix { first: shown(lines.entries[0]) }),
@@ -161,13 +166,19 @@ impl<'s> Lines<'s> {
                 let who = head.who;
                 let names = [who.user, who.database, who.application, who.host];
                 explained.named += usize::from(names.iter().any(|name| !name.is_empty()));
-                let odd = |name: &[u8]| name.iter().any(|byte| b"=,[]()@:/ ".contains(byte));
-                explained.odd += usize::from(odd(who.user)) + usize::from(odd(who.database));
-                explained.odd += usize::from(who.host.iter().any(|byte| b"=,@/".contains(byte)));
-                // Text that begins with a severity word again was cut too early.
-                explained.odd += usize::from(severity::word_at(&line[text..]).is_some());
+                let said = names.iter().filter(|name| !name.is_empty()).count();
+                let odd = usize::from(holds(who.user, b"=,[]():/ \"'"))
+                    + usize::from(holds(who.database, b"=,[]()@:/ \"'"))
+                    + usize::from(holds(who.application, b"=[]@|"))
+                    + usize::from(who.host != b"[local]" && holds(who.host, b"=,@/[]()<> "))
+                    + usize::from(holds(head.fields.backend, b"0123456789@=[]"))
+                    + usize::from(holds(head.fields.command, b"0123456789@=[]"))
+                    // Text that begins with a severity word again was cut too early.
+                    + usize::from(severity::word_at(&line[text..]).is_some());
+                explained.score += 2 * said as i64 - 5 * odd as i64;
             }
         }
+        explained.score += (explained.matched * prefix.own_values()) as i64;
         explained
     }
 }
@@ -179,8 +190,14 @@ pub(crate) struct Explained {
     pub(crate) matched: usize,
     /// Lines among them with a user, database, application or host.
     pub(crate) named: usize,
-    /// Names that hold what names seldom hold: the sign of a field that swallowed its neighbour.
-    pub(crate) odd: usize,
+    /// Points for values that are said, minus points for names that hold what names seldom hold: the sign of a
+    /// field that swallowed its neighbour.
+    pub(crate) score: i64,
+}
+
+/// Whether a name holds one of these bytes.
+fn holds(name: &[u8], odd: &[u8]) -> bool {
+    name != b"[local]" && name.iter().any(|byte| odd.contains(byte))
 }
 
 /// Templates that are met most, in the order in which they win when they explain equally much.
@@ -271,28 +288,48 @@ const USUAL: &[&str] = &[
 
 /// The template that explains the sample best, if one explains nearly all of it.
 fn best_prefix(lines: &Lines<'_>) -> Option<Prefix> {
+    let inferred = infer::templates(&lines.entries);
+    let tried: Vec<(Prefix, Explained)> = USUAL
+        .iter()
+        .copied()
+        .chain(inferred.iter().map(String::as_str))
+        .filter_map(|template| {
+            let prefix = Prefix::compile_guess(template);
+            let explained = lines.explained(&prefix);
+            // What a guess adds must be seen somewhere: not all lines may end it at the `%q` that was put in.
+            let seen = template.contains("%q")
+                || explained.matched > 0 && lines.explained(&Prefix::compile(template)).matched > 0;
+            seen.then_some((prefix, explained))
+        })
+        .collect();
+    let most = tried.iter().map(|(_, explained)| explained.matched).max()?;
+    // A message may quote a line of a log: some of what looks like an entry is none.
+    if most == 0 || most * 100 < lines.entries.len() * 90 {
+        return None;
+    }
+    // Of those that explain nearly as much as the best, the one that says most wins; the list's order breaks ties.
     let mut best: Option<(Prefix, Explained)> = None;
-    let mut consider = |template: &str| {
-        let prefix = Prefix::compile_guess(template);
-        let explained = lines.explained(&prefix);
-        let better = best.as_ref().is_none_or(|(_, leader)| {
-            (explained.matched, explained.named, leader.odd) > (leader.matched, leader.named, explained.odd)
-        });
-        if better && explained.matched > 0 {
+    for (prefix, explained) in tried {
+        if explained.matched * 200 >= most * 199
+            && best.as_ref().is_none_or(|(_, leader)| explained.score > leader.score)
+        {
             best = Some((prefix, explained));
         }
-    };
-    let inferred = infer::templates(&lines.entries);
-    for template in USUAL {
-        consider(template);
-    }
-    for template in &inferred {
-        consider(template);
     }
     let (prefix, explained) = best?;
-    // A message may quote a line of a log: some of what looks like an entry is none.
-    (explained.matched * 100 >= lines.entries.len() * 90)
-        .then(|| without_empty_tail(prefix, lines, explained))
+    Some(honest(prefix, lines, explained))
+}
+
+/// The template with the `%q` that the lines show, or without the one that they do not show.
+fn honest(prefix: Prefix, lines: &Lines<'_>, explained: Explained) -> Prefix {
+    let prefix = without_empty_tail(prefix, lines, explained);
+    let template = prefix.template();
+    if template == prefix.text()
+        || lines.explained(&Prefix::compile(prefix.text())).matched == explained.matched
+    {
+        return prefix;
+    }
+    Prefix::compile(&template)
 }
 
 /// `%m [%p] %q%u@%d ` also explains a log that was written with `%m [%p] `. When sessions speak and none has a name,
@@ -309,6 +346,20 @@ fn without_empty_tail(prefix: Prefix, lines: &Lines<'_>, explained: Explained) -
         return prefix;
     }
     Prefix::compile(shorter)
+}
+
+/// Whether no line says what an English log says. LOG and DETAIL are the same word in many languages.
+fn speaks_another_language(entries: &[&[u8]]) -> bool {
+    let marks: [&[u8]; 7] = [
+        b"ERROR:  ",
+        b"duration: ",
+        b"statement: ",
+        b"STATEMENT:  ",
+        b"connection ",
+        b"checkpoint ",
+        b"database system ",
+    ];
+    !entries.iter().any(|line| marks.iter().any(|mark| memchr::memmem::find(line, mark).is_some()))
 }
 
 /// An error that names the language, when a line of the sample has a translated severity word.

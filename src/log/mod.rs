@@ -19,6 +19,9 @@ mod prefix;
 mod severity;
 mod time;
 
+#[cfg(test)]
+mod testing;
+
 pub use detect::DetectError;
 pub use dialect::{Dialect, Format, Hints, Reader};
 pub use entry::{Entry, Fields, Part, Session, Severity, Who};

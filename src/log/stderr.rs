@@ -219,3 +219,91 @@ fn foreign_reason(line: &[u8]) -> SkipReason {
         None => SkipReason::NoPrefix,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::testing::{check, read, same_at_every_cut};
+    use crate::log::{Dialect, Hints};
+
+    fn dialect(prefix: &str) -> Dialect {
+        let line = b"2026-11-23 14:59:16.162 UTC [77] LOG:  x\n";
+        Dialect::detect(line, &Hints { prefix: Some(prefix.into()), ..Hints::default() }).unwrap()
+    }
+
+    const A: &str = "2026-11-23 14:59:16.162 UTC [77] ";
+
+    #[test]
+    fn continuation_lines_lose_one_tab() {
+        check(
+            &dialect("%m [%p] %q%u@%d "),
+            &format!("{A}u@d LOG:  select\n\t1,\n\t\t2\n\t\nlost tab\n{A}u@d LOG:  b\n"),
+            &["LOG u@d \"select\\n1,\\n\\t2\\n\\nlost tab\"", "LOG u@d \"b\""],
+        );
+    }
+
+    #[test]
+    fn what_looks_like_an_entry_after_a_tab_is_text() {
+        check(
+            &dialect("%m [%p] %q%u@%d "),
+            &format!("{A}u@d LOG:  a\n\t{A}u@d ERROR:  forged\n"),
+            &[&format!("LOG u@d \"a\\n{A}u@d ERROR:  forged\"")],
+        );
+    }
+
+    #[test]
+    fn skipped_bytes_say_why() {
+        check(
+            &dialect("%m [%p] %q%u@%d "),
+            &format!(
+                "\n rest of a statement\n{A}u@d LOG:  a\n\n\n{A}u@d FEHLER:  x\n\ty\n{A}pgbouncer\n{A}LOG:  b"
+            ),
+            &[
+                "cut_start 22",
+                "LOG u@d \"a\"",
+                "blank 2",
+                "unknown_severity 51",
+                "no_prefix 43",
+                "LOG @ \"b\"",
+            ],
+        );
+    }
+
+    #[test]
+    fn windows_line_ends_and_a_byte_order_mark() {
+        let mut dialect = dialect("%m [%p] ");
+        if let crate::log::dialect::Shape::Stderr(stderr) = &mut dialect.shape {
+            stderr.crlf = true;
+        }
+        check(
+            &dialect,
+            &format!("\u{FEFF}{A}LOG:  a\r\n\tb\r\n{A}LOG:  c\r\n"),
+            &["LOG @ \"a\\nb\"", "LOG @ \"c\""],
+        );
+    }
+
+    #[test]
+    fn a_verbose_log_shows_its_sqlstate() {
+        check(
+            &dialect("%m [%p] "),
+            &format!(
+                "{A}ERROR:  42703: no column\n{A}LOCATION:  errorMissingColumn, parse_relation.c:3722\n"
+            ),
+            &["ERROR @ \"no column\" 42703", "Location @ \"errorMissingColumn, parse_relation.c:3722\""],
+        );
+    }
+
+    #[test]
+    fn cutting_does_not_matter() {
+        let log = format!(
+            "tail\n{A}u@d LOG:  a\n\tb\n\n{A}u@d FEHLER:  x\n\ty\n{A}u@d ERROR:  é\n{A}x\n{A}u@d STATEMENT:  1\n2\n"
+        );
+        same_at_every_cut(&dialect("%m [%p] %q%u@%d "), log.as_bytes());
+    }
+
+    #[test]
+    fn invalid_bytes_are_data() {
+        let log = [A.as_bytes(), b"\xFF@d LOG:  \xC3\n\t\0\n"].concat();
+        assert_eq!(read(&dialect("%m [%p] %q%u@%d "), &log), ["LOG \u{FFFD}@d \"\u{FFFD}\\n\\0\""]);
+    }
+}
