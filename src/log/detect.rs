@@ -3,8 +3,10 @@
 //! Every guess is tried on the whole sample, and the one that explains the most lines wins; nothing is accepted
 //! that leaves more than a few of the lines that look like entries unexplained.
 
+use super::csv;
 use super::dialect::{Dialect, Format, Hints, Shape};
 use super::infer;
+use super::json::Members;
 use super::prefix::{Clocks, Escape, Head, Line, Prefix, REACH};
 use super::severity;
 use super::stderr::{BOM, Stderr};
@@ -88,7 +90,34 @@ pub(crate) fn detect(sample: &[u8], hints: &Hints) -> Result<Dialect, DetectErro
         return Err(DetectError::Empty);
     }
     let dialect = |shape| Dialect { shape, zone_minutes: hints.zone_minutes };
-    stderr(sample, hints).map(|stderr| dialect(Shape::Stderr(stderr)))
+    let wrong_format = |format| DetectError::WrongFormat { format, first: shown(first_line(sample)) };
+    match hints.format {
+        Some(Format::Stderr) => stderr(sample, hints).map(|stderr| dialect(Shape::Stderr(stderr))),
+        Some(Format::Csv) => is_csv(sample).then(|| dialect(Shape::Csv)).ok_or(wrong_format(Format::Csv)),
+        Some(Format::Json) => is_json(sample).then(|| dialect(Shape::Json)).ok_or(wrong_format(Format::Json)),
+        Some(format) => Err(wrong_format(format)),
+        None if is_csv(sample) => Ok(dialect(Shape::Csv)),
+        None if is_json(sample) => Ok(dialect(Shape::Json)),
+        None => stderr(sample, hints).map(|stderr| dialect(Shape::Stderr(stderr))),
+    }
+}
+
+/// Whether a row of csvlog begins on one of the first lines. A stderr log may quote one, after a tab.
+fn is_csv(sample: &[u8]) -> bool {
+    lines(sample).take(LINES).any(csv::is_sure_start)
+}
+
+/// Whether a line is an object with jsonlog's keys.
+fn is_json(sample: &[u8]) -> bool {
+    lines(sample).take(LINES).any(|line| {
+        let key = |wanted: &[u8]| Members::of(line).any(|(key, _)| key == wanted);
+        line.first() == Some(&b'{') && key(b"error_severity") && key(b"message")
+    })
+}
+
+/// The lines of a sample without their line ends.
+fn lines(sample: &[u8]) -> impl Iterator<Item = &[u8]> {
+    sample.split(|&byte| byte == b'\n')
 }
 
 /// Detects the prefix of stderr lines.

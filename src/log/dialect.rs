@@ -9,6 +9,7 @@ use super::Sink;
 use super::detect::{self, DetectError};
 use super::prefix::Clocks;
 use super::stderr::Stderr;
+use super::{csv, json};
 use crate::units::ByteOffset;
 
 /// The formats that PostgreSQL and its hosts write.
@@ -68,6 +69,8 @@ pub struct Dialect {
 #[derive(Debug, Clone)]
 pub(crate) enum Shape {
     Stderr(Stderr),
+    Csv,
+    Json,
 }
 
 impl Dialect {
@@ -86,6 +89,8 @@ impl Dialect {
     pub fn format(&self) -> Format {
         match &self.shape {
             Shape::Stderr(_) => Format::Stderr,
+            Shape::Csv => Format::Csv,
+            Shape::Json => Format::Json,
         }
     }
 
@@ -94,6 +99,7 @@ impl Dialect {
     pub fn prefix(&self) -> Option<&str> {
         match &self.shape {
             Shape::Stderr(stderr) => Some(stderr.prefix.text()),
+            Shape::Csv | Shape::Json => None,
         }
     }
 
@@ -103,6 +109,8 @@ impl Dialect {
     pub fn last_start(&self, buffer: &[u8]) -> Option<usize> {
         match &self.shape {
             Shape::Stderr(stderr) => stderr.last_start(buffer),
+            Shape::Csv => csv::last_start(buffer),
+            Shape::Json => json::last_start(buffer),
         }
     }
 
@@ -127,6 +135,8 @@ impl Reader<'_> {
     pub fn read<'a>(&mut self, chunk: &'a [u8], base: ByteOffset, arena: &'a Bump, sink: &mut impl Sink<'a>) {
         match &self.dialect.shape {
             Shape::Stderr(stderr) => stderr.read(chunk, base, arena, &mut self.clocks, sink),
+            Shape::Csv => csv::read(chunk, base, arena, &mut self.clocks, sink),
+            Shape::Json => json::read(chunk, base, arena, &mut self.clocks, sink),
         }
     }
 

@@ -8,10 +8,12 @@
 //! Reading never fails and never panics, whatever the bytes: every byte of a chunk lands in exactly one entry or
 //! one skip.
 
+mod csv;
 mod detect;
 mod dialect;
 mod entry;
 mod infer;
+mod json;
 mod stderr;
 
 mod backtrack;
