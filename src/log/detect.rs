@@ -3,13 +3,20 @@
 //! Every guess is tried on the whole sample, and the one that explains the most lines wins; nothing is accepted
 //! that leaves more than a few of the lines that look like entries unexplained.
 
+use bumpalo::Bump;
+use indexmap::IndexMap;
+
 use super::csv;
 use super::dialect::{Dialect, Format, Hints, Shape};
+use super::frame::{Framed, Inner, Outer, Unwrapped};
 use super::infer;
-use super::json::Members;
+use super::json::{Members, Value};
 use super::prefix::{Clocks, Escape, Head, Line, Prefix, REACH};
 use super::severity;
 use super::stderr::{BOM, Stderr};
+use super::syslog::{self, Syslog};
+use super::time::Clock;
+use super::wrap::{self, Letter, Wrapper};
 
 /// How much of a sample is looked at.
 const SAMPLE: usize = 256 * 1024;
@@ -90,16 +97,126 @@ pub(crate) fn detect(sample: &[u8], hints: &Hints) -> Result<Dialect, DetectErro
         return Err(DetectError::Empty);
     }
     let dialect = |shape| Dialect { shape, zone_minutes: hints.zone_minutes };
-    let wrong_format = |format| DetectError::WrongFormat { format, first: shown(first_line(sample)) };
-    match hints.format {
-        Some(Format::Stderr) => stderr(sample, hints).map(|stderr| dialect(Shape::Stderr(stderr))),
-        Some(Format::Csv) => is_csv(sample).then(|| dialect(Shape::Csv)).ok_or(wrong_format(Format::Csv)),
-        Some(Format::Json) => is_json(sample).then(|| dialect(Shape::Json)).ok_or(wrong_format(Format::Json)),
-        Some(format) => Err(wrong_format(format)),
-        None if is_csv(sample) => Ok(dialect(Shape::Csv)),
-        None if is_json(sample) => Ok(dialect(Shape::Json)),
-        None => stderr(sample, hints).map(|stderr| dialect(Shape::Stderr(stderr))),
+    let wanted = |format| hints.format.is_none_or(|wanted| wanted == format);
+    if wanted(Format::Csv) && is_csv(sample) {
+        return Ok(dialect(Shape::Csv));
     }
+    if wanted(Format::Json) && is_json(sample) {
+        return Ok(dialect(Shape::Json));
+    }
+    if let Some(framed) = framed(sample, hints) {
+        let found = dialect(Shape::Framed(framed?));
+        if wanted(found.format()) {
+            return Ok(found);
+        }
+    }
+    match hints.format {
+        None | Some(Format::Stderr) => stderr(sample, hints).map(|stderr| dialect(Shape::Stderr(stderr))),
+        Some(format) => Err(DetectError::WrongFormat { format, first: shown(first_line(sample)) }),
+    }
+}
+
+/// Lines in frames. `None`: they are in none that is known. An error: the frames are known, what is inside is not.
+fn framed(sample: &[u8], hints: &Hints) -> Option<Result<Framed, DetectError>> {
+    let outer = outer(sample, hints)?;
+    let arena = Bump::new();
+    let mut inner = Vec::new();
+    for line in lines(sample).filter(|line| !line.trim_ascii().is_empty()).take(LINES * 2) {
+        if let Unwrapped::Frame(frame) = outer.unwrap(line.strip_suffix(b"\r").unwrap_or(line), &arena) {
+            inner.extend_from_slice(frame.text.strip_suffix(b"\n").unwrap_or(frame.text));
+            inner.push(b'\n');
+        }
+    }
+    if is_json(&inner) {
+        return Some(Ok(Framed { outer, inner: Inner::Records }));
+    }
+    Some(stderr(&inner, hints).map(|stderr| Framed { outer, inner: Inner::Lines(stderr) }))
+}
+
+/// Recognises the frames: nearly every line that is no continuation must have one.
+fn outer(sample: &[u8], hints: &Hints) -> Option<Outer> {
+    let whole: Vec<&[u8]> = lines(sample)
+        .filter(|line| !line.trim_ascii().is_empty() && !matches!(line[0], b'\t' | b' '))
+        .take(LINES)
+        .collect();
+    let most = |test: &dyn Fn(&[u8]) -> bool| {
+        let matching = whole.iter().filter(|line| test(line)).count();
+        // The last line of a sample may be cut.
+        matching > 0 && (matching + 1) * 10 >= whole.len() * 9
+    };
+    if let Some(syslog) = syslog(&whole, hints) {
+        return Some(Outer::Syslog(syslog));
+    }
+    let opens_letter =
+        |line: &[u8]| line.first() == Some(&b'{') && Letter::open(line).is_some_and(|l| l.text.is_some());
+    let pretty = |line: &&[u8]| line.trim_ascii().starts_with(b"\"textPayload\": \"");
+    let wrapper = if most(&|line| wrap::cri(line).is_some()) {
+        Wrapper::Cri
+    } else if most(&|line| wrap::compose_offset(line).is_some()) {
+        Wrapper::Compose
+    } else if most(&|line| wrap::pod_offset(line).is_some()) {
+        Wrapper::Pod
+    } else if whole.iter().any(|line| opens_letter(line)) && most(&|line| line.starts_with(b"{"))
+        || matches!(whole[0][0], b'[')
+            && lines(sample).any(|line| pretty(&line) || Letter::open(line).is_some())
+    {
+        Wrapper::Envelope
+    } else {
+        stamped(&whole)?
+    };
+    Some(Outer::Wrapped(wrapper))
+}
+
+/// Lines that begin with an RFC 3339 time. Some of an event's lines may have none, and tabs may be lost.
+fn stamped(whole: &[&[u8]]) -> Option<Wrapper> {
+    let inner = |stream| {
+        whole.iter().filter_map(move |line| {
+            let frame = wrap::stamped(line, stream);
+            frame.time.map(|_| frame.text)
+        })
+    };
+    let looks = |text: &[u8]| severity::candidates(text, REACH).next().is_some();
+    if inner(false).filter(|text| looks(text)).count() == 0 {
+        return None;
+    }
+    // Every entry has the time in front, or it is one that stands in the prefix.
+    let bare = whole.iter().filter(|line| looks(line) && wrap::stamped(line, false).time.is_none()).count();
+    if bare * 20 > whole.len() {
+        return None;
+    }
+    let mut clock = Clock::new(0);
+    let stream = inner(false).all(|text| clock.read(text).is_none())
+        && inner(true).filter(|text| clock.read(text).is_some()).count() * 2
+            > inner(true).filter(|t| looks(t)).count();
+    Some(Wrapper::Stamped { stream })
+}
+
+/// The programs whose lines are PostgreSQL's.
+fn syslog(whole: &[&[u8]], hints: &Hints) -> Option<Syslog> {
+    let year = hints.year.unwrap_or(syslog::YEAR);
+    let mut idents: IndexMap<&[u8], usize> = IndexMap::new();
+    let mut headers = 0;
+    for line in whole {
+        let Some(header) = syslog::header(line, year, hints.zone_minutes) else { continue };
+        headers += 1;
+        let message = &line[header.message..];
+        let (piece, text) = syslog::piece(message);
+        let says =
+            severity::candidates(text, REACH).next().is_some() || severity::translated(text, REACH).is_some();
+        if !header.ident.is_empty() && says && (piece.is_some() || severity::word_at(header.ident).is_none())
+        {
+            *idents.entry(header.ident).or_default() += 1;
+        }
+    }
+    idents.retain(|ident, _| severity::severity(ident).is_none());
+    // A program that happens to quote one line of PostgreSQL's is not PostgreSQL.
+    let most = idents.values().copied().max()?;
+    if headers * 2 < whole.len() {
+        return None;
+    }
+    let idents =
+        idents.into_iter().filter(|&(_, count)| count * 20 >= most).map(|(ident, _)| ident.into()).collect();
+    Some(Syslog { idents, year, zone_minutes: hints.zone_minutes })
 }
 
 /// Whether a row of csvlog begins on one of the first lines. A stderr log may quote one, after a tab.
@@ -110,8 +227,15 @@ fn is_csv(sample: &[u8]) -> bool {
 /// Whether a line is an object with jsonlog's keys.
 fn is_json(sample: &[u8]) -> bool {
     lines(sample).take(LINES).any(|line| {
-        let key = |wanted: &[u8]| Members::of(line).any(|(key, _)| key == wanted);
-        line.first() == Some(&b'{') && key(b"error_severity") && key(b"message")
+        let has = |object: &[u8], wanted: &[u8]| Members::of(object).any(|(key, _)| key == wanted);
+        let record = |object: &[u8]| has(object, b"error_severity") && has(object, b"message");
+        let operators = || {
+            Members::of(line).any(|(key, value)| match value {
+                Value::Nested(object) => key == b"record" && record(object),
+                Value::Text { .. } | Value::Bare(_) => false,
+            })
+        };
+        line.first() == Some(&b'{') && (record(line) || operators())
     })
 }
 

@@ -7,6 +7,7 @@ use bumpalo::Bump;
 
 use super::Sink;
 use super::detect::{self, DetectError};
+use super::frame::{Framed, Inner, Outer};
 use super::prefix::Clocks;
 use super::stderr::Stderr;
 use super::{csv, json};
@@ -71,6 +72,7 @@ pub(crate) enum Shape {
     Stderr(Stderr),
     Csv,
     Json,
+    Framed(Framed),
 }
 
 impl Dialect {
@@ -91,6 +93,19 @@ impl Dialect {
             Shape::Stderr(_) => Format::Stderr,
             Shape::Csv => Format::Csv,
             Shape::Json => Format::Json,
+            Shape::Framed(Framed { outer: Outer::Syslog(_), .. }) => Format::Syslog,
+            Shape::Framed(Framed { inner: Inner::Records, .. }) => Format::Json,
+            Shape::Framed(Framed { inner: Inner::Lines(_), .. }) => Format::Stderr,
+        }
+    }
+
+    /// What stands around each line, as the report names it (`input.wrapper`): `docker`, `kubernetes`, …; `None`
+    /// when nothing does.
+    #[must_use]
+    pub fn wrapper(&self) -> Option<&'static str> {
+        match &self.shape {
+            Shape::Framed(Framed { outer: Outer::Wrapped(wrapper), .. }) => Some(wrapper.as_str()),
+            _ => None,
         }
     }
 
@@ -98,8 +113,10 @@ impl Dialect {
     #[must_use]
     pub fn prefix(&self) -> Option<&str> {
         match &self.shape {
-            Shape::Stderr(stderr) => Some(stderr.prefix.text()),
-            Shape::Csv | Shape::Json => None,
+            Shape::Stderr(stderr) | Shape::Framed(Framed { inner: Inner::Lines(stderr), .. }) => {
+                Some(stderr.prefix.text())
+            }
+            Shape::Framed(Framed { inner: Inner::Records, .. }) | Shape::Csv | Shape::Json => None,
         }
     }
 
@@ -111,6 +128,7 @@ impl Dialect {
             Shape::Stderr(stderr) => stderr.last_start(buffer),
             Shape::Csv => csv::last_start(buffer),
             Shape::Json => json::last_start(buffer),
+            Shape::Framed(framed) => framed.last_start(buffer),
         }
     }
 
@@ -137,6 +155,7 @@ impl Reader<'_> {
             Shape::Stderr(stderr) => stderr.read(chunk, base, arena, &mut self.clocks, sink),
             Shape::Csv => csv::read(chunk, base, arena, &mut self.clocks, sink),
             Shape::Json => json::read(chunk, base, arena, &mut self.clocks, sink),
+            Shape::Framed(framed) => framed.read(chunk, base, arena, &mut self.clocks, sink),
         }
     }
 

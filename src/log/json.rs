@@ -236,7 +236,14 @@ impl<'a> Record<'a> {
     /// Reads a record with PostgreSQL's own keys (jsonlog.c) or CloudNativePG's (csvlog's column names).
     pub(crate) fn read(&mut self, members: &mut Members<'a>, clocks: &mut Clocks, arena: &'a Bump) {
         *self = Self::default();
+        // jsonlog leaves the code of success out.
+        self.head.fields.sqlstate = *b"00000";
+        self.members(members, clocks, arena);
+    }
+
+    fn members(&mut self, members: &mut Members<'a>, clocks: &mut Clocks, arena: &'a Bump) {
         let fields = &mut self.head.fields;
+        let mut nested = None;
         for (key, value) in members {
             match key {
                 b"timestamp" | b"log_time" => {
@@ -275,8 +282,15 @@ impl<'a> Record<'a> {
                 b"backend_type" => fields.backend = value.text(arena),
                 b"leader_pid" => fields.leader = integer(value.raw()) as u32,
                 b"query_id" => fields.query_id = signed(value.raw()),
+                b"record" => nested = Some(value),
                 _ => {}
             }
+        }
+        // CloudNativePG: `{"level":"info","logger":"postgres","msg":"record","record":{…}}`.
+        if let Some(Value::Nested(record)) = nested
+            && self.word.is_empty()
+        {
+            self.members(&mut Members::of(record), clocks, arena);
         }
     }
 
@@ -337,6 +351,7 @@ pub(crate) fn read<'a>(
             match (members.finished(), record.severity) {
                 (Some(_), Some(severity)) => sink.entry(record.entry(offset, end - at, severity, arena)),
                 (Some(_), None) if !record.word.is_empty() => skip(SkipReason::UnknownSeverity),
+                (Some(_), None) => skip(SkipReason::OtherProgram),
                 (None, _) if !line.ends_with(b"\n") => skip(SkipReason::CutEnd),
                 _ => skip(SkipReason::BadJson),
             }
@@ -401,6 +416,20 @@ mod tests {
     }
 
     #[test]
+    fn an_operator_puts_the_record_in_an_object() {
+        let record = r#"{"level":"info","ts":"2024","logger":"postgres","msg":"record","record":{"log_time":"2026-11-22 17:06:44.419 UTC","user_name":"u","database_name":"d","process_id":"212","connection_from":"[local]","session_id":"6176e980.d4","session_line_num":"5","error_severity":"ERROR","sql_state_code":"42P01","message":"m {\"a\":1}","query":"sel"}}"#;
+        let other = r#"{"level":"info","logger":"instance-manager","msg":"ok"}"#;
+        check(
+            &json(),
+            &format!("{record}\n{other}\n"),
+            &[
+                "ERROR u@d \"m {\\\"a\\\":1}\" 42P01 statement=\"sel\"",
+                &format!("other_program {}", other.len() + 1),
+            ],
+        );
+    }
+
+    #[test]
     fn what_is_no_record_is_counted() {
         let foreign = LINE.replace("LOG", "FEHLER");
         check(
@@ -408,12 +437,12 @@ mod tests {
             &format!("age\":\"x\"}}\n{LINE}\n\n{foreign}\n{{\"a\":1}}\nnot json\n{LINE}\n{{\"timest"),
             &[
                 "cut_start 10",
-                "LOG u@d \"x\"",
+                "LOG u@d \"x\" 00000",
                 "blank 1",
                 &format!("unknown_severity {}", LINE.len() + "FEH\n".len()),
-                "bad_json 8",
+                "other_program 8",
                 "bad_json 9",
-                "LOG u@d \"x\"",
+                "LOG u@d \"x\" 00000",
                 "cut_end 8",
             ],
         );

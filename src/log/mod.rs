@@ -12,9 +12,12 @@ mod csv;
 mod detect;
 mod dialect;
 mod entry;
+mod frame;
 mod infer;
 mod json;
 mod stderr;
+mod syslog;
+mod wrap;
 
 mod backtrack;
 mod prefix;

@@ -6,7 +6,7 @@
 use bumpalo::Bump;
 use memchr::{memchr, memrchr};
 
-use super::entry::{Entry, Fields, Part};
+use super::entry::{Entry, Fields, Part, Severity};
 use super::prefix::{Clocks, Head, Line, Prefix};
 use super::severity::verbose_sqlstate;
 use super::{Sink, Skip, SkipReason};
@@ -166,7 +166,7 @@ impl Stderr {
 
     /// Values that go beyond the frame: those of rare escapes, and the SQLSTATE of a verbose log.
     #[inline]
-    fn fields<'a>(
+    pub(crate) fn fields<'a>(
         &self,
         head: &Head<'a>,
         text: &mut &'a [u8],
@@ -174,7 +174,12 @@ impl Stderr {
         arena: &'a Bump,
     ) -> Option<&'a Fields<'a>> {
         let state = match part {
-            Part::Record(_) => verbose_sqlstate(text),
+            Part::Record(severity) => {
+                if severity != Severity::Log {
+                    *text = without_position(text);
+                }
+                verbose_sqlstate(text)
+            }
             _ => None,
         };
         if state.is_none() && !self.prefix.has_fields {
@@ -186,6 +191,17 @@ impl Stderr {
             *text = &text[7..];
         }
         Some(arena.alloc(fields))
+    }
+}
+
+/// `relation "t" does not exist at character 15` → without the position, which csvlog and jsonlog keep in a field of
+/// their own (elog.c, `send_message_to_server_log()`).
+#[cold]
+fn without_position(text: &[u8]) -> &[u8] {
+    let digits = text.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+    match text[..text.len() - digits].strip_suffix(b" at character ") {
+        Some(message) if digits > 0 => message,
+        _ => text,
     }
 }
 
