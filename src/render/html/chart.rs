@@ -22,7 +22,7 @@ const PLOT_HEIGHT: u64 = HEIGHT - TOP - BOTTOM;
 pub(super) fn bar(permille: u64, class: &str) -> String {
     let width = permille.min(1000);
     format!(
-        "<svg class=\"bar {class}\" viewBox=\"0 0 1000 10\" preserveAspectRatio=\"none\" aria-hidden=\"true\"><rect class=\"track\" width=\"1000\" height=\"10\"/><rect class=\"fill\" width=\"{width}\" height=\"10\"/></svg>"
+        "<svg class=\"bar {class}\" viewBox=\"0 0 1000 1\" preserveAspectRatio=\"none\" aria-hidden=\"true\"><path d=\"M0 0h{width}v1H0z\"/></svg>"
     )
 }
 
@@ -65,7 +65,7 @@ pub(super) fn statement_hours(hours: &[HourLoad], first: Timestamp, last: Timest
     };
     let (width, height) = (480_u64, 90_u64);
     let mut out = format!(
-        "<svg class=\"chart small\" viewBox=\"0 0 {width} {}\" role=\"img\" aria-label=\"Calls by time, {} to {} UTC; most, {}, from {}\">",
+        "<svg class=\"chart small one\" viewBox=\"0 0 {width} {}\" role=\"img\" aria-label=\"Calls by time, {} to {} UTC; most, {}, from {}\">",
         height + 18,
         instant(first),
         instant(last),
@@ -77,9 +77,9 @@ pub(super) fn statement_hours(hours: &[HourLoad], first: Timestamp, last: Timest
         let bar = scaled(*calls, max, height * 10).max(10);
         let _ = write!(
             out,
-            "<rect class=\"one\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\"><title>{}: {} calls, {} on average</title></rect>",
+            "<path d=\"M{} {height}v-{}h{}v{}z\"><title>{}: {} calls, {} on average</title></path>",
             tenths(i as u64 * step),
-            tenths(height * 10 - bar),
+            tenths(bar),
             tenths((step * 17 / 20).max(1)),
             tenths(bar),
             hour_label(buckets.start(i)),
@@ -149,12 +149,13 @@ pub(super) fn traffic(points: &[TrafficPoint]) -> String {
     }
     let lower: String = lower.into_iter().rev().collect();
     let _ = write!(out, "<path class=\"band\" d=\"{upper}{lower}z\"/><path class=\"line\" d=\"{line}\"/>");
-    // Invisible columns carry the tooltips.
+    // Invisible columns carry the tooltips; the style sheet gives them their height.
+    out.push_str("<g class=\"hover\">");
     let step = (PLOT_WIDTH * 10 / points.len() as u64).max(1);
     for p in points {
         let _ = write!(
             out,
-            "<rect class=\"hover\" x=\"{}\" y=\"{TOP}\" width=\"{}\" height=\"{PLOT_HEIGHT}\"><title>{}: {} a second on average, {} at most, {} at least</title></rect>",
+            "<rect x=\"{}\" width=\"{}\"><title>{}: {} a second, most {}, fewest {}</title></rect>",
             tenths(x(p.at).saturating_sub(step / 2)),
             tenths(step),
             hour_label(p.at),
@@ -163,6 +164,7 @@ pub(super) fn traffic(points: &[TrafficPoint]) -> String {
             count(p.min)
         );
     }
+    out.push_str("</g>");
     time_labels(&mut out, &points.iter().map(|p| p.at).collect::<Vec<_>>(), x);
     out.push_str("</svg>");
     out

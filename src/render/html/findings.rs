@@ -298,6 +298,8 @@ fn curve(curve: &Curve) -> Option<Figure> {
         (Some(x), _) => count(x),
     };
     let y_text = |y: u64| match curve.y_unit.as_str() {
+        // The axis has round per cents only.
+        "permille" if y % 250 == 0 => format!("{} %", y / 10),
         "permille" => percent(y, 1000),
         "us" => duration(Micros(y)),
         "bytes" => bytes(y),

@@ -12,7 +12,7 @@ use crate::report::{Actor, ErrorGroup, Load, Report};
 use crate::units::Micros;
 
 /// Points of a chart at most; more would be thinner than a pixel.
-const POINTS: usize = 288;
+const POINTS: usize = 144;
 
 /// Columns of the chart by hour at most: one week.
 const COLUMNS: usize = 168;

@@ -56,7 +56,7 @@ impl<'a> Shown<'a> {
             true => format!("#{}", anchor(fingerprint)),
             false => String::new(),
         };
-        Cell::Sql { href, pieces: line_of_sql(sql, LINE) }
+        Cell::Sql { href, pieces: line_of_sql(sql, LINE, 130) }
     }
 }
 
@@ -127,10 +127,6 @@ pub(super) struct Row {
     pub(super) rank: usize,
     /// Anchor.
     pub(super) anchor: String,
-    /// Kind, as a class.
-    pub(super) class: &'static str,
-    /// Kind, as a word.
-    pub(super) kind: String,
     /// The statement on one line.
     pub(super) line: Vec<Piece>,
     /// Numbers, as (key, title, cell).
@@ -202,8 +198,7 @@ fn row(index: &Index<'_>, s: &Statement, rank: usize, (first, last): (Timestamp,
     let repeats = index.redundant(&s.fingerprint).map(|r| r.repeats);
     let cells = vec![
         ("calls", "Calls", Cell::count(s.calls)),
-        ("total", "Total", Cell::duration(s.duration_us)),
-        ("share", "Share", Cell::share(s.duration_us.0, totals.duration_us.0, kind_class(&s.kind))),
+        ("total", "Total", Cell::duration_share(s.duration_us, totals.duration_us, kind_class(&s.kind))),
         ("mean", "Mean", Cell::duration_or_dash(s.mean_us)),
         ("p95", "p95", Cell::duration_or_dash(s.p95_us)),
         ("max", "Max", Cell::duration_or_dash(s.max_us)),
@@ -234,9 +229,7 @@ fn row(index: &Index<'_>, s: &Statement, rank: usize, (first, last): (Timestamp,
     Row {
         rank,
         anchor: anchor(&s.fingerprint),
-        class: kind_class(&s.kind),
-        kind: one_line(&s.kind).to_uppercase(),
-        line: line_of_sql(&s.sql, LINE),
+        line: line_of_sql(&s.sql, LINE, 90),
         cells,
         marks,
         detail: detail(index, s, (first, last), style),
@@ -283,6 +276,7 @@ fn facts(index: &Index<'_>, s: &Statement) -> Vec<Fact> {
         list.join(", ")
     };
     let mut facts = vec![
+        fact("Kind", one_line(&s.kind)),
         fact_with("Calls", count(s.calls), percent(s.calls, totals.statements) + " of all"),
         fact_with("Total", duration(s.duration_us), percent(s.duration_us.0, totals.duration_us.0) + " of all"),
     ];

@@ -185,8 +185,8 @@ pub(super) enum Cell {
     Code(String),
     /// A number with what to sort it by.
     Number { value: u64, text: String },
-    /// A number with a bar below it.
-    Share { value: u64, text: String, svg: String },
+    /// A number with a bar below it, and something smaller between them; may be empty.
+    Share { value: u64, text: String, aside: String, svg: String },
     /// A statement that links to its row, or stands alone where the page has none.
     Sql { href: String, pieces: Vec<Piece> },
     /// Lines of text, the first one heavier; details folded where there are many.
@@ -247,7 +247,17 @@ impl Cell {
     /// A part of a whole, with a bar.
     pub(super) fn share(part: u64, whole: u64, class: &str) -> Self {
         let permille = permille(part, whole);
-        Self::Share { value: part, text: percent(part, whole), svg: chart::bar(permille, class) }
+        Self::Share { value: part, text: percent(part, whole), aside: String::new(), svg: chart::bar(permille, class) }
+    }
+
+    /// A duration with its share of the whole, and a bar.
+    pub(super) fn duration_share(us: Micros, whole: Micros, class: &str) -> Self {
+        Self::Share {
+            value: us.0,
+            text: duration(us),
+            aside: percent(us.0, whole.0),
+            svg: chart::bar(permille(us.0, whole.0), class),
+        }
     }
 }
 
@@ -259,11 +269,11 @@ pub(super) struct Piece {
     pub(super) text: String,
 }
 
-/// A statement on one line of at most `limit` characters.
-pub(super) fn line_of_sql(sql: &str, limit: usize) -> Vec<Piece> {
+/// A statement on one line of at most `limit` characters; beyond `list` its column list gives way.
+pub(super) fn line_of_sql(sql: &str, limit: usize, list: usize) -> Vec<Piece> {
     // A statement of megabytes is not walked through for its first line.
     let line = one_line(&sql[..sql.floor_char_boundary(limit * 20)]);
-    pieces(&shortened(&brief(&line, limit * 2 / 3), limit))
+    pieces(&shortened(&brief(&line, list), limit))
 }
 
 /// A statement in full, one clause a line, cut to `limit` bytes.
