@@ -234,7 +234,7 @@ fn to_fix(screen: &mut Screen, index: &Index<'_>) {
         return;
     }
     let width = screen.width;
-    let numbers = "statements           time       ";
+    let numbers = "statements           time";
     screen.heading(&left("What to fix first", width.saturating_sub(33)), numbers);
     for (i, fix) in found.iter().enumerate() {
         let cost = format!(
@@ -330,7 +330,7 @@ fn errors(screen: &mut Screen, report: &Report) {
     }
     let missing = report.totals.distinct_errors.saturating_sub(FEW as u64);
     if missing > 0 {
-        screen.line(&[(DIM, &format!("{} more kinds of error", right(&count(missing), 10)))]);
+        screen.line(&[(DIM, &format!("{} more", right(&count(missing), 10)))]);
     }
 }
 

@@ -132,12 +132,12 @@ fn statement(i: usize, row: &Row) -> Statement {
         timed: row.calls,
         errors: if row.kind == "insert" { row.calls / 9_000 } else { 0 },
         duration_us: Micros(total),
-        min_us: timed.then_some(Micros(row.mean_us / 7)),
+        min_us: timed.then_some(Micros(if row.calls == 1 { row.mean_us } else { row.mean_us / 7 })),
         max_us: timed.then_some(Micros(row.mean_us * if row.calls == 1 { 1 } else { 26 })),
         mean_us: timed.then_some(Micros(row.mean_us)),
-        p50_us: timed.then_some(Micros(row.mean_us * 8 / 10)),
-        p95_us: timed.then_some(Micros(row.mean_us * 26 / 10)),
-        p99_us: timed.then_some(Micros(row.mean_us * 61 / 10)),
+        p50_us: timed.then_some(Micros(if row.calls == 1 { row.mean_us } else { row.mean_us * 8 / 10 })),
+        p95_us: timed.then_some(Micros(if row.calls == 1 { row.mean_us } else { row.mean_us * 26 / 10 })),
+        p99_us: timed.then_some(Micros(if row.calls == 1 { row.mean_us } else { row.mean_us * 61 / 10 })),
         parse_us: Micros(total / 90),
         bind_us: Micros(total / 40),
         rows: row.rows,
@@ -158,7 +158,7 @@ fn statement(i: usize, row: &Row) -> Statement {
             .iter()
             .enumerate()
             .take(usize::try_from(row.calls.min(3)).unwrap())
-            .map(|(n, factor)| example(i, n, row.mean_us * factor))
+            .map(|(n, factor)| example(i, n, row.mean_us * if row.calls == 1 { 1 } else { *factor }))
             .collect(),
         plan: (i == 10).then(|| Plan {
             format: "text".to_owned(),

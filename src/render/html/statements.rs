@@ -50,13 +50,21 @@ impl<'a> Shown<'a> {
         }
     }
 
+    /// The same where there is room for the whole column list.
+    pub(super) fn long_sql(&self, fingerprint: &str) -> Cell {
+        match (self.sql(fingerprint), self.index.sql(fingerprint)) {
+            (Cell::Sql { href, .. }, sql) => Cell::Sql { href, pieces: line_of_sql(sql, LINE, 150) },
+            (cell, _) => cell,
+        }
+    }
+
     /// A cell with this text, linked to the statement.
     pub(super) fn sql_as(&self, fingerprint: &str, sql: &str) -> Cell {
         let href = match self.anchors.contains(fingerprint) {
             true => format!("#{}", anchor(fingerprint)),
             false => String::new(),
         };
-        Cell::Sql { href, pieces: line_of_sql(sql, LINE, 130) }
+        Cell::Sql { href, pieces: line_of_sql(sql, LINE, 80) }
     }
 }
 
