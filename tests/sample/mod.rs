@@ -521,6 +521,8 @@ fn findings(s: &[Statement]) -> Vec<Finding> {
 
 fn forecasts(s: &[Statement], calls: u64, total: u64) -> Forecasts {
     let forecast = |assumptions: &str, rows: &[(usize, u64)], numbers: &[(&str, u64)], curves: Vec<Curve>| {
+        let mut rows = rows.to_vec();
+        rows.sort_by_key(|(i, after)| std::cmp::Reverse(s[*i].calls - after));
         let saved: u64 = rows.iter().map(|(i, after)| s[*i].calls - after).sum();
         let saved_us: u64 = rows.iter().map(|(i, after)| (s[*i].calls - after) * s[*i].mean_us.unwrap().0).sum();
         Forecast {

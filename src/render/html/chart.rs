@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use super::super::words::{clock, count, duration, hour_label, instant};
+use super::super::words::{clock, count, counted, duration, hour_label, instant};
 use crate::report::{Curve, Hour, HourLoad, Traffic};
 use crate::units::{Micros, Timestamp};
 
@@ -77,13 +77,13 @@ pub(super) fn statement_hours(hours: &[HourLoad], first: Timestamp, last: Timest
         let bar = scaled(*calls, max, height * 10).max(10);
         let _ = write!(
             out,
-            "<path d=\"M{} {height}v-{}h{}v{}z\"><title>{}: {} calls, {} on average</title></path>",
+            "<path d=\"M{} {height}v-{}h{}v{}z\"><title>{}: {}, {} on average</title></path>",
             tenths(i as u64 * step),
             tenths(bar),
             tenths((step * 17 / 20).max(1)),
             tenths(bar),
             hour_label(buckets.start(i)),
-            count(*calls),
+            counted(*calls, "call"),
             duration(Micros(us / calls)),
         );
     }

@@ -54,11 +54,19 @@ impl Section {
         self
     }
 
-    /// With a table, where it has rows.
+    /// With a table below its caption, where it has rows.
     pub(super) fn with_rows(self, table: Table) -> Self {
         match table.rows.is_empty() {
             true => self,
-            false => self.with(Block::Table(table)),
+            false => self.with(Block::Heading(table.caption.clone())).with(Block::Table(table)),
+        }
+    }
+
+    /// With a table that opens from its caption, where it has rows.
+    pub(super) fn with_folded(self, table: Table) -> Self {
+        match table.rows.is_empty() {
+            true => self,
+            false => self.with(Block::Folded(table)),
         }
     }
 }
@@ -69,6 +77,10 @@ pub(super) enum Block {
     Facts(Vec<Fact>),
     /// A table.
     Table(Table),
+    /// A table that opens from its caption.
+    Folded(Table),
+    /// Tables beside each other, where there is room.
+    Pair(Vec<Table>),
     /// A chart with its caption; a table beside it says the same.
     Figure(Figure),
     /// A sentence.
@@ -185,6 +197,8 @@ pub(super) enum Cell {
     Code(String),
     /// A number with what to sort it by.
     Number { value: u64, text: String },
+    /// An instant.
+    Time { value: u64, text: String },
     /// A number with a bar below it, and something smaller between them; may be empty.
     Share { value: u64, text: String, aside: String, svg: String },
     /// A statement that links to its row, or stands alone where the page has none.
@@ -239,8 +253,23 @@ impl Cell {
     /// An instant.
     pub(super) fn instant(at: Option<Timestamp>) -> Self {
         match at {
-            Some(at) => Self::Number { value: at.0.max(0).unsigned_abs(), text: instant(at) },
-            None => Self::Number { value: 0, text: "–".to_owned() },
+            Some(at) => Self::at(at, instant(at)),
+            None => Self::Time { value: 0, text: "–".to_owned() },
+        }
+    }
+
+    /// An instant in other words.
+    pub(super) fn at(at: Timestamp, text: String) -> Self {
+        Self::Time { value: at.0.max(0).unsigned_abs() / 1_000, text }
+    }
+
+    /// A count with its share of the whole, and a bar.
+    pub(super) fn count_share(part: u64, whole: u64, class: &str) -> Self {
+        Self::Share {
+            value: part,
+            text: count(part),
+            aside: percent(part, whole),
+            svg: chart::bar(permille(part, whole), class),
         }
     }
 
