@@ -1,6 +1,8 @@
 //! The page in a browser: it loads nothing, runs nothing that came from a log, sorts, searches, links, and reads
 //! with scripts off.
 
+#![allow(clippy::unwrap_used, reason = "a test may end where a value is missing")]
+
 mod sample;
 mod webdriver;
 
@@ -24,7 +26,8 @@ fn strings(value: &Value) -> Vec<String> {
     value.as_array().unwrap().iter().map(|v| v.as_str().unwrap_or_default().to_owned()).collect()
 }
 
-const FIRST_CELL: &str = "return document.querySelector('#statements-table tbody:not([hidden]) td:nth-child(3)').textContent";
+const FIRST_CELL: &str =
+    "return document.querySelector('#statements-table tbody:not([hidden]) td:nth-child(3)').textContent";
 
 #[test]
 fn loads_nothing_and_complains_of_nothing() {
@@ -70,7 +73,11 @@ fn a_hostile_log_runs_nothing() {
     assert_eq!(browser.dialog(), None);
     assert!(browser.console().is_empty(), "{:?}", browser.console());
     assert_eq!(browser.run("return document.scripts.length"), json!(1));
-    assert_eq!(browser.run("return document.querySelectorAll('img, iframe, object, embed, base, form, link').length"), json!(0));
+    assert_eq!(
+        browser
+            .run("return document.querySelectorAll('img, iframe, object, embed, base, form, link').length"),
+        json!(0)
+    );
     let handlers = browser.run(
         "return Array.from(document.querySelectorAll('*')).flatMap((e) => e.getAttributeNames() \
          .filter((n) => n.startsWith('on') || n === 'style' || (n === 'x' && !e.closest('svg'))))",
@@ -81,8 +88,16 @@ fn a_hostile_log_runs_nothing() {
     );
     assert_eq!(links, json!([]));
     // The text is there, as text.
-    assert_eq!(browser.run("return document.body.innerText.includes('<img src=x onerror=alert(2)>')"), json!(true));
-    assert_eq!(browser.run("return /[\\u202a-\\u202e\\u2066-\\u2069\\u0000-\\u0008\\u001b]/.test(document.body.textContent)"), json!(false));
+    assert_eq!(
+        browser.run("return document.body.innerText.includes('<img src=x onerror=alert(2)>')"),
+        json!(true)
+    );
+    assert_eq!(
+        browser.run(
+            "return /[\\u202a-\\u202e\\u2066-\\u2069\\u0000-\\u0008\\u001b]/.test(document.body.textContent)"
+        ),
+        json!(false)
+    );
 }
 
 #[test]
@@ -99,7 +114,10 @@ fn statements_sort_both_ways_without_a_reload() {
     assert_eq!(browser.text(FIRST_CELL), "1");
     assert_eq!(browser.text("return location.hash"), "#sort=calls");
     browser.click(".orders button[data-sort='-max']");
-    assert_eq!(browser.text("return document.querySelector(\".orders button[data-sort='-max']\").ariaPressed"), "true");
+    assert_eq!(
+        browser.text("return document.querySelector(\".orders button[data-sort='-max']\").ariaPressed"),
+        "true"
+    );
     let longest = browser.run(
         "const v = Array.from(document.querySelectorAll('#statements-table td[data-t=Max]')).map((c) => Number(c.dataset.v)); \
          return v.every((n, i) => i === 0 || v[i - 1] >= n) && v.length > 20",
@@ -127,7 +145,10 @@ fn one_box_searches_and_the_address_keeps_it() {
     browser.run("return new Promise((done) => setTimeout(done, 300))");
     assert_eq!(browser.run(visible), json!(1));
     assert_eq!(browser.text("return location.hash"), "#q=skip_rules");
-    assert_eq!(browser.text("return document.querySelector('.matches').textContent"), "1 of 22 statements match “skip_rules”.");
+    assert_eq!(
+        browser.text("return document.querySelector('.matches').textContent"),
+        "1 of 22 statements match “skip_rules”."
+    );
     browser.press("\u{e00c}");
     assert_eq!(browser.run(visible), json!(22));
     browser.open(&path, "#q=%22from+answers%22+-skip&sort=-mean");
@@ -145,8 +166,12 @@ fn every_statement_has_its_own_link() {
     let report = sample::report();
     let path = page("link", &report);
     let fingerprint = &report.statements[9].fingerprint;
-    let open = format!("const b = document.getElementById('f-{fingerprint}'); return b.querySelector('details').open && b.querySelector('.rank button').ariaExpanded === 'true' && b.getBoundingClientRect().top < innerHeight && b.getBoundingClientRect().top >= 0");
-    for fragment in [format!("#f={fingerprint}"), format!("#f-{fingerprint}"), format!("#f={fingerprint}&sort=-calls")] {
+    let open = format!(
+        "const b = document.getElementById('f-{fingerprint}'); return b.querySelector('details').open && b.querySelector('.rank button').ariaExpanded === 'true' && b.getBoundingClientRect().top < innerHeight && b.getBoundingClientRect().top >= 0"
+    );
+    for fragment in
+        [format!("#f={fingerprint}"), format!("#f-{fingerprint}"), format!("#f={fingerprint}&sort=-calls")]
+    {
         browser.open(&path, &fragment);
         assert_eq!(browser.run(&open), json!(true), "{fragment}");
     }
@@ -154,9 +179,15 @@ fn every_statement_has_its_own_link() {
     browser.open(&path, "");
     browser.click("#fix a.to");
     let first = &report.findings[0].fingerprint;
-    assert_eq!(browser.run(&format!("return document.getElementById('f-{first}').querySelector('details').open")), json!(true));
+    assert_eq!(
+        browser.run(&format!("return document.getElementById('f-{first}').querySelector('details').open")),
+        json!(true)
+    );
     browser.click(&format!("#f-{first} .rank button"));
-    assert_eq!(browser.run(&format!("return document.getElementById('f-{first}').querySelector('details').open")), json!(false));
+    assert_eq!(
+        browser.run(&format!("return document.getElementById('f-{first}').querySelector('details').open")),
+        json!(false)
+    );
     // Nonsense in the address is ignored.
     browser.open(&path, "#f=%3Cscript%3E&sort=__proto__&q=%F0%9F%98%80");
     assert!(browser.console().is_empty());

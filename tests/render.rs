@@ -1,5 +1,7 @@
 //! What every output promises, on reports made by hand.
 
+#![allow(clippy::unwrap_used, reason = "a test may end where a value is missing")]
+
 mod sample;
 
 use base64::Engine as _;
@@ -61,7 +63,11 @@ fn formats_follow_the_extension() {
 
 #[test]
 fn text_reads_like_this() {
-    insta::assert_snapshot!(rendered(&sample::report(), Format::Text, &Style { width: 80, ..Style::default() }));
+    insta::assert_snapshot!(rendered(
+        &sample::report(),
+        Format::Text,
+        &Style { width: 80, ..Style::default() }
+    ));
 }
 
 #[test]
@@ -146,7 +152,8 @@ fn hostile_markdown_stays_in_code_spans() {
             assert!(cells.ends_with(" |"), "{line}");
         }
     }
-    let rows: Vec<usize> = text.lines().filter(|l| l.starts_with("| ") && !l.contains("---")).map(cells).collect();
+    let rows: Vec<usize> =
+        text.lines().filter(|l| l.starts_with("| ") && !l.contains("---")).map(cells).collect();
     assert!(rows.iter().all(|n| [3, 5, 6, 7].contains(n)), "{rows:?}");
 }
 
@@ -198,7 +205,8 @@ fn markdown_keeps_its_budget() {
             assert!(text.len() <= budget, "{} of {budget}", text.len());
         }
     }
-    let short = rendered(&sample::report(), Format::Markdown, &Style { markdown_bytes: 4_000, ..Style::default() });
+    let short =
+        rendered(&sample::report(), Format::Markdown, &Style { markdown_bytes: 4_000, ..Style::default() });
     assert!(short.contains("Shortened"));
 }
 
@@ -261,7 +269,13 @@ fn the_policy_names_the_very_script_and_style() {
         assert!(policy.contains(&format!("script-src {};", hash(between(&page, "<script>", "</script>")))));
         assert!(policy.contains(&format!("style-src {};", hash(between(&page, "<style>", "</style>")))));
         assert!(policy.starts_with("default-src 'none';"));
-        for part in ["img-src data:", "base-uri 'none'", "form-action 'none'", "require-trusted-types-for 'script'", "trusted-types 'none'"] {
+        for part in [
+            "img-src data:",
+            "base-uri 'none'",
+            "form-action 'none'",
+            "require-trusted-types-for 'script'",
+            "trusted-types 'none'",
+        ] {
             assert!(policy.contains(part), "{part}");
         }
         assert!(!policy.contains("unsafe"));
@@ -272,21 +286,37 @@ fn the_policy_names_the_very_script_and_style() {
 
 #[test]
 fn templates_use_nothing_that_turns_text_into_markup() {
+    let attribute = regex::Regex::new(r#"\s(on\w+|style)\s*="#).unwrap();
+    let unescaped = regex::Regex::new(r"\{\{\s*([\w.]+)\s*\|\s*safe").unwrap();
     let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("templates");
     for file in std::fs::read_dir(dir).unwrap() {
         let path = file.unwrap().path();
         let text = std::fs::read_to_string(&path).unwrap();
-        for word in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function", "javascript:", "http://", "https://", "@import", "url(", "srcdoc", "DOMParser", "setTimeout(\""] {
+        for word in [
+            "innerHTML",
+            "outerHTML",
+            "insertAdjacentHTML",
+            "document.write",
+            "eval(",
+            "new Function",
+            "javascript:",
+            "http://",
+            "https://",
+            "@import",
+            "url(",
+            "srcdoc",
+            "DOMParser",
+            "setTimeout(\"",
+        ] {
             assert!(!text.contains(word), "{} has {word}", path.display());
         }
         if path.extension().is_some_and(|extension| extension == "html") {
-            let attribute = regex::Regex::new(r#"\s(on\w+|style)\s*="#).unwrap();
             assert!(attribute.find(&text).is_none(), "{}: {:?}", path.display(), attribute.find(&text));
             // Unescaped are only our own style, script, policy and drawings.
-            let unescaped = regex::Regex::new(r"\{\{\s*([\w.]+)\s*\|\s*safe").unwrap();
             for found in unescaped.captures_iter(&text) {
                 let name = found[1].rsplit('.').next().unwrap();
-                let ours = ["policy", "style", "script", "svg", "statement_bar", "time_bar", "percentiles", "hours"];
+                let ours =
+                    ["policy", "style", "script", "svg", "statement_bar", "time_bar", "percentiles", "hours"];
                 assert!(ours.contains(&name), "{}: {}", path.display(), &found[1]);
             }
         }
@@ -318,7 +348,13 @@ fn a_statement_of_a_megabyte_is_cut_and_says_so() {
 #[test]
 fn an_empty_report_says_what_is_missing() {
     let page = plain(&empty(), Format::Html);
-    for setting in ["log_lock_waits = on", "log_temp_files = 0", "log_checkpoints = on", "log_autovacuum_min_duration = 0", "log_connections = on"] {
+    for setting in [
+        "log_lock_waits = on",
+        "log_temp_files = 0",
+        "log_checkpoints = on",
+        "log_autovacuum_min_duration = 0",
+        "log_connections = on",
+    ] {
         assert!(page.contains(setting), "{setting}");
     }
     assert!(page.contains("Nothing stands out"));
@@ -332,8 +368,13 @@ fn pages_for_eyes() {
     if std::env::var_os("PGLENS_PAGES").is_none() {
         return;
     }
-    let samples =
-        [("sample", sample::report()), ("bare", sample::bare()), ("hostile", sample::hostile()), ("empty", empty()), ("large", sample::large(50_000))];
+    let samples = [
+        ("sample", sample::report()),
+        ("bare", sample::bare()),
+        ("hostile", sample::hostile()),
+        ("empty", empty()),
+        ("large", sample::large(50_000)),
+    ];
     for (name, report) in samples {
         for (extension, format) in [("html", Format::Html), ("txt", Format::Text), ("md", Format::Markdown)] {
             let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.{extension}"));

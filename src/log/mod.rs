@@ -8,8 +8,19 @@
 //! Reading never fails and never panics, whatever the bytes: every byte of a chunk lands in exactly one entry or
 //! one skip.
 
+mod detect;
+mod dialect;
 mod entry;
+mod infer;
+mod stderr;
 
+mod backtrack;
+mod prefix;
+mod severity;
+mod time;
+
+pub use detect::DetectError;
+pub use dialect::{Dialect, Format, Hints, Reader};
 pub use entry::{Entry, Fields, Part, Session, Severity, Who};
 
 use crate::units::ByteOffset;

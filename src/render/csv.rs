@@ -74,7 +74,10 @@ fn cells(report: &Report, statement: &Statement) -> impl Iterator<Item = String>
         .into_iter()
         .chain(numbers.map(|n| n.map_or_else(String::new, |n| n.to_string())))
         .chain([s.distinct_params.map_or_else(String::new, |d| d.exact.to_string())])
-        .chain([repeated.map(|r| r.repeats), repeated.map(|r| r.repeats_us.0)].map(|n| n.map_or_else(String::new, |n| n.to_string())))
+        .chain(
+            [repeated.map(|r| r.repeats), repeated.map(|r| r.repeats_us.0)]
+                .map(|n| n.map_or_else(String::new, |n| n.to_string())),
+        )
         .chain(flags)
         .chain([
             cell(&list(s.reads.iter().map(String::as_str))),

@@ -146,7 +146,10 @@ fn repeated(index: &Index<'_>, redundant: &RedundantSelect) -> Fix {
     let of = if tables.is_empty() { String::new() } else { format!(" to {tables}") };
     Fix {
         label: label("redundant_select"),
-        title: format!("Each question{of} is asked {} times over", count(r.calls / r.distinct_params.count.max(1))),
+        title: format!(
+            "Each question{of} is asked {} times over",
+            count(r.calls / r.distinct_params.count.max(1))
+        ),
         fingerprint: r.fingerprint.clone(),
         why: format!(
             "{}, but only {about}{}: {} had been asked before with the same parameters.",
@@ -156,9 +159,10 @@ fn repeated(index: &Index<'_>, redundant: &RedundantSelect) -> Fix {
         ),
         cost,
         whole: false,
-        advice: "Keep the answer for as long as the request runs, or share it between requests in a cache that \
+        advice:
+            "Keep the answer for as long as the request runs, or share it between requests in a cache that \
                  writes to its tables invalidate."
-            .to_owned(),
+                .to_owned(),
         gain: saving(index.report, cost),
         model: None,
     }
@@ -186,7 +190,8 @@ fn row_by_row(index: &Index<'_>, insert: &HotInsert) -> Fix {
         ),
         cost: Cost { statements: saved, duration_us: share(insert.duration_us, saved, insert.calls) },
         whole: false,
-        advice: "Send many rows a statement: one INSERT with many VALUES, unnest() of arrays, or COPY.".to_owned(),
+        advice: "Send many rows a statement: one INSERT with many VALUES, unnest() of arrays, or COPY."
+            .to_owned(),
         gain: format!(
             "In batches of {BATCH}: {} → {} statements, {} of all.",
             count(insert.calls),
@@ -221,7 +226,9 @@ fn most_time(report: &Report, s: &Statement) -> Fix {
         cost: Cost { statements: s.calls, duration_us: s.duration_us },
         whole: true,
         advice: match slow {
-            true => "Look at its plan with EXPLAIN (ANALYZE, BUFFERS): an index, fewer rows or fewer columns.",
+            true => {
+                "Look at its plan with EXPLAIN (ANALYZE, BUFFERS): an index, fewer rows or fewer columns."
+            }
             false => "Each call is cheap, so send it less often: cache, join or batch it.",
         }
         .to_owned(),

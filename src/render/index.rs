@@ -38,7 +38,11 @@ impl<'a> Index<'a> {
     }
 
     /// The forecast for a fingerprint that cures findings of this kind, with the name of the model.
-    pub(super) fn forecast(&self, finding_kind: &str, fingerprint: &str) -> Option<(&'static str, &'a ForecastRow)> {
+    pub(super) fn forecast(
+        &self,
+        finding_kind: &str,
+        fingerprint: &str,
+    ) -> Option<(&'static str, &'a ForecastRow)> {
         let forecasts = self.report.forecasts.as_ref()?;
         let (name, forecast) = match finding_kind {
             "redundant_select" => ("request cache", &forecasts.request_cache),

@@ -11,7 +11,7 @@ use super::Style;
 use super::fix::fixes;
 use super::index::Index;
 use super::shown::{one_line, shortened};
-use super::sql::brief;
+use super::sql::text_line;
 use super::words::{between, bytes, count, counted, duration, duration_or_dash, percent, ratio, span};
 use crate::report::Report;
 
@@ -42,7 +42,11 @@ pub(super) fn render(report: &Report, style: &Style, out: &mut dyn io::Write) ->
         }
     }
     if left_out {
-        let _ = writeln!(page, "\n_Shortened to {}: the HTML and JSON reports have all of it._", bytes(style.markdown_bytes as u64));
+        let _ = writeln!(
+            page,
+            "\n_Shortened to {}: the HTML and JSON reports have all of it._",
+            bytes(style.markdown_bytes as u64)
+        );
     }
     out.write_all(page.as_bytes())
 }
@@ -71,7 +75,7 @@ fn code(text: &str, limit: usize) -> String {
 }
 
 fn sql(text: &str) -> String {
-    code(&brief(&one_line(text), SQL), SQL)
+    code(&text_line(text, SQL * 2 / 3, SQL), SQL)
 }
 
 /// Sentences of ours may hold names from the log: nothing in them is markup.
@@ -107,7 +111,9 @@ fn head(report: &Report) -> String {
         files => counted(files.len() as u64, "log file"),
     };
     let when = match (input.first, input.last) {
-        (Some(first), Some(last)) => format!(", {} UTC ({})", span(first, last), duration(between(first, last))),
+        (Some(first), Some(last)) => {
+            format!(", {} UTC ({})", span(first, last), duration(between(first, last)))
+        }
         _ => String::new(),
     };
     let mut out = format!("## pglens: {name}{when}\n\n");
@@ -128,7 +134,9 @@ fn to_fix(index: &Index<'_>) -> String {
     if found.is_empty() {
         return "\nNothing stands out to be fixed first.\n".to_owned();
     }
-    let mut out = String::from("\n### What to fix first\n\n| | What | Statements | Time | Do | Brings |\n|--:|---|--:|--:|---|---|\n");
+    let mut out = String::from(
+        "\n### What to fix first\n\n| | What | Statements | Time | Do | Brings |\n|--:|---|--:|--:|---|---|\n",
+    );
     for (i, fix) in found.iter().enumerate() {
         let _ = writeln!(
             out,
@@ -177,8 +185,9 @@ fn inserts(index: &Index<'_>, rows: usize) -> String {
     if list.is_empty() {
         return String::new();
     }
-    let mut out =
-        String::from("\n### Hot INSERTs\n\n| Calls | Rows a statement | Peak a second | Time | Table |\n|--:|--:|--:|--:|---|\n");
+    let mut out = String::from(
+        "\n### Hot INSERTs\n\n| Calls | Rows a statement | Peak a second | Time | Table |\n|--:|--:|--:|--:|---|\n",
+    );
     for h in list.iter().take(rows) {
         let _ = writeln!(
             out,
@@ -295,6 +304,9 @@ mod tests {
 
     #[test]
     fn sentences_hold_no_markup() {
-        assert_eq!(words("a: <img> @x #1 [a](b) www.x x://y"), "a: &lt;img&gt; &#64;x &#35;1 \\[a\\]\\(b\\) www&#46;x x&#58;//y");
+        assert_eq!(
+            words("a: <img> @x #1 [a](b) www.x x://y"),
+            "a: &lt;img&gt; &#64;x &#35;1 \\[a\\]\\(b\\) www&#46;x x&#58;//y"
+        );
     }
 }

@@ -12,9 +12,11 @@ use unicode_width::UnicodeWidthChar;
 use super::Style;
 use super::fix::fixes;
 use super::index::Index;
-use super::sql::brief;
 use super::shown::one_line;
-use super::words::{between, bytes, count, counted, duration, duration_or_dash, instant, percent, ratio, span};
+use super::sql::text_line;
+use super::words::{
+    between, bytes, count, counted, duration, duration_or_dash, instant, percent, ratio, span,
+};
 use crate::report::{Input, Report};
 
 /// Rows of the table of statements.
@@ -153,7 +155,9 @@ fn head(screen: &mut Screen, report: &Report) {
         files => counted(files.len() as u64, "log file"),
     };
     let when = match (input.first, input.last) {
-        (Some(first), Some(last)) => format!("{} UTC ({})", span(first, last), duration(between(first, last))),
+        (Some(first), Some(last)) => {
+            format!("{} UTC ({})", span(first, last), duration(between(first, last)))
+        }
         _ => "no times".to_owned(),
     };
     screen.line(&[(BOLD, "pglens "), (PLAIN, &name), (DIM, "  "), (DIM, &when)]);
@@ -193,8 +197,11 @@ fn trust(screen: &mut Screen, input: &Input) {
     // A hundredth of the bytes is more than a rotated file's cut edges.
     let serious = skipped.saturating_mul(100) > input.bytes;
     let tone = if serious { WARN } else { DIM };
-    let reasons: Vec<String> =
-        input.skipped.iter().map(|s| format!("{} {}", count(s.count), one_line(&s.reason.replace('_', " ")))).collect();
+    let reasons: Vec<String> = input
+        .skipped
+        .iter()
+        .map(|s| format!("{} {}", count(s.count), one_line(&s.reason.replace('_', " "))))
+        .collect();
     match reasons.is_empty() {
         true => screen.line(&[(tone, &line)]),
         false => screen.line(&[(tone, &line), (tone, "; skipped: "), (tone, &reasons.join(", "))]),
@@ -218,7 +225,10 @@ fn trust(screen: &mut Screen, input: &Input) {
     }
     for file in input.files.iter().filter(|f| f.error.is_some()).take(3) {
         let error = one_line(file.error.as_deref().unwrap_or(""));
-        screen.line(&[(WARN, "  "), (WARN, &format!("not read to the end: {}: {error}", one_line(&file.name)))]);
+        screen.line(&[
+            (WARN, "  "),
+            (WARN, &format!("not read to the end: {}: {error}", one_line(&file.name))),
+        ]);
     }
     for note in input.notes.iter().take(1) {
         screen.line(&[(DIM, "  note: "), (DIM, &one_line(&note.text))]);
@@ -234,19 +244,34 @@ fn to_fix(screen: &mut Screen, index: &Index<'_>) {
         return;
     }
     let width = screen.width;
-    let numbers = "statements           time";
-    screen.heading(&left("What to fix first", width.saturating_sub(33)), numbers);
+    // On 80 columns the titles need the room of the per cents.
+    let shares = width >= 96;
+    match shares {
+        true => {
+            screen.heading(&left("What to fix first", width.saturating_sub(33)), "statements           time")
+        }
+        false => screen.heading(&left("What to fix first", width.saturating_sub(18)), "statements    time"),
+    }
     for (i, fix) in found.iter().enumerate() {
-        let cost = format!(
-            "{} {} {} {}",
-            right(&count(fix.cost.statements), 9),
-            right(&percent(fix.cost.statements, totals.statements), 7),
-            right(&duration(fix.cost.duration_us), 7),
-            right(&percent(fix.cost.duration_us.0, totals.duration_us.0), 7),
-        );
+        let (statements, time) =
+            (right(&count(fix.cost.statements), 9), right(&duration(fix.cost.duration_us), 7));
+        let cost = match shares {
+            true => format!(
+                "{statements} {} {time} {}",
+                right(&percent(fix.cost.statements, totals.statements), 7),
+                right(&percent(fix.cost.duration_us.0, totals.duration_us.0), 7),
+            ),
+            false => format!("{statements} {time}"),
+        };
         let title = format!("{}: {}", one_line(&fix.label), one_line(&fix.title));
         let title = left(&title, width.saturating_sub(4 + columns(&cost)));
-        screen.line(&[(COST, &right(&(i + 1).to_string(), 2)), (PLAIN, " "), (BOLD, &title), (PLAIN, " "), (COST, &cost)]);
+        screen.line(&[
+            (COST, &right(&(i + 1).to_string(), 2)),
+            (PLAIN, " "),
+            (BOLD, &title),
+            (PLAIN, " "),
+            (COST, &cost),
+        ]);
         for (n, line) in wrapped(&one_line(&fix.advice), width - 5, 2).iter().enumerate() {
             screen.line(&[(GAIN, if n == 0 { "   → " } else { "     " }), (PLAIN, line)]);
         }
@@ -268,7 +293,10 @@ fn most_time(screen: &mut Screen, report: &Report) {
             right(&duration_or_dash(s.mean_us), 8),
             right(&duration_or_dash(s.p95_us), 8),
         );
-        screen.line(&[(PLAIN, &numbers), (PLAIN, &brief(&one_line(&s.sql), screen.width.saturating_sub(50)))]);
+        screen.line(&[
+            (PLAIN, &numbers),
+            (PLAIN, &text_line(&s.sql, screen.width.saturating_sub(50), screen.width)),
+        ]);
     }
     screen.blank();
 }
@@ -277,10 +305,13 @@ fn redundant(screen: &mut Screen, index: &Index<'_>) {
     let report = index.report;
     if report.redundant_selects.is_empty() {
         let known = report.statements.iter().any(|s| s.distinct_params.is_some());
-        screen.line(&[(DIM, match known {
-            true => "No SELECT asked the same question twice.",
-            false => "Redundant SELECTs: this log does not have the parameters of its statements.",
-        })]);
+        screen.line(&[(
+            DIM,
+            match known {
+                true => "No SELECT asked the same question twice.",
+                false => "Redundant SELECTs: this log does not have the parameters of its statements.",
+            },
+        )]);
         screen.blank();
         return;
     }
@@ -294,7 +325,10 @@ fn redundant(screen: &mut Screen, index: &Index<'_>) {
             right(&format!("{about}{}", count(r.distinct_params.count)), 11),
             right(&duration(r.repeats_us), 8),
         );
-        screen.line(&[(PLAIN, &numbers), (PLAIN, &brief(&one_line(index.sql(&r.fingerprint)), screen.width.saturating_sub(47)))]);
+        screen.line(&[
+            (PLAIN, &numbers),
+            (PLAIN, &text_line(index.sql(&r.fingerprint), screen.width.saturating_sub(47), screen.width)),
+        ]);
     }
     screen.blank();
 }
@@ -324,9 +358,17 @@ fn errors(screen: &mut Screen, report: &Report) {
     }
     screen.heading("     times  state", "  errors");
     for e in report.errors.iter().take(FEW) {
-        let numbers =
-            format!("{}  {}  ", right(&count(e.count), 10), left(&one_line(e.sqlstate.as_deref().unwrap_or("–")), 5));
-        screen.line(&[(PLAIN, &numbers), (PLAIN, &one_line(&e.severity)), (PLAIN, ": "), (PLAIN, &one_line(&e.message))]);
+        let numbers = format!(
+            "{}  {}  ",
+            right(&count(e.count), 10),
+            left(&one_line(e.sqlstate.as_deref().unwrap_or("–")), 5)
+        );
+        screen.line(&[
+            (PLAIN, &numbers),
+            (PLAIN, &one_line(&e.severity)),
+            (PLAIN, ": "),
+            (PLAIN, &one_line(&e.message)),
+        ]);
     }
     let missing = report.totals.distinct_errors.saturating_sub(FEW as u64);
     if missing > 0 {

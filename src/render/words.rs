@@ -62,8 +62,13 @@ pub(super) fn duration_or_dash(us: Option<Micros>) -> String {
 
 /// A size: `512 B`, `4.2 kB`, `1.3 GB` (powers of a thousand).
 pub(super) fn bytes(n: u64) -> String {
-    const UNITS: [(&str, u64); 5] =
-        [("PB", 1_000_000_000_000_000), ("TB", 1_000_000_000_000), ("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1_000)];
+    const UNITS: [(&str, u64); 5] = [
+        ("PB", 1_000_000_000_000_000),
+        ("TB", 1_000_000_000_000),
+        ("GB", 1_000_000_000),
+        ("MB", 1_000_000),
+        ("kB", 1_000),
+    ];
     for (unit, size) in UNITS {
         if n >= size {
             return format!("{} {unit}", three_digits(n, size));
@@ -82,11 +87,10 @@ fn three_digits(n: u64, unit: u64) -> String {
     };
     let scale = 10_u128.pow(decimals);
     let scaled = (n * scale + unit / 2) / unit;
-    let text = match decimals {
+    match decimals {
         0 => count(u64::try_from(scaled).unwrap_or(u64::MAX)),
         _ => format!("{}.{:0width$}", scaled / scale, scaled % scale, width = decimals as usize),
-    };
-    text
+    }
 }
 
 /// `part` of `whole` in thousandths, rounded; 0 of 0 is 0.

@@ -1,5 +1,11 @@
 //! A browser for tests: chromium, driven by chromedriver over WebDriver's HTTP, in as few lines as that takes.
 
+#![allow(
+    clippy::unwrap_used,
+    unreachable_pub,
+    reason = "a test may end where a value is missing, and is no crate of its own"
+)]
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
@@ -51,7 +57,9 @@ impl Browser {
             "unhandledPromptBehavior": "ignore",
         }}});
         let session = browser.request("POST", "/session", Some(&wanted)).unwrap_or_else(|error| {
-            panic!("chromedriver could not start chromium (is it installed, and of the same version?): {error}")
+            panic!(
+                "chromedriver could not start chromium (is it installed, and of the same version?): {error}"
+            )
         });
         browser.session = session["sessionId"].as_str().unwrap().to_owned();
         browser
@@ -81,10 +89,13 @@ impl Browser {
     pub fn click(&self, selector: &str) {
         let element = self.element(selector);
         // In the middle of the window, away from what sticks to its top.
-        self.post("/execute/sync", &json!({
-            "script": "document.querySelector(arguments[0]).scrollIntoView({block: 'center'})",
-            "args": [selector],
-        }));
+        self.post(
+            "/execute/sync",
+            &json!({
+                "script": "document.querySelector(arguments[0]).scrollIntoView({block: 'center'})",
+                "args": [selector],
+            }),
+        );
         self.post(&format!("/element/{element}/click"), &json!({}));
     }
 
@@ -96,9 +107,12 @@ impl Browser {
 
     /// Presses a key in the page, wherever the focus is.
     pub fn press(&self, key: &str) {
-        self.post("/actions", &json!({"actions": [{"type": "key", "id": "keys", "actions": [
-            {"type": "keyDown", "value": key}, {"type": "keyUp", "value": key},
-        ]}]}));
+        self.post(
+            "/actions",
+            &json!({"actions": [{"type": "key", "id": "keys", "actions": [
+                {"type": "keyDown", "value": key}, {"type": "keyUp", "value": key},
+            ]}]}),
+        );
     }
 
     /// A command of the developer tools.
@@ -122,8 +136,9 @@ impl Browser {
             .iter()
             .filter_map(|entry| {
                 let message: Value = serde_json::from_str(entry["message"].as_str()?).ok()?;
-                (message["message"]["method"] == "Network.requestWillBeSent")
-                    .then(|| message["message"]["params"]["request"]["url"].as_str().unwrap_or_default().to_owned())
+                (message["message"]["method"] == "Network.requestWillBeSent").then(|| {
+                    message["message"]["params"]["request"]["url"].as_str().unwrap_or_default().to_owned()
+                })
             })
             .collect()
     }

@@ -104,7 +104,8 @@ pub(super) fn percentiles(values: [(&str, Micros); 5]) -> String {
         0 => 2400,
         span => (log2(us.0).saturating_sub(low)).min(span) * 4800 / span,
     };
-    let mut out = String::from("<svg class=\"chart small strip\" viewBox=\"-8 0 496 26\" role=\"img\" aria-label=\"");
+    let mut out =
+        String::from("<svg class=\"chart small strip\" viewBox=\"-8 0 496 26\" role=\"img\" aria-label=\"");
     for (i, (name, us)) in values.iter().enumerate() {
         let _ = write!(out, "{}{name} {}", if i > 0 { ", " } else { "" }, duration(*us));
     }
@@ -137,9 +138,10 @@ pub(super) fn traffic(points: &[TrafficPoint]) -> String {
     let x = |at: Timestamp| {
         LEFT * 10 + scaled(at.0.saturating_sub(from.at.0).max(0).unsigned_abs(), span, PLOT_WIDTH * 10)
     };
-    let y = |value_tenths: u64| (TOP + PLOT_HEIGHT) * 10 - scaled(value_tenths, axis.top * 10, PLOT_HEIGHT * 10);
+    let y =
+        |value_tenths: u64| (TOP + PLOT_HEIGHT) * 10 - scaled(value_tenths, axis.top * 10, PLOT_HEIGHT * 10);
     let mut out = open("Statements a second, average, most and fewest");
-    grid(&mut out, &axis, |n| count(n), "a second");
+    grid(&mut out, &axis, count, "a second");
     let (mut upper, mut lower, mut line) = (String::new(), Vec::new(), String::new());
     for (i, p) in points.iter().enumerate() {
         let at = tenths(x(p.at));
@@ -269,10 +271,16 @@ pub(super) fn hours(bars: &[HourBar]) -> String {
     let axis = Axis::of(bars.iter().map(HourBar::all).max().unwrap_or(0).max(1));
     let right = Axis::of(bars.iter().map(HourBar::average).max().unwrap_or(0).max(1));
     let mut out = open("Statements by time, by kind, with the average duration");
-    grid(&mut out, &axis, |n| count(n), "statements");
+    grid(&mut out, &axis, count, "statements");
     for value in right.ticks() {
         let y = TOP + PLOT_HEIGHT - scaled(value, right.top, PLOT_HEIGHT);
-        let _ = write!(out, "<text x=\"{}\" y=\"{}\">{}</text>", WIDTH - RIGHT + 8, y + 4, duration(Micros(value)));
+        let _ = write!(
+            out,
+            "<text x=\"{}\" y=\"{}\">{}</text>",
+            WIDTH - RIGHT + 8,
+            y + 4,
+            duration(Micros(value))
+        );
     }
     let step = PLOT_WIDTH * 10 / bars.len().max(1) as u64;
     let x = |i: usize| LEFT * 10 + i as u64 * step;
@@ -280,7 +288,8 @@ pub(super) fn hours(bars: &[HourBar]) -> String {
     for (i, bar) in bars.iter().enumerate() {
         let mut y = (TOP + PLOT_HEIGHT) * 10;
         let _ = write!(out, "<g><title>{}: ", hour_label(bar.at));
-        let _ = write!(out, "{} statements, {} on average", count(bar.all()), duration(Micros(bar.average())));
+        let _ =
+            write!(out, "{} statements, {} on average", count(bar.all()), duration(Micros(bar.average())));
         for (kind, calls) in KINDS.iter().zip(bar.calls).filter(|(_, calls)| *calls > 0) {
             let _ = write!(out, "; {kind} {}", count(calls));
         }
@@ -316,7 +325,11 @@ pub(super) fn hours(bars: &[HourBar]) -> String {
 }
 
 /// The curve of a forecast. Parameters are spread evenly: they are chosen values, not a scale.
-pub(super) fn curve(curve: &Curve, x_text: impl Fn(Option<u64>) -> String, y_text: impl Fn(u64) -> String) -> String {
+pub(super) fn curve(
+    curve: &Curve,
+    x_text: impl Fn(Option<u64>) -> String,
+    y_text: impl Fn(u64) -> String,
+) -> String {
     let n = curve.points.len() as u64;
     if n < 2 {
         return String::new();
@@ -326,8 +339,10 @@ pub(super) fn curve(curve: &Curve, x_text: impl Fn(Option<u64>) -> String, y_tex
         _ => Axis::of(curve.points.iter().map(|p| p.1).max().unwrap_or(0).max(1)),
     };
     let (width, height, left, below) = (460_u64, 150_u64, 56_u64, 24_u64);
-    let mut out =
-        format!("<svg class=\"chart small\" viewBox=\"0 0 {width} {}\" role=\"img\" aria-label=\"", height + below + 10);
+    let mut out = format!(
+        "<svg class=\"chart small\" viewBox=\"0 0 {width} {}\" role=\"img\" aria-label=\"",
+        height + below + 10
+    );
     out.push_str(&escape(&curve.name));
     out.push_str("\">");
     let y = |value: u64| 80 + height * 10 - scaled(value.min(top.top), top.top, height * 10);
@@ -452,7 +467,8 @@ fn time_labels(out: &mut String, times: &[Timestamp], x: impl Fn(Timestamp) -> u
         let today = at.hour().div_euclid(24);
         let label = if today == day { clock(*at) } else { hour_label(*at) };
         day = today;
-        let _ = write!(out, "<text class=\"mid\" x=\"{}\" y=\"{}\">{label}</text>", tenths(x(*at)), HEIGHT - 8);
+        let _ =
+            write!(out, "<text class=\"mid\" x=\"{}\" y=\"{}\">{label}</text>", tenths(x(*at)), HEIGHT - 8);
     }
 }
 
@@ -504,10 +520,7 @@ mod tests {
             .map(|max| (Axis::of(max).top, Axis::of(max).step))
             .take(7)
             .collect();
-        assert_eq!(
-            ends,
-            [(1, 1), (3, 1), (8, 2), (15, 5), (100, 20), (200, 50), (1_500_000, 500_000)]
-        );
+        assert_eq!(ends, [(1, 1), (3, 1), (8, 2), (15, 5), (100, 20), (200, 50), (1_500_000, 500_000)]);
         assert!(Axis::of(u64::MAX).ticks().count() < 10);
     }
 

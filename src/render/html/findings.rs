@@ -2,15 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use super::super::Style;
 use super::super::fix::{self, fixes};
 use super::super::index::Index;
 use super::super::shown::{one_line, shortened};
-use super::super::words::{between, bytes, count, counted, duration, duration_or_dash, instant, percent, permille, ratio};
-use super::super::Style;
+use super::super::words::{
+    between, bytes, count, counted, duration, duration_or_dash, instant, percent, permille, ratio,
+};
 use super::chart;
 use super::statements::Shown;
 use super::view::{
-    BeforeAfter, Block, Cell, Fact, Figure, FoldedFinding, ForecastView, Missing, Moment, Section, Table, fact,
+    BeforeAfter, Block, Cell, Fact, Figure, FoldedFinding, ForecastView, Missing, Moment, Section, Table,
+    fact,
 };
 use crate::report::{Curve, Finding, Forecast, Report, TimelineRow};
 use crate::units::{Micros, Timestamp};
@@ -68,7 +71,9 @@ pub(super) fn cards(index: &Index<'_>, shown: &Shown<'_>) -> Vec<FixCard> {
                 why: shortened(&one_line(&fix.why), 500).into_owned(),
                 advice: shortened(&one_line(&fix.advice), 500).into_owned(),
                 gain: shortened(&one_line(&fix.gain), 500).into_owned(),
-                basis: fix.model.map_or_else(String::new, |model| format!("{model} forecast, replayed from this log")),
+                basis: fix
+                    .model
+                    .map_or_else(String::new, |model| format!("{model} forecast, replayed from this log")),
                 statements: if n > 0 { count(n) } else { String::new() },
                 statement_share: percent(n, totals.statements),
                 statement_bar: chart::bar(permille(n, totals.statements), "loss"),
@@ -123,8 +128,9 @@ pub(super) fn redundant(report: &Report, style: &Style, shown: &Shown<'_>) -> Se
 
 /// Hot INSERTs.
 pub(super) fn inserts(report: &Report, style: &Style, shown: &Shown<'_>) -> Section {
-    let section = Section::new("inserts", "Hot INSERTs")
-        .intro("Where rows go in, and how many a statement carries. One row a statement is a round trip a row.");
+    let section = Section::new("inserts", "Hot INSERTs").intro(
+        "Where rows go in, and how many a statement carries. One row a statement is a round trip a row.",
+    );
     if report.hot_inserts.is_empty() {
         return section.with(Block::Note("This log has no INSERTs.".to_owned()));
     }
@@ -165,14 +171,21 @@ pub(super) fn findings(index: &Index<'_>, shown: &Shown<'_>) -> Option<Section> 
     let mut section = Section::new("findings", "Findings")
         .count(major.len() as u64)
         .intro("Statements that should not have been sent, by what they cost. Each opens to its evidence.");
-    let folded = |list: &[&Finding]| list.iter().take(FINDINGS).map(|f| fold(index, f, shown)).collect::<Vec<_>>();
+    let folded =
+        |list: &[&Finding]| list.iter().take(FINDINGS).map(|f| fold(index, f, shown)).collect::<Vec<_>>();
     section = section.with(Block::Findings(folded(&major)));
     if major.len() > FINDINGS {
-        section = section.with(Block::Note(format!("{} more in the JSON report.", count((major.len() - FINDINGS) as u64))));
+        section = section.with(Block::Note(format!(
+            "{} more in the JSON report.",
+            count((major.len() - FINDINGS) as u64)
+        )));
     }
     if !minor.is_empty() {
         section = section
-            .with(Block::Heading(format!("{} below a thousandth of everything", counted(minor.len() as u64, "finding"))))
+            .with(Block::Heading(format!(
+                "{} below a thousandth of everything",
+                counted(minor.len() as u64, "finding")
+            )))
             .with(Block::Findings(folded(&minor)));
     }
     Some(section)
@@ -201,7 +214,8 @@ fn fold(index: &Index<'_>, finding: &Finding, shown: &Shown<'_>) -> FoldedFindin
 
 /// The anchor of a finding: its id with everything but letters and digits as dashes.
 fn anchor(id: &str) -> String {
-    let clean: String = id.chars().take(120).map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    let clean: String =
+        id.chars().take(120).map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
     format!("finding-{clean}")
 }
 
@@ -260,7 +274,9 @@ fn view(title: &'static str, forecast: &Forecast, style: &Style, shown: &Shown<'
         assumptions: shortened(&one_line(&forecast.assumptions), 500).into_owned(),
         changes: [
             before_after("Statements", before.calls, after.calls, count),
-            before_after("Time in the database", before.duration_us.0, after.duration_us.0, |us| duration(Micros(us))),
+            before_after("Time in the database", before.duration_us.0, after.duration_us.0, |us| {
+                duration(Micros(us))
+            }),
         ],
         numbers: numbers(&forecast.numbers),
         curves: forecast.curves.iter().take(8).filter_map(curve).collect(),
@@ -309,7 +325,7 @@ fn curve(curve: &Curve) -> Option<Figure> {
     };
     let y_text = |y: u64| match curve.y_unit.as_str() {
         // The axis has round per cents only.
-        "permille" if y % 250 == 0 => format!("{} %", y / 10),
+        "permille" if y.is_multiple_of(250) => format!("{} %", y / 10),
         "permille" => percent(y, 1000),
         "us" => duration(Micros(y)),
         "bytes" => bytes(y),
@@ -322,7 +338,10 @@ fn curve(curve: &Curve) -> Option<Figure> {
     let name = shortened(&one_line(&curve.name), 120).into_owned();
     let table = Table::new(
         name.clone(),
-        &[&format!("#{}", shortened(&one_line(&curve.x_unit), 40)), &format!("#{}", shortened(&one_line(&curve.y_unit), 40))],
+        &[
+            &format!("#{}", shortened(&one_line(&curve.x_unit), 40)),
+            &format!("#{}", shortened(&one_line(&curve.y_unit), 40)),
+        ],
     )
     .fill(&curve.points, 60, |_, (x, y)| {
         vec![

@@ -3,7 +3,8 @@
 use super::super::Style;
 use super::super::shown::{one_line, shortened};
 use super::super::words::{
-    between, count, counted, duration, duration_or_dash, hour_label, instant, instant_ms, instant_or_dash, percent, permille,
+    between, count, counted, duration, duration_or_dash, hour_label, instant, instant_ms, instant_or_dash,
+    percent, permille,
 };
 use super::chart::{self, KINDS};
 use super::statements::Shown;
@@ -25,11 +26,18 @@ pub(super) fn overall(report: &Report) -> Section {
         fact_with("with a duration", count(totals.timed), percent(totals.timed, totals.statements)),
         fact("Distinct fingerprints", count(totals.fingerprints)),
         fact_with("Total duration", duration(totals.duration_us), share_of_the_clock(report)),
-        fact("Parse and bind beside it", format!("{} and {}", duration(totals.parse_us), duration(totals.bind_us))),
+        fact(
+            "Parse and bind beside it",
+            format!("{} and {}", duration(totals.parse_us), duration(totals.bind_us)),
+        ),
         fact("First statement", instant_or_dash(totals.first)),
         fact("Last statement", instant_or_dash(totals.last)),
         match totals.peak {
-            Some(peak) => fact_with("Peak", format!("{} a second", count(peak.calls)), format!("at {}", instant(peak.at))),
+            Some(peak) => fact_with(
+                "Peak",
+                format!("{} a second", count(peak.calls)),
+                format!("at {}", instant(peak.at)),
+            ),
             None => fact("Peak", "–"),
         },
         fact("Errors", count(totals.errors)),
@@ -61,24 +69,45 @@ fn share_of_the_clock(report: &Report) -> String {
 /// Queries by type.
 pub(super) fn kinds(report: &Report) -> Section {
     let totals = &report.totals;
-    let order =
-        ["select", "insert", "update", "delete", "merge", "copy", "cursor", "transaction", "utility", "ddl", "other"];
+    let order = [
+        "select",
+        "insert",
+        "update",
+        "delete",
+        "merge",
+        "copy",
+        "cursor",
+        "transaction",
+        "utility",
+        "ddl",
+        "other",
+    ];
     let none = Load::default();
-    let mut rows: Vec<(&str, &Load)> = order.iter().map(|k| (*k, totals.by_kind.get(*k).unwrap_or(&none))).collect();
+    let mut rows: Vec<(&str, &Load)> =
+        order.iter().map(|k| (*k, totals.by_kind.get(*k).unwrap_or(&none))).collect();
     // A kind that this version does not know is still in the contract, so it is shown.
-    rows.extend(totals.by_kind.iter().filter(|(k, _)| !order.contains(&k.as_str())).map(|(k, load)| (k.as_str(), load)));
+    rows.extend(
+        totals
+            .by_kind
+            .iter()
+            .filter(|(k, _)| !order.contains(&k.as_str()))
+            .map(|(k, load)| (k.as_str(), load)),
+    );
     rows.retain(|(kind, load)| load.calls > 0 || KINDS[..4].contains(kind));
-    let table = Table::new("Statements by kind", &["Type", "#Count", "#Percentage", "#Duration", "#Percentage of time", "#Average"])
-        .fill(&rows, 40, |_, (kind, load)| {
-            vec![
-                Cell::Text(one_line(kind).to_uppercase()),
-                Cell::count(load.calls),
-                Cell::share(load.calls, totals.statements, kind_class(kind)),
-                Cell::duration(load.duration_us),
-                Cell::share(load.duration_us.0, totals.duration_us.0, kind_class(kind)),
-                Cell::average(load.duration_us, load.calls),
-            ]
-        });
+    let table = Table::new(
+        "Statements by kind",
+        &["Type", "#Count", "#Percentage", "#Duration", "#Percentage of time", "#Average"],
+    )
+    .fill(&rows, 40, |_, (kind, load)| {
+        vec![
+            Cell::Text(one_line(kind).to_uppercase()),
+            Cell::count(load.calls),
+            Cell::share(load.calls, totals.statements, kind_class(kind)),
+            Cell::duration(load.duration_us),
+            Cell::share(load.duration_us.0, totals.duration_us.0, kind_class(kind)),
+            Cell::average(load.duration_us, load.calls),
+        ]
+    });
     Section::new("types", "Queries by type").with(Block::Table(table))
 }
 
@@ -94,15 +123,17 @@ pub(super) fn hours(report: &Report) -> Section {
     let mut section = Section::new("hours", "Hourly statistics");
     if points.len() > 1 {
         let minutes = (points[1].at.0 - points[0].at.0) / 60_000_000;
-        let table = Table::new("Statements a second", &["Time ↑", "#Average", "#Most", "#Fewest", "#Statements"]).fill(&points, POINTS, |_, p| {
-            vec![
-                Cell::instant(Some(p.at)),
-                Cell::Number { value: p.average_tenths(), text: p.average() },
-                Cell::count(p.max),
-                Cell::count(p.min),
-                Cell::count(p.calls),
-            ]
-        });
+        let table =
+            Table::new("Statements a second", &["Time ↑", "#Average", "#Most", "#Fewest", "#Statements"])
+                .fill(&points, POINTS, |_, p| {
+                    vec![
+                        Cell::instant(Some(p.at)),
+                        Cell::Number { value: p.average_tenths(), text: p.average() },
+                        Cell::count(p.max),
+                        Cell::count(p.min),
+                        Cell::count(p.calls),
+                    ]
+                });
         section = section.with(Block::Figure(Figure {
             caption: format!("Statements a second, over stretches of {minutes} minutes"),
             svg: chart::traffic(&points),
@@ -133,8 +164,16 @@ pub(super) fn hours(report: &Report) -> Section {
     let table = Table::new(
         "Hourly statistics",
         &[
-            "Hour ↑", "#Queries", "#Average duration", "#SELECT", "#Average of SELECT", "#INSERT", "#UPDATE", "#DELETE",
-            "#Average of writes", "#Errors",
+            "Hour ↑",
+            "#Queries",
+            "#Average duration",
+            "#SELECT",
+            "#Average of SELECT",
+            "#INSERT",
+            "#UPDATE",
+            "#DELETE",
+            "#Average of writes",
+            "#Errors",
         ],
     )
     .fill(&totals.by_hour, 24 * 31, |_, h| {
@@ -153,7 +192,10 @@ pub(super) fn hours(report: &Report) -> Section {
         ]
     });
     match table.rows.is_empty() {
-        true => section.with(Block::Missing(Missing { what: "This log has no statements with a time.", setting: "log_line_prefix = '%m [%p] %q%u@%d/%a '" })),
+        true => section.with(Block::Missing(Missing {
+            what: "This log has no statements with a time.",
+            setting: "log_line_prefix = '%m [%p] %q%u@%d/%a '",
+        })),
         false => section.with(Block::Table(table)),
     }
 }
@@ -172,7 +214,9 @@ pub(super) fn actors(report: &Report, style: &Style) -> Section {
     let tables = lists
         .into_iter()
         .filter(|(_, _, list)| !list.is_empty())
-        .map(|(title, column, list)| actor_table(title, [column, "#Calls", "#Duration ↓"], list, &all, style.top))
+        .map(|(title, column, list)| {
+            actor_table(title, [column, "#Calls", "#Duration ↓"], list, &all, style.top)
+        })
         .collect();
     let mut section = Section::new("who", "Who sent them").with(Block::Pair(tables));
     if totals.routes.is_empty() {
@@ -187,8 +231,10 @@ pub(super) fn actors(report: &Report, style: &Style) -> Section {
 
 /// A table of actors. The titles are those of their names, what is counted, and its time.
 pub(super) fn actor_table(title: &str, titles: [&str; 3], list: &[Actor], all: &Load, limit: usize) -> Table {
-    Table::new(title, &[titles[0], titles[1], titles[2], "#Average", "#Errors"])
-        .fill(list, limit, |_, actor| {
+    Table::new(title, &[titles[0], titles[1], titles[2], "#Average", "#Errors"]).fill(
+        list,
+        limit,
+        |_, actor| {
             vec![
                 Cell::name(&actor.name),
                 Cell::count_share(actor.calls, all.calls, "neutral"),
@@ -196,7 +242,8 @@ pub(super) fn actor_table(title: &str, titles: [&str; 3], list: &[Actor], all: &
                 Cell::average(actor.duration_us, actor.calls),
                 Cell::count(actor.errors),
             ]
-        })
+        },
+    )
 }
 
 /// Slowest single calls.
@@ -208,23 +255,26 @@ pub(super) fn slowest(report: &Report, style: &Style, shown: &Shown<'_>) -> Sect
             setting: "log_min_duration_statement = 0",
         }));
     }
-    let table = Table::new("Slowest single calls", &["#Rank", "#Duration ↓", "Time", "User@database", "Query"])
-        .fill(&report.slowest, style.top, |rank, slow| {
-            let call = &slow.call;
-            vec![
-                Cell::count(rank as u64),
-                Cell::duration_or_dash(call.duration_us),
-                match call.time {
-                    Some(at) => Cell::at(at, instant_ms(at)),
-                    None => Cell::instant(None),
-                },
-                Cell::name(&format!("{}@{}", call.user, call.database)),
-                match &call.sql {
-                    Some(sql) => shown.sql_as(&slow.fingerprint, sql),
-                    None => shown.sql(&slow.fingerprint),
-                },
-            ]
-        });
+    let table = Table::new(
+        "Slowest single calls",
+        &["#Rank", "#Duration ↓", "Time", "User@database", "Query"],
+    )
+    .fill(&report.slowest, style.top, |rank, slow| {
+        let call = &slow.call;
+        vec![
+            Cell::count(rank as u64),
+            Cell::duration_or_dash(call.duration_us),
+            match call.time {
+                Some(at) => Cell::at(at, instant_ms(at)),
+                None => Cell::instant(None),
+            },
+            Cell::name(&format!("{}@{}", call.user, call.database)),
+            match &call.sql {
+                Some(sql) => shown.sent(&slow.fingerprint, sql),
+                None => shown.sql(&slow.fingerprint),
+            },
+        ]
+    });
     section.with(Block::Table(table))
 }
 
@@ -276,7 +326,10 @@ fn error_lines(error: &ErrorGroup, style: &Style) -> Vec<(&'static str, String)>
             }
         }
         let who = format!("{}@{} {} {}", example.user, example.database, example.application, example.host);
-        lines.push(("Example", format!("{} {}", example.time.map_or_else(String::new, instant_ms), limited(&who, style))));
+        lines.push((
+            "Example",
+            format!("{} {}", example.time.map_or_else(String::new, instant_ms), limited(&who, style)),
+        ));
         if error.statements.is_empty()
             && let Some(statement) = &example.statement
         {
@@ -296,22 +349,31 @@ pub(super) fn figures(report: &Report) -> Vec<Fact> {
         .iter()
         .filter_map(|kind| {
             let calls = totals.by_kind.get(*kind)?.calls;
-            (permille(calls, totals.statements) > 0).then(|| format!("{} {kind}", percent(calls, totals.statements)))
+            (permille(calls, totals.statements) > 0)
+                .then(|| format!("{} {kind}", percent(calls, totals.statements)))
         })
         .take(2)
         .collect();
     let average = totals.duration_us.0.checked_div(totals.timed).map(Micros);
     let mut figures = vec![
         fact_with("statements", count(totals.statements), kinds.join(", ")),
-        fact_with("in the database", duration(totals.duration_us), format!("{} on average", duration_or_dash(average))),
+        fact_with(
+            "in the database",
+            duration(totals.duration_us),
+            format!("{} on average", duration_or_dash(average)),
+        ),
         fact_with("fingerprints", count(totals.fingerprints), ""),
     ];
     if let Some(peak) = totals.peak {
         figures.push(fact_with("a second at peak", count(peak.calls), format!("at {}", instant(peak.at))));
     }
-    figures.push(fact_with("errors", count(totals.errors), match totals.distinct_errors {
-        0 => String::new(),
-        n => format!("{} distinct", count(n)),
-    }));
+    figures.push(fact_with(
+        "errors",
+        count(totals.errors),
+        match totals.distinct_errors {
+            0 => String::new(),
+            n => format!("{} distinct", count(n)),
+        },
+    ));
     figures
 }

@@ -35,8 +35,7 @@ const SCRIPT: &str = include_str!("../../../templates/report.js");
 const STYLE: &str = include_str!("../../../templates/report.css");
 
 /// How a page that is too large is trimmed, step by step: statements, and bytes of one text.
-const TRIMS: [(usize, usize); 6] =
-    [(500, 2_000), (300, 1_000), (200, 600), (100, 400), (50, 300), (20, 200)];
+const TRIMS: [(usize, usize); 6] = [(500, 2_000), (300, 1_000), (200, 600), (100, 400), (50, 300), (20, 200)];
 
 /// Writes the page.
 pub(super) fn render(report: &Report, style: &Style, out: &mut dyn io::Write) -> io::Result<()> {

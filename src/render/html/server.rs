@@ -37,10 +37,8 @@ fn locks(locks: &Locks, style: &Style, shown: &Shown<'_>) -> Section {
         fact("Deadlocks", count(locks.deadlocks)),
     ]));
     section = section.with_rows(
-        Table::new("Waits by lock", &["Mode", "On", "#Waits", "#Acquired", "#Time waited ↓", "#Average"]).fill(
-            &locks.by_object,
-            style.top,
-            |_, group| {
+        Table::new("Waits by lock", &["Mode", "On", "#Waits", "#Acquired", "#Time waited ↓", "#Average"])
+            .fill(&locks.by_object, style.top, |_, group| {
                 vec![
                     Cell::code(&group.mode),
                     Cell::name(&group.object),
@@ -49,23 +47,20 @@ fn locks(locks: &Locks, style: &Style, shown: &Shown<'_>) -> Section {
                     Cell::duration(group.waited_us),
                     Cell::average(group.waited_us, group.acquired),
                 ]
-            },
-        ),
+            }),
     );
-    section = section.with_rows(
-        Table::new("Statements that waited", &["Statement", "#Waits", "#Acquired", "#Time waited ↓"]).fill(
-            &locks.statements,
-            style.top,
-            |_, s| {
-                vec![
-                    shown.sql_as(&s.fingerprint, &s.sql),
-                    Cell::count(s.waiting),
-                    Cell::count(s.acquired),
-                    Cell::duration(s.waited_us),
-                ]
-            },
-        ),
-    );
+    section =
+        section.with_rows(
+            Table::new("Statements that waited", &["Statement", "#Waits", "#Acquired", "#Time waited ↓"])
+                .fill(&locks.statements, style.top, |_, s| {
+                    vec![
+                        shown.sql_as(&s.fingerprint, &s.sql),
+                        Cell::count(s.waiting),
+                        Cell::count(s.acquired),
+                        Cell::duration(s.waited_us),
+                    ]
+                }),
+        );
     for deadlock in locks.deadlock_examples.iter().take(3) {
         let mut text = String::new();
         for line in deadlock.waits.iter().chain(&deadlock.statements) {
@@ -92,19 +87,19 @@ fn temp_files(files: &TempFiles, style: &Style, shown: &Shown<'_>) -> Section {
             fact("Largest", bytes(files.max_bytes)),
         ]))
         .with_rows(
-            Table::new("Statements that wrote them", &["Statement", "#Files", "#Bytes ↓", "#Share", "#Largest"]).fill(
-                &files.statements,
-                style.top,
-                |_, s| {
-                    vec![
-                        shown.sql_as(&s.fingerprint, &s.sql),
-                        Cell::count(s.count),
-                        Cell::bytes(s.bytes),
-                        Cell::share(s.bytes, files.bytes, "neutral"),
-                        Cell::bytes(s.max_bytes),
-                    ]
-                },
-            ),
+            Table::new(
+                "Statements that wrote them",
+                &["Statement", "#Files", "#Bytes ↓", "#Share", "#Largest"],
+            )
+            .fill(&files.statements, style.top, |_, s| {
+                vec![
+                    shown.sql_as(&s.fingerprint, &s.sql),
+                    Cell::count(s.count),
+                    Cell::bytes(s.bytes),
+                    Cell::share(s.bytes, files.bytes, "neutral"),
+                    Cell::bytes(s.max_bytes),
+                ]
+            }),
         )
 }
 
@@ -131,15 +126,26 @@ fn checkpoints(c: &Checkpoints) -> Section {
             fact("Writing", duration(c.write_us)),
             fact_with("Syncing", duration(c.sync_us), format!("{} files", count(c.sync_files))),
             fact_with("In all", duration(c.total_us), format!("longest {}", duration(c.max_us))),
-            fact_with("WAL distance", bytes(c.distance_bytes), format!("largest {}", bytes(c.max_distance_bytes))),
+            fact_with(
+                "WAL distance",
+                bytes(c.distance_bytes),
+                format!("largest {}", bytes(c.max_distance_bytes)),
+            ),
             fact(
                 "WAL files",
-                format!("{} added, {} removed, {} recycled", count(c.wal_added), count(c.wal_removed), count(c.wal_recycled)),
+                format!(
+                    "{} added, {} removed, {} recycled",
+                    count(c.wal_added),
+                    count(c.wal_removed),
+                    count(c.wal_recycled)
+                ),
             ),
         ]))
-        .with_rows(Table::new("Checkpoints by cause", &["Cause", "#Checkpoints", "#Share"]).fill(&causes, 20, |_, (cause, n)| {
-            vec![Cell::name(cause), Cell::count(**n), Cell::share(**n, c.started, "neutral")]
-        }))
+        .with_rows(Table::new("Checkpoints by cause", &["Cause", "#Checkpoints", "#Share"]).fill(
+            &causes,
+            20,
+            |_, (cause, n)| vec![Cell::name(cause), Cell::count(**n), Cell::share(**n, c.started, "neutral")],
+        ))
         .with_folded(Table::new("Checkpoints by hour", &["Hour ↑", "#Checkpoints", "#WAL distance"]).fill(
             &c.by_hour,
             24 * 7,
@@ -164,8 +170,17 @@ fn autovacuum(report: &Report, style: &Style) -> Section {
             Table::new(
                 "Tables",
                 &[
-                    "Table", "#Vacuums", "#Aggressive", "#Analyses", "#Time ↓", "#Tuples removed", "#Tuples left",
-                    "#Dead, not removable", "#Pages left", "#Buffers missed", "#WAL",
+                    "Table",
+                    "#Vacuums",
+                    "#Aggressive",
+                    "#Analyses",
+                    "#Time ↓",
+                    "#Tuples removed",
+                    "#Tuples left",
+                    "#Dead, not removable",
+                    "#Pages left",
+                    "#Buffers missed",
+                    "#WAL",
                 ],
             )
             .fill(&a.tables, style.top, |_, t| {
@@ -189,14 +204,22 @@ fn autovacuum(report: &Report, style: &Style) -> Section {
 fn connections(c: &Connections, style: &Style) -> Section {
     let section = Section::new("connections", "Connections");
     if c.received == 0 && c.authorized == 0 && c.disconnections == 0 {
-        return missing(section, "This log has no connections.", "log_connections = on, log_disconnections = on");
+        return missing(
+            section,
+            "This log has no connections.",
+            "log_connections = on, log_disconnections = on",
+        );
     }
     let mut section = section.count(c.received.max(c.authorized)).with(Block::Facts(vec![
         fact("Received", count(c.received)),
         fact("Authorised", count(c.authorized)),
         fact("Disconnections", count(c.disconnections)),
         match c.peak {
-            Some(peak) => fact_with("Peak", format!("{} a second", count(peak.calls)), format!("at {}", instant(peak.at))),
+            Some(peak) => fact_with(
+                "Peak",
+                format!("{} a second", count(peak.calls)),
+                format!("at {}", instant(peak.at)),
+            ),
             None => fact("Peak", "–"),
         },
         fact_with(
@@ -205,10 +228,7 @@ fn connections(c: &Connections, style: &Style) -> Section {
             c.concurrent_at.map_or_else(String::new, |at| format!("at {}", instant(at))),
         ),
         fact("Session time", duration(c.session_us)),
-        fact(
-            "Median session",
-            duration_or_dash(c.session_p50_us),
-        ),
+        fact("Median session", duration_or_dash(c.session_p50_us)),
         fact_with(
             "99 % are shorter than",
             duration_or_dash(c.session_p99_us),
@@ -225,16 +245,20 @@ fn connections(c: &Connections, style: &Style) -> Section {
     let tables: Vec<Table> = lists
         .into_iter()
         .filter(|(_, _, list)| !list.is_empty())
-        .map(|(title, column, list)| actor_table(title, [column, "#Connections", "#Session time ↓"], list, &all, style.top))
+        .map(|(title, column, list)| {
+            actor_table(title, [column, "#Connections", "#Session time ↓"], list, &all, style.top)
+        })
         .collect();
     if !tables.is_empty() {
         section = section.with(Block::Pair(tables));
     }
-    section.with_folded(Table::new("Connections by hour", &["Hour ↑", "#Received", "#Session time that ended"]).fill(
-        &c.by_hour,
-        24 * 7,
-        |_, h| vec![Cell::instant(Some(h.hour)), Cell::count(h.calls), Cell::duration(h.duration_us)],
-    ))
+    section.with_folded(
+        Table::new("Connections by hour", &["Hour ↑", "#Received", "#Session time that ended"]).fill(
+            &c.by_hour,
+            24 * 7,
+            |_, h| vec![Cell::instant(Some(h.hour)), Cell::count(h.calls), Cell::duration(h.duration_us)],
+        ),
+    )
 }
 
 fn events(report: &Report, style: &Style) -> Section {

@@ -5,12 +5,11 @@ use std::collections::{BTreeSet, HashSet};
 use super::super::Style;
 use super::super::index::Index;
 use super::super::shown::{one_line, shortened};
+use super::super::sql::{self, Piece};
 use super::super::words::{count, duration, duration_or_dash, instant_ms, percent, ratio};
 use super::chart;
 use super::load::kind_class;
-use super::view::{
-    Block, Cell, Fact, Piece, Section, Table, block_of_sql, block_of_text, fact, fact_with, line_of_sql,
-};
+use super::view::{Block, Cell, Fact, Section, Table, block_of_text, fact, fact_with};
 use crate::report::{Actor, Example, Plan, Statement};
 use crate::units::Timestamp;
 
@@ -53,18 +52,28 @@ impl<'a> Shown<'a> {
     /// The same where there is room for the whole column list.
     pub(super) fn long_sql(&self, fingerprint: &str) -> Cell {
         match (self.sql(fingerprint), self.index.sql(fingerprint)) {
-            (Cell::Sql { href, .. }, sql) => Cell::Sql { href, pieces: line_of_sql(sql, LINE, 150) },
+            (Cell::Sql { href, .. }, text) => Cell::Sql { href, pieces: sql::line(text, 150, LINE) },
             (cell, _) => cell,
         }
     }
 
-    /// A cell with this text, linked to the statement.
-    pub(super) fn sql_as(&self, fingerprint: &str, sql: &str) -> Cell {
-        let href = match self.anchors.contains(fingerprint) {
+    /// A cell with this normalised text, linked to the statement.
+    pub(super) fn sql_as(&self, fingerprint: &str, normalised: &str) -> Cell {
+        Cell::Sql { href: self.href(fingerprint), pieces: sql::line(normalised, 80, LINE) }
+    }
+
+    /// A cell with a statement as it was sent, linked to the statement of its fingerprint.
+    pub(super) fn sent(&self, fingerprint: &str, sql: &str) -> Cell {
+        let text = shortened(&one_line(sql), LINE).into_owned();
+        Cell::Sql { href: self.href(fingerprint), pieces: vec![Piece { class: "", text }] }
+    }
+
+    /// A link to a statement, or nothing where the page does not have it.
+    fn href(&self, fingerprint: &str) -> String {
+        match self.anchors.contains(fingerprint) {
             true => format!("#{}", anchor(fingerprint)),
             false => String::new(),
-        };
-        Cell::Sql { href, pieces: line_of_sql(sql, LINE, 80) }
+        }
     }
 }
 
@@ -201,7 +210,13 @@ pub(super) fn statements(index: &Index<'_>, style: &Style, shown: &Shown<'_>) ->
     }
 }
 
-fn row(index: &Index<'_>, s: &Statement, rank: usize, (first, last): (Timestamp, Timestamp), style: &Style) -> Row {
+fn row(
+    index: &Index<'_>,
+    s: &Statement,
+    rank: usize,
+    (first, last): (Timestamp, Timestamp),
+    style: &Style,
+) -> Row {
     let totals = &index.report.totals;
     let repeats = index.redundant(&s.fingerprint).map(|r| r.repeats);
     let cells = vec![
@@ -237,7 +252,7 @@ fn row(index: &Index<'_>, s: &Statement, rank: usize, (first, last): (Timestamp,
     Row {
         rank,
         anchor: anchor(&s.fingerprint),
-        line: line_of_sql(&s.sql, LINE, 90),
+        line: sql::line(&s.sql, 90, LINE),
         cells,
         marks,
         detail: detail(index, s, (first, last), style),
@@ -245,12 +260,20 @@ fn row(index: &Index<'_>, s: &Statement, rank: usize, (first, last): (Timestamp,
 }
 
 fn detail(index: &Index<'_>, s: &Statement, (first, last): (Timestamp, Timestamp), style: &Style) -> Detail {
-    let percentiles = [("shortest", s.min_us), ("median", s.p50_us), ("p95", s.p95_us), ("p99", s.p99_us), ("longest", s.max_us)];
+    let percentiles = [
+        ("shortest", s.min_us),
+        ("median", s.p50_us),
+        ("p95", s.p95_us),
+        ("p99", s.p99_us),
+        ("longest", s.max_us),
+    ];
     Detail {
-        block: block_of_sql(&s.sql, style.sample_bytes),
+        block: sql::block(&s.sql, style.sample_bytes),
         facts: facts(index, s),
         percentiles: match percentiles.map(|(name, us)| us.map(|us| (name, us))) {
-            [Some(a), Some(b), Some(c), Some(d), Some(e)] if s.timed > 1 => chart::percentiles([a, b, c, d, e]),
+            [Some(a), Some(b), Some(c), Some(d), Some(e)] if s.timed > 1 => {
+                chart::percentiles([a, b, c, d, e])
+            }
             _ => String::new(),
         },
         percentile_facts: percentiles
@@ -280,13 +303,18 @@ fn detail(index: &Index<'_>, s: &Statement, (first, last): (Timestamp, Timestamp
 fn facts(index: &Index<'_>, s: &Statement) -> Vec<Fact> {
     let totals = &index.report.totals;
     let names = |list: &[String]| {
-        let list: Vec<String> = list.iter().take(12).map(|name| shortened(&one_line(name), 80).into_owned()).collect();
+        let list: Vec<String> =
+            list.iter().take(12).map(|name| shortened(&one_line(name), 80).into_owned()).collect();
         list.join(", ")
     };
     let mut facts = vec![
         fact("Kind", one_line(&s.kind)),
         fact_with("Calls", count(s.calls), percent(s.calls, totals.statements) + " of all"),
-        fact_with("Total", duration(s.duration_us), percent(s.duration_us.0, totals.duration_us.0) + " of all"),
+        fact_with(
+            "Total",
+            duration(s.duration_us),
+            percent(s.duration_us.0, totals.duration_us.0) + " of all",
+        ),
     ];
     if s.timed < s.calls {
         facts.push(fact("with a duration", count(s.timed)));
@@ -298,7 +326,9 @@ fn facts(index: &Index<'_>, s: &Statement) -> Vec<Fact> {
         facts.push(fact_with("Rows in VALUES", count(rows), format!("{} a statement", ratio(rows, s.calls))));
     }
     match s.distinct_params {
-        Some(distinct) if distinct.exact => facts.push(fact("Distinct parameter sets", count(distinct.count))),
+        Some(distinct) if distinct.exact => {
+            facts.push(fact("Distinct parameter sets", count(distinct.count)))
+        }
         Some(distinct) => facts.push(fact_with(
             "Distinct parameter sets",
             format!("≈ {}", count(distinct.count)),
@@ -424,7 +454,10 @@ pub(super) fn rankings(index: &Index<'_>, style: &Style, shown: &Shown<'_>) -> V
     sections
 }
 
-#[expect(clippy::too_many_arguments, reason = "one list in three orders: each argument is a part of its heading")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "one list in three orders: each argument is a part of its heading"
+)]
 fn ranking(
     id: &'static str,
     title: &str,
@@ -438,12 +471,16 @@ fn ranking(
     let mut order: Vec<&Statement> = all.iter().collect();
     order.sort_by(|a, b| key(b).cmp(&key(a)).then_with(|| a.fingerprint.cmp(&b.fingerprint)));
     order.truncate(style.top);
-    let table = Table::new(title, &["#Rank", titles[0], titles[1], titles[2], "Query"]).fill(&order, style.top, |rank, s| {
-        let mut row = vec![Cell::count(rank as u64)];
-        row.extend(cells(s));
-        row.push(shown.sql_as(&s.fingerprint, &s.sql));
-        row
-    });
+    let table = Table::new(title, &["#Rank", titles[0], titles[1], titles[2], "Query"]).fill(
+        &order,
+        style.top,
+        |rank, s| {
+            let mut row = vec![Cell::count(rank as u64)];
+            row.extend(cells(s));
+            row.push(shown.sql_as(&s.fingerprint, &s.sql));
+            row
+        },
+    );
     let mut section = Section::new(id, title).with(Block::Table(table));
     section.ranking = true;
     section

@@ -27,58 +27,65 @@ pub(super) fn section(report: &Report) -> Section {
     }
     facts.push(fact("First entry", instant_or_dash(input.first)));
     facts.push(fact("Last entry", instant_or_dash(input.last)));
-    facts.push(fact("Sampled", if input.sampled { "yes: counts are those of a sample" } else { "no sign of it" }));
+    facts.push(fact(
+        "Sampled",
+        if input.sampled { "yes: counts are those of a sample" } else { "no sign of it" },
+    ));
     if !input.unknown_zones.is_empty() {
-        facts.push(fact_with("Unknown time zones", one_line(&input.unknown_zones.join(", ")), "taken as UTC"));
+        facts.push(fact_with(
+            "Unknown time zones",
+            one_line(&input.unknown_zones.join(", ")),
+            "taken as UTC",
+        ));
     }
     let mut section = Section::new("trust", "Can these numbers be trusted?").with(Block::Facts(facts));
     for note in &input.notes {
         section = section.with(Block::Note(one_line(&note.text)));
     }
     let limit = 50;
+    section =
+        section.with_rows(
+            Table::new("Not understood", &["Reason", "#Times", "#Bytes ↓", "First in", "#Line", "#Byte"])
+                .fill(&input.skipped, limit, |_, s| {
+                    vec![
+                        Cell::name(&s.reason.replace('_', " ")),
+                        Cell::count(s.count),
+                        Cell::bytes(s.bytes),
+                        Cell::code(&s.first.file),
+                        Cell::count_or_dash(s.first.line),
+                        Cell::count(s.first.byte),
+                    ]
+                }),
+        );
     section = section.with_rows(
-        Table::new("Not understood", &["Reason", "#Times", "#Bytes ↓", "First in", "#Line", "#Byte"]).fill(
-            &input.skipped,
-            limit,
-            |_, s| {
-                vec![
-                    Cell::name(&s.reason.replace('_', " ")),
-                    Cell::count(s.count),
-                    Cell::bytes(s.bytes),
-                    Cell::code(&s.first.file),
-                    Cell::count_or_dash(s.first.line),
-                    Cell::count(s.first.byte),
-                ]
-            },
-        ),
+        Table::new(
+            "Files",
+            &["File", "#Bytes", "#Entries", "Format", "Container", "First entry", "Last entry", "Trouble"],
+        )
+        .fill(&input.files, limit, |_, f| {
+            vec![
+                Cell::code(&f.name),
+                Cell::bytes(f.bytes),
+                Cell::count(f.entries),
+                Cell::name(&f.format),
+                Cell::name(f.compression.as_deref().unwrap_or("–")),
+                Cell::instant(f.first),
+                Cell::instant(f.last),
+                Cell::name(f.error.as_deref().unwrap_or("–")),
+            ]
+        }),
     );
-    section = section.with_rows(
-        Table::new("Files", &["File", "#Bytes", "#Entries", "Format", "Container", "First entry", "Last entry", "Trouble"]).fill(
-            &input.files,
-            limit,
-            |_, f| {
-                vec![
-                    Cell::code(&f.name),
-                    Cell::bytes(f.bytes),
-                    Cell::count(f.entries),
-                    Cell::name(&f.format),
-                    Cell::name(f.compression.as_deref().unwrap_or("–")),
-                    Cell::instant(f.first),
-                    Cell::instant(f.last),
-                    Cell::name(f.error.as_deref().unwrap_or("–")),
-                ]
-            },
-        ),
-    );
-    section.with_rows(
-        Table::new("Stretches without any entry", &["From", "To", "#Length ↓"]).fill(&input.gaps, limit, |_, gap| {
+    section.with_rows(Table::new("Stretches without any entry", &["From", "To", "#Length ↓"]).fill(
+        &input.gaps,
+        limit,
+        |_, gap| {
             vec![
                 Cell::instant(Some(gap.from)),
                 Cell::instant(Some(gap.to)),
                 Cell::duration(between(gap.from, gap.to)),
             ]
-        }),
-    )
+        },
+    ))
 }
 
 /// Bytes that were not understood.

@@ -2,7 +2,7 @@
 //! came from a log has gone through `shown`, and the template engine escapes it.
 
 use super::super::shown::{capped, one_line, shortened, visible};
-use super::super::sql::{brief, broken, highlight};
+use super::super::sql::Piece;
 use super::super::words::{count, duration, duration_or_dash, instant, percent, permille};
 use super::chart;
 use crate::units::{Micros, Timestamp};
@@ -276,7 +276,12 @@ impl Cell {
     /// A part of a whole, with a bar.
     pub(super) fn share(part: u64, whole: u64, class: &str) -> Self {
         let permille = permille(part, whole);
-        Self::Share { value: part, text: percent(part, whole), aside: String::new(), svg: chart::bar(permille, class) }
+        Self::Share {
+            value: part,
+            text: percent(part, whole),
+            aside: String::new(),
+            svg: chart::bar(permille, class),
+        }
     }
 
     /// A duration with its share of the whole, and a bar.
@@ -290,33 +295,9 @@ impl Cell {
     }
 }
 
-/// A piece of a statement.
-pub(super) struct Piece {
-    /// Class of its token; empty for plain text.
-    pub(super) class: &'static str,
-    /// Its text.
-    pub(super) text: String,
-}
-
-/// A statement on one line of at most `limit` characters; beyond `list` its column list gives way.
-pub(super) fn line_of_sql(sql: &str, limit: usize, list: usize) -> Vec<Piece> {
-    // A statement of megabytes is not walked through for its first line.
-    let line = one_line(&sql[..sql.floor_char_boundary(limit * 20)]);
-    pieces(&shortened(&brief(&line, list), limit))
-}
-
-/// A statement in full, one clause a line, cut to `limit` bytes.
-pub(super) fn block_of_sql(sql: &str, limit: usize) -> Vec<Piece> {
-    pieces(&visible(&broken(&capped(sql, limit))))
-}
-
 /// Any text of several lines, cut to `limit` bytes.
 pub(super) fn block_of_text(text: &str, limit: usize) -> String {
     visible(&capped(text, limit)).into_owned()
-}
-
-fn pieces(sql: &str) -> Vec<Piece> {
-    highlight(sql).into_iter().map(|(token, text)| Piece { class: token.class(), text: text.to_owned() }).collect()
 }
 
 /// A finding, folded.
