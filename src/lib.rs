@@ -13,8 +13,14 @@ pub mod partial;
 
 pub mod chunk;
 
+pub mod input;
+
+pub mod output;
+
 pub mod analyze;
 
 pub mod report;
 
 pub mod assemble;
+
+pub mod fingerprint_command;

@@ -48,9 +48,9 @@ pub enum Event<'a> {
 pub struct Text<'a> {
     /// The statement.
     pub sql: &'a [u8],
-    /// `parameters: $1 = …`, if the record has them, without that word.
+    /// The DETAIL, if it is `parameters: $1 = …`.
     pub params: Option<&'a [u8]>,
-    /// `prepare: PREPARE …`, the statement that an EXECUTE runs, without that word.
+    /// The DETAIL, if it is `prepare: PREPARE …`: the statement that an EXECUTE runs.
     pub prepare: Option<&'a [u8]>,
 }
 
@@ -164,11 +164,12 @@ fn millis(bytes: &[u8]) -> Option<(Micros, &[u8])> {
 
 /// SQL with what the record's DETAIL says about it.
 fn text<'a>(sql: &'a [u8], detail: &'a [u8]) -> Text<'a> {
+    let starts = |word: &[u8]| detail.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
     Text {
         sql,
         // "Parameters" with a capital letter since release 16.
-        params: detail.strip_prefix(b"parameters: ").or_else(|| detail.strip_prefix(b"Parameters: ")),
-        prepare: detail.strip_prefix(b"prepare: ").or_else(|| detail.strip_prefix(b"Prepare: ")),
+        params: starts(b"parameters: ").then_some(detail),
+        prepare: starts(b"prepare: ").then_some(detail),
     }
 }
 
@@ -203,7 +204,11 @@ mod tests {
         check("duration: 0.123 ms", "", Event::Duration(Micros(123)));
         check("duration: 0.5 ms  statement: SELECT 1", "", Event::Call(sql("SELECT 1"), Micros(500)));
         check("duration: 12 ms  statement: SELECT 1", "", Event::Call(sql("SELECT 1"), Micros(12_000)));
-        check("duration: 1.001 ms  parse <unnamed>: SELECT 1", "", Event::Parse(sql("SELECT 1"), Micros(1001)));
+        check(
+            "duration: 1.001 ms  parse <unnamed>: SELECT 1",
+            "",
+            Event::Parse(sql("SELECT 1"), Micros(1001)),
+        );
         check("duration: 1.001 ms  bind s1/p1: SELECT 1", "", Event::Bind(sql("SELECT 1"), Micros(1001)));
         check("duration: 1.001 ms  execute s1: SELECT 1", "", Event::Call(sql("SELECT 1"), Micros(1001)));
         check(
@@ -211,14 +216,22 @@ mod tests {
             "",
             Event::Fetch(sql("SELECT 1"), Micros(1001)),
         );
-        check("duration: 1 ms  plan:\nQuery Text: x", "", Event::Plan(Plan { body: b"\nQuery Text: x" }, Micros(1000)));
+        check(
+            "duration: 1 ms  plan:\nQuery Text: x",
+            "",
+            Event::Plan(Plan { body: b"\nQuery Text: x" }, Micros(1000)),
+        );
     }
 
     #[test]
     fn the_text_may_begin_on_the_next_line() {
         check("duration: 0.5 ms  statement:\nSELECT 1", "", Event::Call(sql("\nSELECT 1"), Micros(500)));
         check("duration: 0.5 ms  statement: \nSELECT 1", "", Event::Call(sql("\nSELECT 1"), Micros(500)));
-        check("duration: 0.5 ms  execute <unnamed>: \nSELECT 1", "", Event::Call(sql("\nSELECT 1"), Micros(500)));
+        check(
+            "duration: 0.5 ms  execute <unnamed>: \nSELECT 1",
+            "",
+            Event::Call(sql("\nSELECT 1"), Micros(500)),
+        );
     }
 
     #[test]
@@ -232,10 +245,12 @@ mod tests {
 
     #[test]
     fn parameters_in_both_spellings() {
-        let with = Text { sql: b"SELECT $1", params: Some(b"$1 = '1'"), prepare: None };
-        check("execute <unnamed>: SELECT $1", "parameters: $1 = '1'", Event::Statement(with));
-        check("execute <unnamed>: SELECT $1", "Parameters: $1 = '1'", Event::Statement(with));
-        let prepared = Text { sql: b"EXECUTE a(1)", params: None, prepare: Some(b"PREPARE a AS SELECT $1") };
+        for detail in ["parameters: $1 = '1'", "Parameters: $1 = '1'"] {
+            let with = Text { sql: b"SELECT $1", params: Some(detail.as_bytes()), prepare: None };
+            check("execute <unnamed>: SELECT $1", detail, Event::Statement(with));
+        }
+        let prepare: &[u8] = b"prepare: PREPARE a AS SELECT $1";
+        let prepared = Text { sql: b"EXECUTE a(1)", params: None, prepare: Some(prepare) };
         check("statement: EXECUTE a(1)", "prepare: PREPARE a AS SELECT $1", Event::Statement(prepared));
     }
 
