@@ -10,6 +10,7 @@ mod cursor;
 pub mod explain;
 pub mod lock;
 pub mod message;
+pub mod notice;
 pub mod server;
 pub mod sqlstate;
 pub mod temp_file;

@@ -74,6 +74,14 @@ pub fn query(body: &[u8]) -> Option<Query<'_>> {
     }
 }
 
+/// Whether the statement was run by a function or a trigger (`auto_explain.log_nested_statements`), by the CONTEXT of
+/// its plan. Only parameters stand in the CONTEXT of what the client sent (`tcop/postgres.c`, `ParamsErrorCallback`).
+#[must_use]
+pub fn is_nested(context: &[u8]) -> bool {
+    let own = [&b"portal \""[..], b"unnamed portal with parameters", b"extended query with parameters"];
+    !context.is_empty() && !own.iter().any(|start| context.starts_with(start))
+}
+
 /// Buffers of a whole plan, children included.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Buffers {
