@@ -76,7 +76,7 @@ impl Vacuums {
             wraparound: u64::from(vacuum.wraparound),
             analyzes: u64::from(vacuum.analyze),
             cancelled: 0,
-            sum: numbers,
+            sum: Numbers { pages_remain: 0, tuples_remain: 0, tuples_dead: 0, ..numbers },
             max: numbers.elapsed,
             last: (!vacuum.analyze).then_some(((time, order), left)),
         });
