@@ -246,7 +246,10 @@ impl<'a> Sessions<'a> {
                 };
                 let recorded = live.pending.is_some();
                 let pending = live.pending.as_ref().map(OwnedRecord::from);
-                Some((session, End { begins: live.begins, leading: live.leading, pairing, pending, recorded }))
+                Some((
+                    session,
+                    End { begins: live.begins, leading: live.leading, pairing, pending, recorded },
+                ))
             })
             .collect();
         Ends { sessions }
@@ -279,7 +282,9 @@ impl Ends {
                 hashbrown::hash_map::Entry::Vacant(vacant) => {
                     vacant.insert(theirs);
                 }
-                hashbrown::hash_map::Entry::Occupied(mut occupied) => occupied.get_mut().fuse(theirs, lengths, tally),
+                hashbrown::hash_map::Entry::Occupied(mut occupied) => {
+                    occupied.get_mut().fuse(theirs, lengths, tally)
+                }
             }
         }
     }
@@ -290,7 +295,13 @@ impl Ends {
     /// forgotten there, because whatever fuses with the interval later meets the same nothing. Elsewhere that holds
     /// for a session that begins so far behind `start` that nothing which is open in the left neighbour can reach it:
     /// what the neighbour has waiting finds its window passed, whether or not it meets the session here.
-    pub fn sweep(&mut self, start: Option<ByteOffset>, end: ByteOffset, lengths: &Lengths, tally: &mut Tally) {
+    pub fn sweep(
+        &mut self,
+        start: Option<ByteOffset>,
+        end: ByteOffset,
+        lengths: &Lengths,
+        tally: &mut Tally,
+    ) {
         self.sessions.retain(|_, open| {
             let alone = start.is_none_or(|start| !lengths.within(PAIR_WINDOW, start, open.begins));
             if alone {
