@@ -177,7 +177,7 @@ impl Worker<'_> {
             };
             if let File::Open(chunks) = &mut *file {
                 let chunk = chunks.next(std::mem::take(buffer));
-                if chunks.is_compressed() {
+                if chunks.ahead() {
                     stream.ahead.store(true, Ordering::Relaxed);
                 }
                 if chunk.is_some() {

@@ -32,6 +32,9 @@ pub struct Opened {
     pub bytes: Box<dyn Read + Send>,
     /// Its container, as `gzip`.
     pub compression: Option<&'static str>,
+    /// Whether other sources of its stream are worth opening meanwhile: only one worker at a time can decompress this
+    /// one.
+    pub ahead: bool,
     /// What turns out about it while it is read.
     pub remarks: Remarks,
 }
@@ -121,6 +124,7 @@ pub struct Chunks {
     current: Option<Current>,
     /// Its number within its stream.
     file: u32,
+    ahead: bool,
     target: usize,
     hints: Hints,
     /// What was read so far.
@@ -133,7 +137,15 @@ impl Chunks {
     #[must_use]
     pub fn new(source: Box<dyn Source>, file: u32, target: usize, hints: Hints) -> Self {
         let read = SourceRead { name: source.name().to_owned(), ..SourceRead::default() };
-        Self { waiting: Some(source), current: None, file, target: target.clamp(1, 16 << 20), hints, read }
+        Self {
+            waiting: Some(source),
+            current: None,
+            file,
+            ahead: false,
+            target: target.clamp(1, 16 << 20),
+            hints,
+            read,
+        }
     }
 
     /// The next chunk; `buffer` is an old one to fill. `None` at the end of the source.
@@ -151,10 +163,10 @@ impl Chunks {
         chunk
     }
 
-    /// Whether the source is in a container; known after the first chunk.
+    /// Whether other sources are worth opening meanwhile; known after the first chunk.
     #[must_use]
-    pub fn is_compressed(&self) -> bool {
-        self.read.compression.is_some()
+    pub fn ahead(&self) -> bool {
+        self.ahead
     }
 
     /// What was read; nothing more will be.
@@ -175,6 +187,7 @@ impl Chunks {
         };
         read.compression = opened.compression;
         read.remarks = opened.remarks;
+        self.ahead = opened.ahead;
         let mut bytes = opened.bytes;
         let mut carry = Vec::with_capacity(SAMPLE.max(self.target));
         let ended = match fill(bytes.as_mut(), &mut carry, SAMPLE) {
