@@ -9,6 +9,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use postgres::Client;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -246,10 +247,49 @@ fn is_statement(text: &str) -> bool {
 ///
 /// # Errors
 /// Whatever the server answers.
-pub fn calls_by_query_id(server: &crate::Server) -> Result<BTreeMap<i64, u64>> {
-    let mut client = server.connect_quietly("postgres")?;
-    client.batch_execute("create extension if not exists pg_stat_statements")?;
+pub fn calls_by_query_id(client: &mut Client) -> Result<BTreeMap<i64, u64>> {
     let rows = client
         .query("select queryid, sum(calls)::bigint from pg_stat_statements where toplevel group by 1", &[])?;
     Ok(rows.iter().map(|row| (row.get(0), row.get::<_, i64>(1).unsigned_abs())).collect())
+}
+
+/// What a report says otherwise than expected, one line each; nothing when they agree.
+///
+/// Expectations are JSON pointers and values. An expected object meeting an actual list means rows by their
+/// `name` (or `sql`) and the calls of each, in any order and none besides.
+#[must_use]
+pub fn differences(expected: &Map<String, Value>, report: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    for (pointer, expected) in expected {
+        let actual = match (expected, report.pointer(pointer)) {
+            (Value::Object(_), Some(Value::Array(rows))) => calls_by_name(rows),
+            (_, actual) => actual.cloned().unwrap_or(Value::Null),
+        };
+        if actual != *expected {
+            found.push(format!("{pointer}: expected {expected}, found {actual}"));
+        }
+    }
+    found
+}
+
+fn calls_by_name(rows: &[Value]) -> Value {
+    let name = |row: &Value| {
+        let name = row.get("name").or(row.get("sql")).and_then(Value::as_str);
+        name.unwrap_or_default().to_owned()
+    };
+    let calls = |row: &Value| row.get("calls").cloned().unwrap_or(Value::Null);
+    rows.iter().map(|row| (name(row), calls(row))).filter(|(_, calls)| *calls != json!(0)).collect()
+}
+
+/// Whether two reports of one run tell the same statements: fingerprint, calls, errors and durations of each.
+#[must_use]
+pub fn statements_of(report: &Value) -> BTreeMap<String, [Value; 4]> {
+    let rows = report.get("statements").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    rows.iter()
+        .map(|row| {
+            let value = |name: &str| row.get(name).cloned().unwrap_or(Value::Null);
+            let fingerprint = row.get("fingerprint").and_then(Value::as_str).unwrap_or_default();
+            (fingerprint.to_owned(), ["sql", "calls", "timed", "duration_us"].map(value))
+        })
+        .collect()
 }

@@ -13,10 +13,6 @@ use crate::Server;
 /// # Errors
 /// `pgbench` fails.
 pub fn pgbench(server: &Server, protocol: &str, clients: usize, transactions: usize) -> Result<()> {
-    if server.connect_quietly("bench").is_err() {
-        server.connect_quietly("postgres")?.batch_execute("create database bench")?;
-        server.run_quietly("pgbench", &["--initialize", "--quiet", "bench"])?;
-    }
     let (clients, transactions) = (clients.to_string(), transactions.to_string());
     for script in ["tpcb-like", "select-only"] {
         server.run(
@@ -27,7 +23,18 @@ pub fn pgbench(server: &Server, protocol: &str, clients: usize, transactions: us
     Ok(())
 }
 
+/// The database that [`pgbench`] runs on. Not logged.
+///
+/// # Errors
+/// `pgbench` fails, or the database is there already.
+pub fn open_bench(server: &Server) -> Result<()> {
+    server.connect_quietly("postgres")?.batch_execute("create database bench")?;
+    server.run_quietly("pgbench", &["--initialize", "--quiet", "bench"])?;
+    Ok(())
+}
+
 pub(super) fn mixed_pgbench(server: &Server) -> Result<()> {
+    open_bench(server)?;
     pgbench(server, "simple", 2, 1)?;
     pgbench(server, "extended", 2, 1)?;
     pgbench(server, "prepared", 1, 2)
@@ -192,14 +199,17 @@ pub(super) fn simple_reads(server: &Server) -> Result<()> {
 }
 
 /// Both protocols and failures, from three backends at once.
-pub(super) fn a_bit_of_everything(server: &Server) -> Result<()> {
+///
+/// # Errors
+/// A step fails that must not.
+pub fn chat(server: &Server) -> Result<()> {
     thread::scope(|scope| {
-        let chatters: Vec<_> = (0..3).map(|number| scope.spawn(move || chat(server, number))).collect();
+        let chatters: Vec<_> = (0..3).map(|number| scope.spawn(move || chat_as(server, number))).collect();
         chatters.into_iter().try_for_each(|it| it.join().expect("a chatter does not panic"))
     })
 }
 
-fn chat(server: &Server, number: i32) -> Result<()> {
+fn chat_as(server: &Server, number: i32) -> Result<()> {
     let mut app = server.connect("app", "shop", &format!("chat{number}"))?;
     let by_id = app.prepare("select * from customer where id = $1 and name <> $2")?;
     for id in 1..=2 {

@@ -1,0 +1,77 @@
+//! Every fixture under `fixtures/`, in each format it has, against its truth.
+//!
+//! The truth was counted without pglens (fixtures/README.md). Formats of one story must also agree among
+//! themselves on every statement.
+
+#![expect(clippy::unwrap_used, reason = "a test without its files fails")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value};
+use stage::truth::{differences, statements_of};
+
+mod run;
+
+#[test]
+fn every_fixture_is_read_as_its_truth_says() {
+    let mut complaints = Vec::new();
+    for directory in stories() {
+        let truth = truth_of(&directory);
+        for log in logs_of(&directory) {
+            let report = run::report(&log);
+            for difference in differences(&truth, &report) {
+                complaints.push(format!("{}: {difference}", log.display()));
+            }
+        }
+    }
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
+
+#[test]
+fn all_formats_of_a_story_tell_the_same_statements() {
+    for directory in stories() {
+        let mut logs = logs_of(&directory).into_iter();
+        let first = logs.next().expect("a story has a log");
+        let expected = statements_of(&run::report(&first));
+        for log in logs {
+            assert_eq!(statements_of(&run::report(&log)), expected, "{} {}", first.display(), log.display());
+        }
+    }
+}
+
+#[test]
+fn a_detected_prefix_reads_like_a_given_one() {
+    for log in stories().iter().flat_map(|it| logs_of(it)).filter(|it| it.ends_with("log.stderr.log")) {
+        let given = run::report_with(&log, &["--log-line-prefix", "%m [%p] %q%u@%d "]);
+        assert_eq!(statements_of(&run::report(&log)), statements_of(&given), "{}", log.display());
+    }
+}
+
+/// The directories with a truth, sorted.
+fn stories() -> Vec<PathBuf> {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    let mut found: Vec<PathBuf> = fs::read_dir(fixtures)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|it| it.join("truth.json").exists())
+        .collect();
+    found.sort();
+    assert!(found.len() > 15, "only {found:?}");
+    found
+}
+
+fn logs_of(directory: &Path) -> Vec<PathBuf> {
+    let mut logs: Vec<PathBuf> = fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|it| it.file_name().is_some_and(|name| name.to_string_lossy().starts_with("log.")))
+        .collect();
+    logs.sort();
+    logs
+}
+
+fn truth_of(directory: &Path) -> Map<String, Value> {
+    let truth: Value = serde_json::from_slice(&fs::read(directory.join("truth.json")).unwrap()).unwrap();
+    truth["report"].as_object().expect("truth.json has a report").clone()
+}
