@@ -51,14 +51,16 @@ fn a_detected_prefix_reads_like_a_given_one() {
 /// The directories with a truth, sorted.
 fn stories() -> Vec<PathBuf> {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
-    let mut found: Vec<PathBuf> = fs::read_dir(fixtures)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|it| it.join("truth.json").exists())
-        .collect();
+    let mut found = subdirectories(&fixtures);
+    found.extend(subdirectories(&fixtures.join("handmade")));
+    found.retain(|it| it.join("truth.json").exists());
     found.sort();
-    assert!(found.len() > 15, "only {found:?}");
+    assert!(found.len() > 30, "only {found:?}");
     found
+}
+
+fn subdirectories(directory: &Path) -> Vec<PathBuf> {
+    fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).filter(|it| it.is_dir()).collect()
 }
 
 fn logs_of(directory: &Path) -> Vec<PathBuf> {
