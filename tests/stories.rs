@@ -67,7 +67,7 @@ fn logs_of(directory: &Path) -> Vec<PathBuf> {
     let mut logs: Vec<PathBuf> = fs::read_dir(directory)
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        .filter(|it| it.file_name().is_some_and(|name| name.to_string_lossy().starts_with("log.")))
+        .filter(|it| !it.ends_with("truth.json") && !it.ends_with("README.md"))
         .collect();
     logs.sort();
     logs

@@ -2,6 +2,7 @@
 //!
 //! A story is deterministic in what it does, not in how long it takes. Errors are part of most of them.
 
+mod demo;
 mod statements;
 mod trouble;
 mod upkeep;
@@ -11,6 +12,7 @@ use postgres::Client;
 
 use crate::Server;
 
+pub use demo::{Demo, demo};
 pub use statements::{chat, open_bench, pgbench};
 
 /// One situation, with the settings under which its log shows it.

@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Map, Value, json};
@@ -13,7 +14,10 @@ fn main() -> Result<()> {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures");
     let named: Vec<String> = std::env::args().skip(1).collect();
     for name in &named {
-        ensure!(STORIES.iter().any(|it| it.name == name), "no story is called {name}");
+        ensure!(name == "demo" || STORIES.iter().any(|it| it.name == name), "no story is called {name}");
+    }
+    if named.is_empty() || named.iter().any(|name| name == "demo") {
+        write_demo(&fixtures.join("demo"))?;
     }
     for story in STORIES.iter().filter(|it| named.is_empty() || named.iter().any(|name| name == it.name)) {
         let logs = story.perform().and_then(stage::Server::stop).context(story.name)?;
@@ -33,6 +37,21 @@ fn write_logs(logs: &Logs, directory: &Path) -> Result<()> {
         let text = String::from_utf8(fs::read(log)?)?.replace(home, "/srv/pg");
         fs::write(directory.join(name), text)?;
     }
+    Ok(())
+}
+
+/// The log that README's first command reads, compressed as a log of last week would be.
+fn write_demo(directory: &Path) -> Result<()> {
+    let demo = stage::story::demo()?;
+    fs::create_dir_all(directory)?;
+    let log = directory.join("web_shop.log");
+    fs::write(&log, &demo.log)?;
+    // -n: no name and no time inside, so that equal logs are equal files.
+    let compressed = Command::new("gzip").args(["-9", "-n", "-f"]).arg(&log).status()?;
+    ensure!(compressed.success(), "gzip: {compressed}");
+    let why = "A day of a web shop with the usual mistakes: what README's first command turns into a report.";
+    let text = json!({ "why": why, "report": demo.truth.as_report() });
+    fs::write(directory.join("truth.json"), serde_json::to_string_pretty(&text)? + "\n")?;
     Ok(())
 }
 
