@@ -3,5 +3,18 @@
 pub mod units;
 
 pub mod log;
+pub mod sql;
+
+pub mod record;
+
+pub mod event;
+
+pub mod partial;
+
+pub mod chunk;
+
+pub mod analyze;
 
 pub mod report;
+
+pub mod assemble;

@@ -1,0 +1,211 @@
+//! `Tally`: everything that is counted, from whole records, in any order.
+
+use super::Order;
+use super::actors::{self, Directory};
+use super::errors::Errors;
+use super::minutes::{MOST_MINUTES, Minutes};
+use super::slowest::{Calls, Slowest};
+use super::statements::{Call, Statements};
+use crate::event::{Event, Plan, Text};
+use crate::log::{Severity, Who};
+use crate::record::Record;
+use crate::sql::{self, Digest};
+use crate::units::{ByteOffset, Micros, Timestamp};
+
+/// Slowest single calls kept for the whole log.
+const MOST_SLOWEST: usize = 100;
+
+/// Everything counted. Two tallies add up to that of both logs, in any order.
+#[derive(Debug, Clone)]
+pub struct Tally {
+    /// The stream that is being read; part of every [`Order`].
+    stream: u32,
+    /// By fingerprint.
+    pub statements: Statements,
+    /// By normalised message.
+    pub errors: Errors,
+    /// Whom the hashes stand for.
+    pub directory: Directory,
+    /// The clock.
+    pub minutes: Minutes,
+    /// The slowest single calls.
+    pub slowest: Slowest,
+    /// Durations that belong to no statement.
+    pub unidentified: Calls,
+    /// Parts (DETAIL …) that belong to no record.
+    pub orphans: u64,
+    /// WARNING records.
+    pub warnings: u64,
+    /// Records that are none of the above.
+    pub others: u64,
+    /// First and last statement.
+    pub span: Option<(Timestamp, Timestamp)>,
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        Self {
+            stream: 0,
+            statements: Statements::default(),
+            errors: Errors::default(),
+            directory: Directory::default(),
+            minutes: Minutes::new(MOST_MINUTES),
+            slowest: Slowest::new(MOST_SLOWEST),
+            unidentified: Calls::default(),
+            orphans: 0,
+            warnings: 0,
+            others: 0,
+            span: None,
+        }
+    }
+}
+
+fn digest(text: Text<'_>) -> Digest {
+    if let Some(prepare) = text.prepare {
+        return sql::digest_execute(text.sql, prepare);
+    }
+    let params = text.params.and_then(sql::Params::parse);
+    sql::digest(text.sql, params.as_ref())
+}
+
+impl Tally {
+    /// Says which stream the next records come from.
+    pub fn enter(&mut self, stream: u32) {
+        self.stream = stream;
+    }
+
+    fn order(&self, at: ByteOffset) -> Order {
+        (self.stream, at)
+    }
+
+    fn actor(&mut self, who: &Who<'_>) -> u64 {
+        let hash = actors::hash_who(who);
+        self.directory.learn_who(hash, who);
+        hash
+    }
+
+    /// A statement was executed.
+    pub fn call(&mut self, record: &Record<'_>, text: Text<'_>, duration: Option<Micros>) {
+        let digest = digest(text);
+        let order = self.order(record.at);
+        let actor = self.actor(&record.who);
+        let route = if digest.has_comments { self.route(text.sql) } else { None };
+        if let Some(time) = record.time {
+            self.minutes.call(time);
+            self.span = Some(self.span.map_or((time, time), |span| (span.0.min(time), span.1.max(time))));
+        }
+        if self.slowest.wants(duration, order) {
+            self.slowest.add(duration, order, record, text);
+        }
+        self.statements.call(&Call { record, text, digest, duration, order, actor, route });
+    }
+
+    fn route(&mut self, text: &[u8]) -> Option<u64> {
+        let tags = sql::tags(text);
+        let label = tags.label()?;
+        let hash = actors::hash_route(&label);
+        self.directory.learn_route(hash, &label);
+        Some(hash)
+    }
+
+    /// A statement that was logged without a duration got none.
+    pub fn untimed(&mut self, statement: &Record<'_>) {
+        if let Event::Statement(text) = Event::of(statement) {
+            self.call(statement, text, None);
+        }
+    }
+
+    /// A statement that was logged without a duration failed.
+    pub fn failed(&mut self, statement: &Record<'_>) {
+        self.untimed(statement);
+    }
+
+    /// A statement and, later in its session, its duration. The call counts at the time of the duration.
+    pub fn paired(&mut self, statement: &Record<'_>, duration: &Record<'_>) {
+        if let (Event::Statement(text), Event::Duration(micros)) = (Event::of(statement), Event::of(duration)) {
+            let query_id = if statement.query_id == 0 { duration.query_id } else { statement.query_id };
+            let record = Record { at: duration.at, time: duration.time, query_id, ..*statement };
+            self.call(&record, text, Some(micros));
+        }
+    }
+
+    /// A duration that belongs to no statement.
+    pub fn unidentified(&mut self, duration: &Record<'_>) {
+        if let Event::Duration(micros) = Event::of(duration) {
+            self.unidentified.add(Some(micros));
+        }
+    }
+
+    /// More rows of an execution that was counted before.
+    pub fn fetch(&mut self, record: &Record<'_>, text: Text<'_>, duration: Micros) {
+        let order = self.order(record.at);
+        match self.statements.get(&digest(text), order, text.sql) {
+            Some(tally) => tally.duration += duration,
+            None => self.statements.other.duration += duration,
+        }
+    }
+
+    /// A parse message.
+    pub fn parse(&mut self, record: &Record<'_>, text: Text<'_>, duration: Micros) {
+        let order = self.order(record.at);
+        if let Some(tally) = self.statements.get(&digest(text), order, text.sql) {
+            tally.parse += duration;
+        }
+    }
+
+    /// A bind message.
+    pub fn bind(&mut self, record: &Record<'_>, text: Text<'_>, duration: Micros) {
+        let order = self.order(record.at);
+        if let Some(tally) = self.statements.get(&digest(text), order, text.sql) {
+            tally.bind += duration;
+        }
+    }
+
+    /// A plan of auto_explain.
+    pub fn plan(&mut self, _record: &Record<'_>, _plan: Plan<'_>, _duration: Micros) {
+        self.others += 1;
+    }
+
+    /// ERROR, FATAL or PANIC.
+    pub fn failure(&mut self, record: &Record<'_>) {
+        let order = self.order(record.at);
+        let actor = self.actor(&record.who);
+        let statement = (!record.statement.is_empty()).then(|| {
+            let digest = sql::digest(record.statement, None);
+            if let Some(tally) = self.statements.get(&digest, order, record.statement) {
+                tally.errors += 1;
+            }
+            digest.fingerprint
+        });
+        self.errors.add(record, order, statement, actor);
+    }
+
+    /// Anything else.
+    pub fn other(&mut self, record: &Record<'_>) {
+        match record.severity {
+            Severity::Warning => self.warnings += 1,
+            _ => self.others += 1,
+        }
+    }
+
+    /// A DETAIL or the like that belongs to no record.
+    pub fn orphan(&mut self) {
+        self.orphans += 1;
+    }
+
+    /// Adds another part's counts.
+    pub fn merge(&mut self, other: Self) {
+        self.statements.merge(other.statements);
+        self.errors.merge(other.errors);
+        self.directory.merge(other.directory);
+        self.minutes.merge(&other.minutes);
+        self.slowest.merge(other.slowest);
+        self.unidentified.merge(&other.unidentified);
+        self.orphans += other.orphans;
+        self.warnings += other.warnings;
+        self.others += other.others;
+        if let Some((first, last)) = other.span {
+            self.span = Some(self.span.map_or((first, last), |span| (span.0.min(first), span.1.max(last))));
+        }
+    }
+}
