@@ -130,7 +130,8 @@ impl Chunks {
     }
 
     fn open(&mut self, mut source: Box<dyn Source>) -> Option<Current> {
-        let mut read = SourceRead { name: source.name().to_owned(), start: self.offset, ..SourceRead::default() };
+        let mut read =
+            SourceRead { name: source.name().to_owned(), start: self.offset, ..SourceRead::default() };
         let current = self.sample(source.as_mut(), &mut read);
         self.read.push(read);
         current

@@ -96,7 +96,8 @@ impl OwnedRecord {
     /// The record as everyone else sees it.
     #[must_use]
     pub fn borrow(&self) -> Record<'_> {
-        let [user, database, application, host, message, detail, hint, query, context, statement] = &self.texts;
+        let [user, database, application, host, message, detail, hint, query, context, statement] =
+            &self.texts;
         Record {
             at: self.at,
             time: self.time,

@@ -33,7 +33,12 @@ impl Rows {
             .0
             .into_iter()
             .filter(|_| named)
-            .map(|(name, (load, errors))| Actor { name, calls: load.calls, duration_us: load.duration_us, errors })
+            .map(|(name, (load, errors))| Actor {
+                name,
+                calls: load.calls,
+                duration_us: load.duration_us,
+                errors,
+            })
             .collect();
         rows.sort_by(|a, b| {
             (b.duration_us, b.calls, b.errors, &a.name).cmp(&(a.duration_us, a.calls, a.errors, &b.name))

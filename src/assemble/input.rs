@@ -23,7 +23,8 @@ pub(super) fn input(streams: &[StreamRead], prefix_given: bool, gaps: Vec<Gap>) 
     let read = || input.files.iter().filter(|file| !file.format.is_empty());
     input.format = common(read().map(|file| file.format.as_str())).unwrap_or_default();
     input.prefix = common(read().filter_map(|file| file.prefix.as_deref()));
-    let zones = streams.iter().flat_map(|stream| &stream.sources).filter_map(|source| source.dialect.as_ref());
+    let zones =
+        streams.iter().flat_map(|stream| &stream.sources).filter_map(|source| source.dialect.as_ref());
     let mut zones: Vec<String> = zones.flat_map(|dialect| dialect.unknown_zones()).collect();
     zones.sort();
     zones.dedup();

@@ -16,7 +16,8 @@ pub(super) fn notes(
     if totals.statements == 0 && totals.unidentified.calls == 0 {
         note(
             "no_statements",
-            "The log has no statements: set log_min_duration_statement = 0 (or a threshold) to have them.".into(),
+            "The log has no statements: set log_min_duration_statement = 0 (or a threshold) to have them."
+                .into(),
         );
     } else if totals.timed == 0 && totals.statements > 0 {
         note(
@@ -27,7 +28,10 @@ pub(super) fn notes(
         );
     } else if totals.timed < totals.statements {
         let missing = totals.statements - totals.timed;
-        note("untimed_statements", format!("{missing} statements have no duration in the log; they count as calls only."));
+        note(
+            "untimed_statements",
+            format!("{missing} statements have no duration in the log; they count as calls only."),
+        );
     }
     if totals.unidentified.calls > 0 {
         note(
@@ -43,13 +47,22 @@ pub(super) fn notes(
         note("sampled", "The log holds a sample of the statements: counts are those of the sample.".into());
     }
     if statements_capped {
-        note("fingerprints_capped", "More distinct statements than the limit: the rest is counted together.".into());
+        note(
+            "fingerprints_capped",
+            "More distinct statements than the limit: the rest is counted together.".into(),
+        );
     }
     if minutes_capped {
-        note("minutes_capped", "The log spans more minutes than the limit: peaks and traffic cover the first ones.".into());
+        note(
+            "minutes_capped",
+            "The log spans more minutes than the limit: peaks and traffic cover the first ones.".into(),
+        );
     }
     if orphans > 0 {
-        note("orphans", format!("{orphans} DETAIL, STATEMENT or similar lines belong to no entry of the log."));
+        note(
+            "orphans",
+            format!("{orphans} DETAIL, STATEMENT or similar lines belong to no entry of the log."),
+        );
     }
     for zone in &report.input.unknown_zones {
         note("unknown_zone", format!("The time zone {zone} is not known; its times were taken as UTC."));

@@ -86,7 +86,9 @@ pub(super) fn hot_inserts(list: &[StatementTally]) -> Vec<HotInsert> {
             peak: tally.minutes.as_ref().and_then(|minutes| minutes.peak()),
         })
         .collect();
-    rows.sort_by(|a, b| (b.calls, b.duration_us, &a.fingerprint).cmp(&(a.calls, a.duration_us, &b.fingerprint)));
+    rows.sort_by(|a, b| {
+        (b.calls, b.duration_us, &a.fingerprint).cmp(&(a.calls, a.duration_us, &b.fingerprint))
+    });
     rows
 }
 
@@ -173,7 +175,11 @@ fn row(
         by_hour: tally
             .hours
             .iter()
-            .map(|(hour, calls, duration_us)| HourLoad { hour: Timestamp::from_hour(hour), calls, duration_us })
+            .map(|(hour, calls, duration_us)| HourLoad {
+                hour: Timestamp::from_hour(hour),
+                calls,
+                duration_us,
+            })
             .collect(),
         users,
         databases,

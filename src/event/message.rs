@@ -6,10 +6,41 @@
 
 /// Words before a quoted part that make it a name of the schema.
 const NAMED: &[&[u8]] = &[
-    b"aggregate", b"cast", b"collation", b"column", b"constraint", b"conversion", b"cursor", b"database", b"domain",
-    b"extension", b"function", b"group", b"index", b"language", b"matview", b"parameter", b"policy", b"portal",
-    b"procedure", b"publication", b"range", b"relation", b"role", b"rule", b"schema", b"sequence", b"server",
-    b"slot", b"subscription", b"table", b"tablespace", b"trigger", b"type", b"user", b"view",
+    b"aggregate",
+    b"cast",
+    b"collation",
+    b"column",
+    b"constraint",
+    b"conversion",
+    b"cursor",
+    b"database",
+    b"domain",
+    b"extension",
+    b"function",
+    b"group",
+    b"index",
+    b"language",
+    b"matview",
+    b"parameter",
+    b"policy",
+    b"portal",
+    b"procedure",
+    b"publication",
+    b"range",
+    b"relation",
+    b"role",
+    b"rule",
+    b"schema",
+    b"sequence",
+    b"server",
+    b"slot",
+    b"subscription",
+    b"table",
+    b"tablespace",
+    b"trigger",
+    b"type",
+    b"user",
+    b"view",
 ];
 
 /// The message with its values as `?`; lossy UTF-8, at most `most` bytes.
@@ -49,8 +80,13 @@ pub fn normalise(message: &[u8], most: usize) -> String {
                 place = closing(message, place) + 1;
             }
             b'0'..=b'9' => {
-                let word = place > 0 && (message[place - 1].is_ascii_alphanumeric() || message[place - 1] == b'_');
-                let end = place + message[place..].iter().take_while(|b| b.is_ascii_alphanumeric() || **b == b'.').count();
+                let word =
+                    place > 0 && (message[place - 1].is_ascii_alphanumeric() || message[place - 1] == b'_');
+                let end = place
+                    + message[place..]
+                        .iter()
+                        .take_while(|b| b.is_ascii_alphanumeric() || **b == b'.')
+                        .count();
                 if word {
                     out.extend_from_slice(&message[place..end]);
                 } else {
@@ -115,7 +151,10 @@ mod tests {
     fn names_stay_values_go() {
         let cases = [
             (r#"relation "users" does not exist"#, r#"relation "users" does not exist"#),
-            (r#"invalid input syntax for type integer: "47a""#, r#"invalid input syntax for type integer: ?"#),
+            (
+                r#"invalid input syntax for type integer: "47a""#,
+                r#"invalid input syntax for type integer: ?"#,
+            ),
             (
                 r#"duplicate key value violates unique constraint "users_pkey""#,
                 r#"duplicate key value violates unique constraint "users_pkey""#,
@@ -123,7 +162,10 @@ mod tests {
             (r#"syntax error at or near "secret""#, "syntax error at or near ?"),
             (r#"syntax error at or near "FROM" at character 17"#, "syntax error at or near ? at character ?"),
             ("Key (email)=(john@example.com) already exists.", "Key (email)=(?) already exists."),
-            ("Key (a, b)=(1, (2)) is not present in table \"t1\".", "Key (a, b)=(?) is not present in table \"t1\"."),
+            (
+                "Key (a, b)=(1, (2)) is not present in table \"t1\".",
+                "Key (a, b)=(?) is not present in table \"t1\".",
+            ),
             ("Failing row contains (1, secret, null).", "Failing row contains (?)."),
             ("value too long for type character varying(10)", "value too long for type character varying(?)"),
             ("could not open file 'base/5/16384'", "could not open file ?"),

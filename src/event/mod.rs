@@ -195,7 +195,11 @@ mod tests {
         check("duration: 0.123 ms", "", Event::Duration(Micros(123)));
         check("duration: 0.5 ms  statement: SELECT 1", "", Event::Call(sql("SELECT 1"), Micros(500)));
         check("duration: 12 ms  statement: SELECT 1", "", Event::Call(sql("SELECT 1"), Micros(12_000)));
-        check("duration: 1.001 ms  parse <unnamed>: SELECT 1", "", Event::Parse(sql("SELECT 1"), Micros(1001)));
+        check(
+            "duration: 1.001 ms  parse <unnamed>: SELECT 1",
+            "",
+            Event::Parse(sql("SELECT 1"), Micros(1001)),
+        );
         check("duration: 1.001 ms  bind s1/p1: SELECT 1", "", Event::Bind(sql("SELECT 1"), Micros(1001)));
         check("duration: 1.001 ms  execute s1: SELECT 1", "", Event::Call(sql("SELECT 1"), Micros(1001)));
         check(
@@ -203,14 +207,22 @@ mod tests {
             "",
             Event::Fetch(sql("SELECT 1"), Micros(1001)),
         );
-        check("duration: 1 ms  plan:\nQuery Text: x", "", Event::Plan(Plan { body: b"\nQuery Text: x" }, Micros(1000)));
+        check(
+            "duration: 1 ms  plan:\nQuery Text: x",
+            "",
+            Event::Plan(Plan { body: b"\nQuery Text: x" }, Micros(1000)),
+        );
     }
 
     #[test]
     fn the_text_may_begin_on_the_next_line() {
         check("duration: 0.5 ms  statement:\nSELECT 1", "", Event::Call(sql("\nSELECT 1"), Micros(500)));
         check("duration: 0.5 ms  statement: \nSELECT 1", "", Event::Call(sql("\nSELECT 1"), Micros(500)));
-        check("duration: 0.5 ms  execute <unnamed>: \nSELECT 1", "", Event::Call(sql("\nSELECT 1"), Micros(500)));
+        check(
+            "duration: 0.5 ms  execute <unnamed>: \nSELECT 1",
+            "",
+            Event::Call(sql("\nSELECT 1"), Micros(500)),
+        );
     }
 
     #[test]

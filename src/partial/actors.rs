@@ -16,7 +16,9 @@ const MOST_NAME: usize = 256;
 /// The hash of a user, database, application and host.
 #[must_use]
 pub fn hash_who(who: &Who<'_>) -> u64 {
-    [who.user, who.database, who.application, who.host].iter().fold(0, |seed, name| xxh3_64_with_seed(name, seed + 1))
+    [who.user, who.database, who.application, who.host]
+        .iter()
+        .fold(0, |seed, name| xxh3_64_with_seed(name, seed + 1))
 }
 
 /// The hash of a route.

@@ -289,7 +289,9 @@ impl Ends {
     pub fn sweep(&mut self, end: ByteOffset, tally: &mut Tally) {
         self.sessions.retain(|_, open| {
             open.settle_first(tally);
-            if let Some(pending) = open.pending.take_if(|pending| !within(PART_WINDOW, pending.borrow().at, end)) {
+            if let Some(pending) =
+                open.pending.take_if(|pending| !within(PART_WINDOW, pending.borrow().at, end))
+            {
                 open.pairing.settle(&pending.borrow(), tally);
                 open.settle_first(tally);
             }

@@ -54,7 +54,8 @@ impl<'a, 't> Scan<'a, 't> {
 
     fn clock(&mut self, time: Timestamp) {
         self.tally.minutes.entry(time);
-        self.file.span = Some(self.file.span.map_or((time, time), |span| (span.0.min(time), span.1.max(time))));
+        self.file.span =
+            Some(self.file.span.map_or((time, time), |span| (span.0.min(time), span.1.max(time))));
     }
 }
 

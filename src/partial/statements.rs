@@ -1,12 +1,12 @@
 //! What is counted about each fingerprint.
 
+use super::Order;
 use super::actors::ActorLoads;
 use super::bounded::Bounded;
 use super::distinct::{self, ParamSets};
 use super::histogram::Histogram;
 use super::minutes::Minutes;
 use super::slowest::{Calls, Slowest};
-use super::Order;
 use crate::event::Text;
 use crate::record::Record;
 use crate::sql::{self, Digest, Fingerprint, Kind, Shape};

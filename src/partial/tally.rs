@@ -122,7 +122,8 @@ impl Tally {
 
     /// A statement and, later in its session, its duration. The call counts at the time of the duration.
     pub fn paired(&mut self, statement: &Record<'_>, duration: &Record<'_>) {
-        if let (Event::Statement(text), Event::Duration(micros)) = (Event::of(statement), Event::of(duration)) {
+        if let (Event::Statement(text), Event::Duration(micros)) = (Event::of(statement), Event::of(duration))
+        {
             let query_id = if statement.query_id == 0 { duration.query_id } else { statement.query_id };
             let record = Record { at: duration.at, time: duration.time, query_id, ..*statement };
             self.call(&record, text, Some(micros));

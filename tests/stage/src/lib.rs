@@ -9,10 +9,12 @@
 //! It serves `tests/`, the fixtures (`fixtures/make`) and the benches. It knows nothing of pglens: whatever it
 //! counts is a second source.
 
+pub mod relay;
 pub mod server;
 pub mod story;
 pub mod truth;
 
+pub use relay::Relay;
 pub use server::{Logs, Server};
 pub use story::{STORIES, Story};
 pub use truth::Truth;

@@ -47,7 +47,7 @@ const QUIETLY: &str = "-c log_statement=none -c log_duration=off -c log_min_dura
                        -c auto_explain.log_min_duration=-1";
 
 /// The message after which a server writes nothing more.
-const LAST_WORDS: &str = "database system is shut down";
+pub const LAST_WORDS: &str = "database system is shut down";
 
 /// A running server.
 pub struct Server {

@@ -190,6 +190,20 @@ pub const STORIES: &[Story] = &[
     },
 ];
 
+/// Played with a [`crate::Relay`] listening: the same run through syslog, too.
+pub const SYSLOG: Story = Story {
+    name: "syslog",
+    why: "One run in three formats and through a real rsyslogd in its three forms: split lines, `#011`, \
+          backends that interleave within an entry.",
+    settings: &[("log_destination", "stderr,csvlog,jsonlog,syslog")],
+    play: through_syslog,
+};
+
+fn through_syslog(server: &Server) -> Result<()> {
+    statements::odd_texts(server)?;
+    trouble::errors_interleaved(server)
+}
+
 /// All stories one after the other on one server: the mixed workload. What only some
 /// stories log is logged for all.
 pub const EVERYTHING: Story = Story {

@@ -173,6 +173,8 @@ impl Truth {
             } else if is_statement(what) {
                 self.call(record);
                 self.time(record.query_id, duration);
+            } else if what.starts_with("execute fetch from ") {
+                self.more_time(record.query_id, duration);
             } else if what.starts_with("parse ") {
                 self.parse_us += duration;
             } else if what.starts_with("bind ") {
@@ -199,6 +201,10 @@ impl Truth {
 
     fn time(&mut self, query_id: i64, duration: u64) {
         self.timed += 1;
+        self.more_time(query_id, duration);
+    }
+
+    fn more_time(&mut self, query_id: i64, duration: u64) {
         self.duration_us += duration;
         if let Some(load) = self.by_query_id.get_mut(&query_id) {
             load.duration_us += duration;
@@ -238,9 +244,11 @@ fn split_duration(message: &str) -> Option<(u64, &str)> {
     Some((whole.parse::<u64>().ok()? * 1000 + thousandths.parse::<u64>().ok()?, rest.trim_start()))
 }
 
+/// Whether a statement begins to be executed. Fetching more rows of a portal is no further execution:
+/// `pg_stat_statements` counts one call, too.
 fn is_statement(text: &str) -> bool {
     // "statement:" may be followed by nothing when the SQL is empty.
-    text.starts_with("statement:") || text.starts_with("execute ")
+    text.starts_with("statement:") || text.starts_with("execute ") && !text.starts_with("execute fetch from ")
 }
 
 /// Calls by query id as `pg_stat_statements` counts them, over all databases and roles.

@@ -8,24 +8,53 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Map, Value, json};
-use stage::{Logs, STORIES, Story, Truth};
+use stage::relay::FORMS;
+use stage::server::LAST_WORDS;
+use stage::story::SYSLOG;
+use stage::{Logs, Relay, STORIES, Server, Story, Truth};
 
 fn main() -> Result<()> {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures");
     let named: Vec<String> = std::env::args().skip(1).collect();
+    let known = STORIES.iter().map(|it| it.name).chain(["demo", SYSLOG.name]).collect::<Vec<_>>();
     for name in &named {
-        ensure!(name == "demo" || STORIES.iter().any(|it| it.name == name), "no story is called {name}");
+        ensure!(known.contains(&name.as_str()), "no story is called {name}; there are {known:?}");
     }
-    if named.is_empty() || named.iter().any(|name| name == "demo") {
+    let wanted = |story: &str| named.is_empty() || named.iter().any(|name| name == story);
+    for story in STORIES.iter().filter(|it| wanted(it.name)) {
+        let logs = story.perform().and_then(Server::stop).context(story.name)?;
+        write_story(story, &logs, &fixtures.join(story.name))?;
+    }
+    if wanted("demo") {
         write_demo(&fixtures.join("demo"))?;
     }
-    for story in STORIES.iter().filter(|it| named.is_empty() || named.iter().any(|name| name == it.name)) {
-        let logs = story.perform().and_then(stage::Server::stop).context(story.name)?;
-        let directory = fixtures.join(story.name);
-        fs::create_dir_all(&directory)?;
-        let truth = Truth::of_jsonlog(&logs.json)?;
-        write_logs(&logs, &directory)?;
-        fs::write(directory.join("truth.json"), truth_text(story, &truth)?)?;
+    // Needs root and rsyslogd, which not everybody has who makes the others anew.
+    if named.iter().any(|name| name == SYSLOG.name) {
+        write_syslog(&fixtures.join(SYSLOG.name))?;
+    }
+    Ok(())
+}
+
+fn write_story(story: &Story, logs: &Logs, directory: &Path) -> Result<()> {
+    fs::create_dir_all(directory)?;
+    let truth = Truth::of_jsonlog(&logs.json)?;
+    write_logs(logs, directory)?;
+    fs::write(directory.join("truth.json"), truth_text(story, &truth)?)?;
+    Ok(())
+}
+
+fn write_syslog(directory: &Path) -> Result<()> {
+    let relay = Relay::start()?;
+    let logs = SYSLOG.perform().and_then(Server::stop)?;
+    relay.wait_for(LAST_WORDS)?;
+    write_story(&SYSLOG, &logs, directory)?;
+    let home = logs.directory().display().to_string();
+    for (form, _) in FORMS {
+        let text = String::from_utf8(fs::read(relay.log(form))?)?.replace(&home, "/srv/pg");
+        // Before its collector runs, the server says to syslog alone that it is about to start it.
+        let begin = text.lines().position(|it| it.contains("starting PostgreSQL")).context("an empty log")?;
+        let lines: Vec<&str> = text.lines().skip(begin).collect();
+        fs::write(directory.join(format!("log.{form}.log")), lines.join("\n") + "\n")?;
     }
     Ok(())
 }
