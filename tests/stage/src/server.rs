@@ -6,6 +6,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -114,15 +115,18 @@ impl Server {
             .output()?;
         ensure!(init.status.success(), "initdb: {}", String::from_utf8_lossy(&init.stderr));
 
-        let first_words = home.path().join("first_words");
-        let mut postgres = as_owner(Command::new(programs.join("postgres")), owner);
-        postgres.arg("-D").arg(&data).current_dir(home.path());
         let (socket, log) = (path_text(home.path())?, path_text(&home.path().join("log"))?);
         let common = SETTINGS.iter().copied();
         let places = [("unix_socket_directories", socket.as_str()), ("log_directory", log.as_str())];
+        // In the file and not on the command line, so that a test may change them while the server runs.
+        let mut conf = fs::OpenOptions::new().append(true).open(data.join("postgresql.conf"))?;
         for (name, value) in common.chain(places).chain(settings.iter().copied()) {
-            postgres.arg("-c").arg(format!("{name}={value}"));
+            writeln!(conf, "{name} = '{}'", value.replace('\'', "''"))?;
         }
+
+        let first_words = home.path().join("first_words");
+        let mut postgres = as_owner(Command::new(programs.join("postgres")), owner);
+        postgres.arg("-D").arg(&data).current_dir(home.path());
         let process = postgres
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -230,7 +234,7 @@ impl Server {
         // The collector outlives the server by a moment (PostgreSQL's postmaster.c does not wait for it).
         let begun = Instant::now();
         for path in logs.all().into_iter().filter(|path| path.exists()) {
-            while !ends_with_last_words(path)? {
+            while !ends_with_last_words(&log, path.extension())? {
                 ensure!(begun.elapsed() < PATIENCE, "{} stays incomplete", path.display());
                 sleep(Duration::from_millis(10));
             }
@@ -262,10 +266,19 @@ impl Drop for Server {
     }
 }
 
-fn ends_with_last_words(log: &Path) -> Result<bool> {
-    let bytes = fs::read(log)?;
-    let tail = &bytes[bytes.len().saturating_sub(1000)..];
-    Ok(tail.ends_with(b"\n") && String::from_utf8_lossy(tail).contains(LAST_WORDS))
+/// Whether a log of this format is complete: the last one, if a test changed `log_filename` meanwhile.
+fn ends_with_last_words(directory: &Path, extension: Option<&OsStr>) -> Result<bool> {
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        if path.extension() == extension {
+            let bytes = fs::read(&path)?;
+            let tail = &bytes[bytes.len().saturating_sub(1000)..];
+            if tail.ends_with(b"\n") && String::from_utf8_lossy(tail).contains(LAST_WORDS) {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
 }
 
 fn path_text(path: &Path) -> Result<String> {
