@@ -146,6 +146,9 @@ impl Worker<'_> {
 /// One chunk → counts and open ends.
 fn read(chunk: &Chunk, arena: &Bump, tally: &mut Tally) -> Fragment {
     let mut scan = Scan::new(&chunk.bytes, chunk.start, arena, chunk.leading, tally);
-    chunk.dialect.reader().read(&chunk.bytes, chunk.start, arena, &mut scan);
-    scan.close(chunk.source)
+    let mut reader = chunk.dialect.reader();
+    reader.read(&chunk.bytes, chunk.start, arena, &mut scan);
+    let fragment = scan.close(chunk.source);
+    reader.assumed_zones().for_each(|zone| tally.zone(zone));
+    fragment
 }

@@ -18,3 +18,5 @@ pub mod analyze;
 pub mod report;
 
 pub mod assemble;
+
+pub mod fingerprint_command;

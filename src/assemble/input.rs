@@ -8,8 +8,13 @@ use crate::log::SkipReason;
 use crate::report::{Gap, Input, InputFile, Position, Skipped};
 use crate::units::Timestamp;
 
-pub(super) fn input(streams: &[StreamRead], prefix_given: bool, gaps: Vec<Gap>) -> Input {
-    let mut input = Input { prefix_given, gaps, ..Input::default() };
+pub(super) fn input(
+    streams: &[StreamRead],
+    prefix_given: bool,
+    gaps: Vec<Gap>,
+    unknown_zones: Vec<String>,
+) -> Input {
+    let mut input = Input { prefix_given, gaps, unknown_zones, ..Input::default() };
     let mut skipped: BTreeMap<SkipReason, Skipped> = BTreeMap::new();
     for stream in streams {
         input.files.extend(files(stream));
@@ -23,12 +28,6 @@ pub(super) fn input(streams: &[StreamRead], prefix_given: bool, gaps: Vec<Gap>) 
     let read = || input.files.iter().filter(|file| !file.format.is_empty());
     input.format = common(read().map(|file| file.format.as_str())).unwrap_or_default();
     input.prefix = common(read().filter_map(|file| file.prefix.as_deref()));
-    let zones =
-        streams.iter().flat_map(|stream| &stream.sources).filter_map(|source| source.dialect.as_ref());
-    let mut zones: Vec<String> = zones.flat_map(|dialect| dialect.unknown_zones()).collect();
-    zones.sort();
-    zones.dedup();
-    input.unknown_zones = zones;
     input
 }
 

@@ -63,9 +63,10 @@ pub fn report(analysis: Analysis, wishes: Wishes) -> Report {
     let capped = finished.capped;
     let (statements, redundant_selects) = statements::rows(finished, &directory, wishes);
 
+    let zones = tally.zones.iter().map(|zone| lossy(zone)).collect();
     let mut report = Report {
         schema: SCHEMA.to_owned(),
-        input: input::input(&streams, wishes.prefix_given, tally.minutes.gaps()),
+        input: input::input(&streams, wishes.prefix_given, tally.minutes.gaps(), zones),
         totals,
         statements,
         redundant_selects,

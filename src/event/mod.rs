@@ -40,9 +40,9 @@ pub enum Event<'a> {
 pub struct Text<'a> {
     /// The statement.
     pub sql: &'a [u8],
-    /// `parameters: $1 = …`, if the record has them, without that word.
+    /// The DETAIL, if it is `parameters: $1 = …`.
     pub params: Option<&'a [u8]>,
-    /// `prepare: PREPARE …`, the statement that an EXECUTE runs, without that word.
+    /// The DETAIL, if it is `prepare: PREPARE …`: the statement that an EXECUTE runs.
     pub prepare: Option<&'a [u8]>,
 }
 
@@ -156,11 +156,12 @@ fn millis(bytes: &[u8]) -> Option<(Micros, &[u8])> {
 
 /// SQL with what the record's DETAIL says about it.
 fn text<'a>(sql: &'a [u8], detail: &'a [u8]) -> Text<'a> {
+    let starts = |word: &[u8]| detail.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
     Text {
         sql,
         // "Parameters" with a capital letter since release 16.
-        params: detail.strip_prefix(b"parameters: ").or_else(|| detail.strip_prefix(b"Parameters: ")),
-        prepare: detail.strip_prefix(b"prepare: ").or_else(|| detail.strip_prefix(b"Prepare: ")),
+        params: starts(b"parameters: ").then_some(detail),
+        prepare: starts(b"prepare: ").then_some(detail),
     }
 }
 
@@ -236,10 +237,12 @@ mod tests {
 
     #[test]
     fn parameters_in_both_spellings() {
-        let with = Text { sql: b"SELECT $1", params: Some(b"$1 = '1'"), prepare: None };
-        check("execute <unnamed>: SELECT $1", "parameters: $1 = '1'", Event::Statement(with));
-        check("execute <unnamed>: SELECT $1", "Parameters: $1 = '1'", Event::Statement(with));
-        let prepared = Text { sql: b"EXECUTE a(1)", params: None, prepare: Some(b"PREPARE a AS SELECT $1") };
+        for detail in ["parameters: $1 = '1'", "Parameters: $1 = '1'"] {
+            let with = Text { sql: b"SELECT $1", params: Some(detail.as_bytes()), prepare: None };
+            check("execute <unnamed>: SELECT $1", detail, Event::Statement(with));
+        }
+        let prepare: &[u8] = b"prepare: PREPARE a AS SELECT $1";
+        let prepared = Text { sql: b"EXECUTE a(1)", params: None, prepare: Some(prepare) };
         check("statement: EXECUTE a(1)", "prepare: PREPARE a AS SELECT $1", Event::Statement(prepared));
     }
 

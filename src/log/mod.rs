@@ -8,8 +8,19 @@
 //! Reading never fails and never panics, whatever the bytes: every byte of a chunk lands in exactly one entry or
 //! one skip.
 
+mod detect;
+mod dialect;
 mod entry;
+mod infer;
+mod stderr;
 
+mod backtrack;
+mod prefix;
+mod severity;
+mod time;
+
+pub use detect::DetectError;
+pub use dialect::{Dialect, Format, Hints, Reader};
 pub use entry::{Entry, Fields, Part, Session, Severity, Who};
 
 use crate::units::ByteOffset;
@@ -70,72 +81,6 @@ impl SkipReason {
             Self::OtherProgram => "other_program",
             Self::TooLong => "too_long",
             Self::Blank => "blank",
-        }
-    }
-}
-// STUB below
-#[derive(Debug, Clone, Default)]
-pub struct Hints {
-    pub format: Option<Format>,
-    pub prefix: Option<String>,
-}
-#[derive(Debug, Clone, Copy)]
-pub enum Format {
-    Stderr,
-}
-impl std::fmt::Display for Format {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("stderr")
-    }
-}
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("unknown")]
-pub struct DetectError;
-#[derive(Debug, Clone)]
-pub struct Dialect;
-pub struct Reader;
-impl Dialect {
-    pub fn detect(_: &[u8], _: &Hints) -> Result<Self, DetectError> {
-        Ok(Self)
-    }
-    pub fn format(&self) -> Format {
-        Format::Stderr
-    }
-    pub fn prefix(&self) -> Option<&str> {
-        None
-    }
-    pub fn last_start(&self, b: &[u8]) -> Option<usize> {
-        memchr::memrchr(b'\n', b.get(..b.len().checked_sub(1)?)?).map(|n| n + 1)
-    }
-    pub fn unknown_zones(&self) -> Vec<String> {
-        vec![]
-    }
-    pub fn reader(&self) -> Reader {
-        Reader
-    }
-}
-impl Reader {
-    pub fn read<'a>(
-        &mut self,
-        chunk: &'a [u8],
-        base: ByteOffset,
-        _: &'a bumpalo::Bump,
-        sink: &mut impl Sink<'a>,
-    ) {
-        let mut at = 0;
-        for line in chunk.split_inclusive(|b| *b == b'\n') {
-            let text = memchr::memmem::find(line, b"LOG:  ").map(|p| &line[p + 6..]).unwrap_or(line);
-            sink.entry(Entry {
-                at: ByteOffset(base.0 + at),
-                len: line.len() as u32,
-                time: None,
-                session: Session::default(),
-                who: Who::default(),
-                part: Part::Record(Severity::Log),
-                text: text.trim_ascii_end(),
-                fields: None,
-            });
-            at += line.len() as u64;
         }
     }
 }

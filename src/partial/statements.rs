@@ -214,8 +214,10 @@ impl Hours {
 pub struct Call<'r, 'a> {
     /// The record that gave the duration, or the statement's where there is none.
     pub record: &'r Record<'a>,
-    /// Its text.
+    /// Its text as it was sent.
     pub text: Text<'a>,
+    /// The statement that the text stands for.
+    pub sql: &'r [u8],
     /// Fingerprint, parameter hash and rows.
     pub digest: Digest,
     /// Its duration, where the log has one.
@@ -272,7 +274,7 @@ impl Statements {
     /// Counts one executed statement.
     pub fn call(&mut self, call: &Call<'_, '_>) {
         let keep = self.keep;
-        let Some(tally) = self.get(&call.digest, call.order, call.text.sql) else {
+        let Some(tally) = self.get(&call.digest, call.order, call.sql) else {
             self.other.add(call.duration);
             return;
         };

@@ -1,5 +1,7 @@
 //! `Tally`: everything that is counted, from whole records, in any order.
 
+use std::collections::BTreeSet;
+
 use super::Order;
 use super::actors::{self, Directory};
 use super::errors::Errors;
@@ -14,6 +16,9 @@ use crate::units::{ByteOffset, Micros, Timestamp};
 
 /// Slowest single calls kept for the whole log.
 const MOST_SLOWEST: usize = 100;
+
+/// Unknown time zones kept.
+const MOST_ZONES: usize = 16;
 
 /// Everything counted. Two tallies add up to that of both logs, in any order.
 #[derive(Debug, Clone)]
@@ -40,6 +45,8 @@ pub struct Tally {
     pub others: u64,
     /// First and last statement.
     pub span: Option<(Timestamp, Timestamp)>,
+    /// Time-zone abbreviations that were taken as UTC; the first [`MOST_ZONES`] of the alphabet.
+    pub zones: BTreeSet<Box<[u8]>>,
 }
 
 impl Default for Tally {
@@ -56,16 +63,20 @@ impl Default for Tally {
             warnings: 0,
             others: 0,
             span: None,
+            zones: BTreeSet::new(),
         }
     }
 }
 
-fn digest(text: Text<'_>) -> Digest {
-    if let Some(prepare) = text.prepare {
-        return sql::digest_execute(text.sql, prepare);
+/// Fingerprint and values of a text, and the statement that it stands for: an EXECUTE stands for what it runs.
+fn digest<'a>(text: Text<'a>) -> (Digest, &'a [u8]) {
+    if let Some(prepare) = text.prepare
+        && let Some(digest) = sql::digest_execute(text.sql, prepare)
+    {
+        return (digest, sql::prepared_statement(prepare).unwrap_or(text.sql));
     }
     let params = text.params.and_then(sql::Params::parse);
-    sql::digest(text.sql, params.as_ref())
+    (sql::digest(text.sql, params.as_ref()), text.sql)
 }
 
 impl Tally {
@@ -86,10 +97,10 @@ impl Tally {
 
     /// A statement was executed.
     pub fn call(&mut self, record: &Record<'_>, text: Text<'_>, duration: Option<Micros>) {
-        let digest = digest(text);
+        let (digest, sql) = digest(text);
         let order = self.order(record.at);
         let actor = self.actor(&record.who);
-        let route = if digest.has_comments { self.route(text.sql) } else { None };
+        let route = if digest.comments { self.route(text.sql) } else { None };
         if let Some(time) = record.time {
             self.minutes.call(time);
             self.span = Some(self.span.map_or((time, time), |span| (span.0.min(time), span.1.max(time))));
@@ -97,7 +108,7 @@ impl Tally {
         if self.slowest.wants(duration, order) {
             self.slowest.add(duration, order, record, text);
         }
-        self.statements.call(&Call { record, text, digest, duration, order, actor, route });
+        self.statements.call(&Call { record, text, sql, digest, duration, order, actor, route });
     }
 
     fn route(&mut self, text: &[u8]) -> Option<u64> {
@@ -139,8 +150,9 @@ impl Tally {
 
     /// More rows of an execution that was counted before.
     pub fn fetch(&mut self, record: &Record<'_>, text: Text<'_>, duration: Micros) {
+        let (digest, sql) = digest(text);
         let order = self.order(record.at);
-        match self.statements.get(&digest(text), order, text.sql) {
+        match self.statements.get(&digest, order, sql) {
             Some(tally) => tally.duration += duration,
             None => self.statements.other.duration += duration,
         }
@@ -148,16 +160,18 @@ impl Tally {
 
     /// A parse message.
     pub fn parse(&mut self, record: &Record<'_>, text: Text<'_>, duration: Micros) {
+        let (digest, sql) = digest(text);
         let order = self.order(record.at);
-        if let Some(tally) = self.statements.get(&digest(text), order, text.sql) {
+        if let Some(tally) = self.statements.get(&digest, order, sql) {
             tally.parse += duration;
         }
     }
 
     /// A bind message.
     pub fn bind(&mut self, record: &Record<'_>, text: Text<'_>, duration: Micros) {
+        let (digest, sql) = digest(text);
         let order = self.order(record.at);
-        if let Some(tally) = self.statements.get(&digest(text), order, text.sql) {
+        if let Some(tally) = self.statements.get(&digest, order, sql) {
             tally.bind += duration;
         }
     }
@@ -189,6 +203,14 @@ impl Tally {
         }
     }
 
+    /// A time zone was not known and taken as UTC.
+    pub fn zone(&mut self, name: &[u8]) {
+        self.zones.insert(name.into());
+        while self.zones.len() > MOST_ZONES {
+            self.zones.pop_last();
+        }
+    }
+
     /// A DETAIL or the like that belongs to no record.
     pub fn orphan(&mut self) {
         self.orphans += 1;
@@ -205,6 +227,7 @@ impl Tally {
         self.orphans += other.orphans;
         self.warnings += other.warnings;
         self.others += other.others;
+        other.zones.iter().for_each(|zone| self.zone(zone));
         if let Some((first, last)) = other.span {
             self.span = Some(self.span.map_or((first, last), |span| (span.0.min(first), span.1.max(last))));
         }

@@ -1,0 +1,221 @@
+//! The stderr format: a prefix, a severity word, text, and continuation lines that begin with a tab.
+//!
+//! A message of several lines is written with a tab after each line end (elog.c, `append_with_tabs()`); what is
+//! undone here. Whether a line begins an entry is told by that line alone, so a log may be cut before any of them.
+
+use bumpalo::Bump;
+use memchr::{memchr, memrchr};
+
+use super::entry::{Entry, Fields, Part};
+use super::prefix::{Clocks, Head, Line, Prefix};
+use super::severity::verbose_sqlstate;
+use super::{Sink, Skip, SkipReason};
+use crate::units::ByteOffset;
+
+/// How the lines of a stderr log look.
+#[derive(Debug, Clone)]
+pub(crate) struct Stderr {
+    pub(crate) prefix: Prefix,
+    /// Lines end with `\r\n`: written on Windows, or copied through it.
+    pub(crate) crlf: bool,
+}
+
+/// Three bytes that some editors put before UTF-8.
+pub(crate) const BOM: &[u8] = b"\xEF\xBB\xBF";
+
+/// What has begun and not yet ended.
+enum Open {
+    /// Nothing yet: bytes belong to an entry that began before the chunk.
+    Before,
+    /// An entry, with the place where its text begins.
+    Entry { part: Part, text: usize },
+    /// Lines that are no entry.
+    Foreign(SkipReason),
+}
+
+impl Stderr {
+    /// See [`Dialect::last_start`](super::Dialect::last_start).
+    pub(crate) fn last_start(&self, buffer: &[u8]) -> Option<usize> {
+        let mut clocks = Clocks::new(0);
+        let mut head = Head::default();
+        let mut end = buffer.len();
+        while let Some(newline) = memrchr(b'\n', &buffer[..end]) {
+            let line = &buffer[newline + 1..];
+            let line = &line[..memchr(b'\n', line).unwrap_or(line.len())];
+            if line.first().is_some_and(|&byte| byte != b'\t')
+                && self.prefix.begin(line, &mut head, &mut clocks) != Line::Continues
+            {
+                return Some(newline + 1);
+            }
+            end = newline;
+        }
+        None
+    }
+
+    /// Every entry of a chunk.
+    pub(crate) fn read<'a>(
+        &self,
+        chunk: &'a [u8],
+        base: ByteOffset,
+        arena: &'a Bump,
+        clocks: &mut Clocks,
+        sink: &mut impl Sink<'a>,
+    ) {
+        // Two heads take turns: that of the open entry is still needed while the next line is tried.
+        let mut heads = [Head::default(), Head::default()];
+        let mut now = 0;
+        let mut open = Open::Before;
+        // Where the open thing begins, and where the last line with something on it ended.
+        let mut begin = 0;
+        let mut filled = 0;
+        let mut at = 0;
+        while at < chunk.len() {
+            let line_end = memchr(b'\n', &chunk[at..]).map_or(chunk.len(), |len| at + len);
+            let after = (line_end + 1).min(chunk.len());
+            if chunk[at] == b'\t' {
+                filled = after;
+                at = after;
+                continue;
+            }
+            let mut line_at = at;
+            if at == 0 && chunk.starts_with(BOM) {
+                line_at = BOM.len().min(line_end);
+            }
+            let line = &chunk[line_at..line_end];
+            let kind = self.prefix.begin(line, &mut heads[now ^ 1], clocks);
+            let begun = match kind {
+                Line::Begins(part, text) => Some(Open::Entry { part, text: line_at + text }),
+                Line::Foreign => Some(Open::Foreign(foreign_reason(line))),
+                Line::Continues => None,
+            };
+            match begun {
+                Some(begun) => {
+                    self.close(chunk, base, arena, &open, &heads[now], begin, filled, at, sink);
+                    now ^= 1;
+                    open = begun;
+                    begin = at;
+                    filled = after;
+                }
+                // Blank lines count once something follows them.
+                None if line.is_empty() || line == b"\r" => {}
+                None => filled = after,
+            }
+            at = after;
+        }
+        self.close(chunk, base, arena, &open, &heads[now], begin, filled, chunk.len(), sink);
+    }
+
+    /// Hands over what began at `begin`; the blank lines between `filled` and `end` belong to nobody.
+    #[inline]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the loop's state, taken apart so that it stays in registers"
+    )]
+    fn close<'a>(
+        &self,
+        chunk: &'a [u8],
+        base: ByteOffset,
+        arena: &'a Bump,
+        open: &Open,
+        head: &Head<'a>,
+        begin: usize,
+        filled: usize,
+        end: usize,
+        sink: &mut impl Sink<'a>,
+    ) {
+        let offset = |at: usize| ByteOffset(base.0 + at as u64);
+        match open {
+            Open::Before if filled > begin => {
+                sink.skip(Skip {
+                    reason: SkipReason::CutStart,
+                    at: offset(begin),
+                    len: (filled - begin) as u64,
+                });
+            }
+            Open::Before => {}
+            Open::Foreign(reason) => {
+                sink.skip(Skip { reason: *reason, at: offset(begin), len: (filled - begin) as u64 });
+            }
+            Open::Entry { part, text } => {
+                let mut text = self.text(&chunk[*text..filled], arena);
+                let fields = self.fields(head, &mut text, *part, arena);
+                sink.entry(Entry {
+                    at: offset(begin),
+                    len: u32::try_from(filled - begin).unwrap_or(u32::MAX),
+                    time: head.time,
+                    session: head.session,
+                    who: head.who,
+                    part: *part,
+                    text,
+                    fields,
+                });
+            }
+        }
+        if end > filled {
+            sink.skip(Skip { reason: SkipReason::Blank, at: offset(filled), len: (end - filled) as u64 });
+        }
+    }
+
+    /// The text of an entry without line end; several lines joined without their tabs.
+    #[inline]
+    fn text<'a>(&self, raw: &'a [u8], arena: &'a Bump) -> &'a [u8] {
+        let raw = raw.strip_suffix(b"\n").unwrap_or(raw);
+        let raw = if self.crlf { raw.strip_suffix(b"\r").unwrap_or(raw) } else { raw };
+        if memchr(b'\n', raw).is_none() { raw } else { join_lines(raw, self.crlf, arena) }
+    }
+
+    /// Values that go beyond the frame: those of rare escapes, and the SQLSTATE of a verbose log.
+    #[inline]
+    fn fields<'a>(
+        &self,
+        head: &Head<'a>,
+        text: &mut &'a [u8],
+        part: Part,
+        arena: &'a Bump,
+    ) -> Option<&'a Fields<'a>> {
+        let state = match part {
+            Part::Record(_) => verbose_sqlstate(text),
+            _ => None,
+        };
+        if state.is_none() && !self.prefix.has_fields {
+            return None;
+        }
+        let mut fields = head.fields;
+        if let Some(state) = state {
+            fields.sqlstate = state;
+            *text = &text[7..];
+        }
+        Some(arena.alloc(fields))
+    }
+}
+
+/// Undoes `append_with_tabs()`: one tab less after each line end.
+pub(crate) fn join_lines<'a>(raw: &[u8], crlf: bool, arena: &'a Bump) -> &'a [u8] {
+    let text = arena.alloc_slice_copy(raw);
+    let mut from = 0;
+    let mut to = 0;
+    while let Some(len) = memchr(b'\n', &text[from..]) {
+        let line_end = from + len;
+        let kept = if crlf && len > 0 && text[line_end - 1] == b'\r' { len - 1 } else { len };
+        text.copy_within(from..from + kept, to);
+        to += kept;
+        text[to] = b'\n';
+        to += 1;
+        from = line_end + 1;
+        if text.get(from) == Some(&b'\t') {
+            from += 1;
+        }
+    }
+    let rest = text.len() - from;
+    text.copy_within(from.., to);
+    &text[..to + rest]
+}
+
+/// Why a line with the prefix's head is no entry.
+#[cold]
+fn foreign_reason(line: &[u8]) -> SkipReason {
+    match super::severity::translated(line, super::prefix::REACH) {
+        Some(_) => SkipReason::UnknownSeverity,
+        None => SkipReason::NoPrefix,
+    }
+}
