@@ -46,7 +46,8 @@ fn pgbench_in_three_protocols_agrees_with_pg_stat_statements() {
         return;
     }
     // With the query id in the prefix, all formats have it.
-    let server = Server::start(&[("log_line_prefix", "%m [%p] %q%u@%d %Q ")]).unwrap();
+    let prefix = "%m [%p] %q%u@%d %Q ";
+    let server = Server::start(&[("log_line_prefix", prefix)]).unwrap();
     story::open_bench(&server).unwrap();
     // Empty from here on; the questions themselves are asked quietly and counted after they have been answered.
     let mut quiet = server.connect_quietly("postgres").unwrap();
@@ -64,7 +65,7 @@ fn pgbench_in_three_protocols_agrees_with_pg_stat_statements() {
     assert_eq!(counted, logged, "the two second sources agree");
 
     for log in logs.all().into_iter().filter(|it| run::is_read(it)) {
-        let report = run::report(log);
+        let report = run::report_with(log, &["--log-line-prefix", prefix]);
         let mut seen = BTreeMap::new();
         for statement in report["statements"].as_array().unwrap() {
             let ids: Vec<i64> = serde_json::from_value(statement["query_ids"].clone()).unwrap();
@@ -81,7 +82,6 @@ fn pgbench_in_three_protocols_agrees_with_pg_stat_statements() {
         }
         assert_eq!(seen, counted, "{}", log.display());
     }
-    agree(&truth.as_report(), &logs.all());
 }
 
 #[test]
@@ -113,7 +113,8 @@ fn the_usual_prefixes_are_detected() {
     }
     let server = story::open_shop(&[("log_connections", "on")]).unwrap();
     for (number, prefix) in PREFIXES.iter().enumerate() {
-        // In two steps: the message that announces a reload may still have the old prefix.
+        // The messages about a changed prefix may have the old or the new one: they go to a file of their own.
+        reload_with(&server, "log_filename", &format!("between{number}"));
         reload_with(&server, "log_line_prefix", prefix);
         reload_with(&server, "log_filename", &format!("prefix{number}"));
         story::chat(&server).unwrap();
@@ -131,7 +132,8 @@ fn the_usual_prefixes_are_detected() {
         }
         let report = run::report(&log);
         let found = differences(&expected, &report);
-        assert!(found.is_empty(), "{prefix:?} read as {}:\n{}", report["input"]["prefix"], found.join("\n"));
+        let read_as = &report["input"]["prefix"];
+        assert!(found.is_empty(), "{prefix:?} read as {read_as}:\n{}\n{}", found.join("\n"), keep(&log));
         let given = run::report_with(&log, &["--log-line-prefix", prefix]);
         assert_eq!(statements_of(&report), statements_of(&given), "{prefix:?}");
     }
