@@ -4,7 +4,7 @@
 //! coordinates run through all of them. A chunk never spans two sources.
 
 use std::io::{self, Read};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::log::{DetectError, Dialect, Hints, SkipReason};
 use crate::units::ByteOffset;
@@ -12,7 +12,7 @@ use crate::units::ByteOffset;
 /// An entry longer than this is cut: its beginning is read, the rest skipped and counted.
 pub const MOST_ENTRY: usize = 64 << 20;
 /// Bytes of a source that are looked at to find out how it is written.
-const SAMPLE: usize = 256 << 10;
+pub(crate) const SAMPLE: usize = 256 << 10;
 
 /// Something that can be read from its beginning, once.
 pub trait Source: Send {
@@ -31,6 +31,25 @@ pub struct Opened {
     pub bytes: Box<dyn Read + Send>,
     /// Its container, as `gzip`.
     pub compression: Option<&'static str>,
+    /// What turns out about it while it is read.
+    pub remarks: Remarks,
+}
+
+/// What a reader has to say about its bytes besides an error: sentences for the report's notes.
+#[derive(Debug, Clone, Default)]
+pub struct Remarks(Arc<Mutex<Vec<String>>>);
+
+impl Remarks {
+    /// Adds a sentence.
+    pub fn say(&self, sentence: String) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(sentence);
+    }
+
+    /// All sentences so far; later calls give only new ones.
+    #[must_use]
+    pub fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// A piece of a stream: whole entries, but for the first piece of a source, which may begin in the middle of one.
@@ -64,6 +83,8 @@ pub struct SourceRead {
     pub unfinished: bool,
     /// Why it could not be read, or not to its end.
     pub error: Option<SourceError>,
+    /// What else is to be said about it, in sentences.
+    pub remarks: Remarks,
 }
 
 /// Why a source could not be read.
@@ -146,6 +167,7 @@ impl Chunks {
             }
         };
         read.compression = opened.compression;
+        read.remarks = opened.remarks;
         let mut bytes = opened.bytes;
         let mut carry = Vec::with_capacity(SAMPLE.max(self.target));
         let ended = match fill(bytes.as_mut(), &mut carry, SAMPLE) {

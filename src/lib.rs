@@ -13,10 +13,16 @@ pub mod partial;
 
 pub mod chunk;
 
+pub mod input;
+
 pub mod analyze;
 
 pub mod report;
 
 pub mod assemble;
+
+pub mod render;
+
+pub mod output;
 
 pub mod fingerprint_command;
