@@ -1,8 +1,7 @@
 //! pglens against a PostgreSQL server that runs now: what it reads in the logs is what the server counted.
 //!
 //! Second sources are `pg_stat_statements` and a plain count of the jsonlog (`stage::truth`). Without a server
-//! these tests fail and say so; `PGLENS_WITHOUT_SERVER=1` (which `./test` sets where it may not install one)
-//! passes over them, and does nothing in CI.
+//! these tests fail and say so; `./test` installs one.
 
 #![expect(clippy::unwrap_used, reason = "a test without its server fails")]
 
@@ -42,9 +41,6 @@ const PREFIXES: [&str; 18] = [
 
 #[test]
 fn pgbench_in_three_protocols_agrees_with_pg_stat_statements() {
-    if stage_is_missing() {
-        return;
-    }
     // With the query id in the prefix, all formats have it.
     let prefix = "%m [%p] %q%u@%d %Q ";
     let server = Server::start(&[("log_line_prefix", prefix)]).unwrap();
@@ -86,9 +82,6 @@ fn pgbench_in_three_protocols_agrees_with_pg_stat_statements() {
 
 #[test]
 fn a_mixed_workload_agrees_with_its_jsonlog_in_every_format() {
-    if stage_is_missing() {
-        return;
-    }
     let logs = story::EVERYTHING.perform().and_then(Server::stop).unwrap();
     let truth = Truth::of_jsonlog(&logs.json).unwrap();
     assert!(truth.statements > 2000 && truth.errors > 40 && truth.deadlocks == 1, "{truth:#?}");
@@ -97,9 +90,6 @@ fn a_mixed_workload_agrees_with_its_jsonlog_in_every_format() {
 
 #[test]
 fn every_story_played_anew_agrees_with_its_jsonlog_in_every_format() {
-    if stage_is_missing() {
-        return;
-    }
     for story in STORIES {
         let logs = story.perform().and_then(Server::stop).unwrap();
         agree(&Truth::of_jsonlog(&logs.json).unwrap().as_report(), &logs.all());
@@ -108,9 +98,6 @@ fn every_story_played_anew_agrees_with_its_jsonlog_in_every_format() {
 
 #[test]
 fn the_usual_prefixes_are_detected() {
-    if stage_is_missing() {
-        return;
-    }
     let server = story::open_shop(&[("log_connections", "on")]).unwrap();
     for (number, prefix) in PREFIXES.iter().enumerate() {
         // The messages about a changed prefix may have the old or the new one: they go to a file of their own.
@@ -176,15 +163,4 @@ fn keep(log: &Path) -> String {
         fs::copy(&path, kept.join(path.file_name().unwrap())).unwrap();
     }
     format!("the logs are in {}", kept.display())
-}
-
-/// Whether there is no server and that was agreed to. Never silently, and never in CI.
-#[expect(clippy::print_stderr, reason = "a test that does not run says so")]
-fn stage_is_missing() -> bool {
-    let agreed = std::env::var_os("PGLENS_WITHOUT_SERVER").is_some() && std::env::var_os("CI").is_none();
-    let missing = stage::server::programs().is_none();
-    if missing && agreed {
-        eprintln!("not run: no PostgreSQL 15 or later on this machine");
-    }
-    missing && agreed
 }
