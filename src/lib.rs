@@ -14,6 +14,7 @@ pub mod bounded;
 pub mod finding;
 
 pub mod config;
+pub mod filter;
 
 pub mod partial;
 

@@ -16,11 +16,13 @@
 //! Everything between was finished and tallied at once, so fusing costs time per session, not per entry, and any
 //! tree of merges gives the answer of one pass.
 //!
-//! Two windows bound the memory, both measured in bytes of the stream so that they cannot depend on cuts: a part
+//! Two windows bound the memory, both measured in bytes of the stream ([`Lengths`]) so that they cannot depend on
+//! cuts: a part
 //! belongs to a record at most [`PART_WINDOW`] before it, a duration to a statement at most [`PAIR_WINDOW`] before.
 
 use hashbrown::HashMap;
 
+use super::Lengths;
 use super::sheets::{Sheets, Traces};
 use super::tally::Tally;
 use crate::event::Event;
@@ -87,39 +89,35 @@ impl<K> Default for Pairing<K> {
     }
 }
 
-fn within(window: u64, from: ByteOffset, to: ByteOffset) -> bool {
-    to.0.saturating_sub(from.0) <= window
-}
-
 impl<K> Pairing<K> {
     /// Takes one complete record.
-    fn settle<'a>(&mut self, record: &Record<'a>, tally: &mut Tally)
+    fn settle<'a>(&mut self, record: &Record<'a>, lengths: &Lengths, tally: &mut Tally)
     where
         K: Keep<'a>,
     {
         match Event::of(record) {
             Event::Call(text, duration) => {
-                self.flush(tally);
+                self.flush(lengths, tally);
                 let step = tally.call(record, text, Some(duration));
-                self.take(Some(step), tally);
+                self.take(Some(step), lengths, tally);
             }
             Event::Statement(_) => {
-                self.flush(tally);
+                self.flush(lengths, tally);
                 self.waiting = Some(K::keep(record));
             }
-            Event::Duration(_) => self.pair(record, tally),
+            Event::Duration(_) => self.pair(record, lengths, tally),
             Event::Failure => {
                 if let Some(waiting) = self.waiting.take() {
                     let step = tally.failed(&waiting.record());
-                    self.take(step, tally);
+                    self.take(step, lengths, tally);
                 }
-                self.flush(tally);
+                self.flush(lengths, tally);
                 tally.failure(record);
             }
             Event::SessionEdge => {
-                self.flush(tally);
+                self.flush(lengths, tally);
                 let edge = Step::edge(record.time.unwrap_or(NO_TIME), record.at.0);
-                self.sheets.push(edge, &mut tally.review.ready);
+                self.sheets.push(edge, lengths, &mut tally.review.ready);
                 tally.other(record);
             }
             Event::Fetch(text, duration) => tally.fetch(record, text, duration),
@@ -131,22 +129,22 @@ impl<K> Pairing<K> {
     }
 
     /// A call, in the order of its session.
-    fn take(&mut self, step: Option<Step>, tally: &mut Tally) {
+    fn take(&mut self, step: Option<Step>, lengths: &Lengths, tally: &mut Tally) {
         let Some(step) = step else { return };
         if step.tag != 0 {
             tally.review.traces.push(step);
         }
-        self.sheets.push(step, &mut tally.review.ready);
+        self.sheets.push(step, lengths, &mut tally.review.ready);
     }
 
     /// The waiting statement gets no duration.
-    fn flush<'a>(&mut self, tally: &mut Tally)
+    fn flush<'a>(&mut self, lengths: &Lengths, tally: &mut Tally)
     where
         K: Keep<'a>,
     {
         if let Some(waiting) = self.waiting.take() {
             let step = tally.untimed(&waiting.record());
-            self.take(step, tally);
+            self.take(step, lengths, tally);
         }
         if self.first == First::None {
             self.first = First::Flush;
@@ -154,18 +152,18 @@ impl<K> Pairing<K> {
     }
 
     /// A bare duration came.
-    fn pair<'a>(&mut self, duration: &Record<'_>, tally: &mut Tally)
+    fn pair<'a>(&mut self, duration: &Record<'_>, lengths: &Lengths, tally: &mut Tally)
     where
         K: Keep<'a>,
     {
         match self.waiting.take() {
-            Some(waiting) if within(PAIR_WINDOW, waiting.record().at, duration.at) => {
+            Some(waiting) if lengths.within(PAIR_WINDOW, waiting.record().at, duration.at) => {
                 let step = tally.paired(&waiting.record(), duration);
-                self.take(step, tally);
+                self.take(step, lengths, tally);
             }
             Some(waiting) => {
                 let step = tally.untimed(&waiting.record());
-                self.take(step, tally);
+                self.take(step, lengths, tally);
                 tally.unidentified(duration);
             }
             None if self.first == First::None => {
@@ -187,6 +185,7 @@ struct Leading {
 /// One session within the chunk that is being read.
 #[derive(Debug, Default)]
 struct Live<'a> {
+    begins: ByteOffset,
     leading: Vec<Leading>,
     pairing: Pairing<Record<'a>>,
     pending: Option<Record<'a>>,
@@ -201,14 +200,14 @@ pub struct Sessions<'a> {
 }
 
 impl<'a> Sessions<'a> {
-    fn session(&mut self, session: Session) -> &mut Live<'a> {
+    fn session(&mut self, session: Session, at: ByteOffset) -> &mut Live<'a> {
         let place = match self.latest {
             Some((latest, place)) if latest == session => place,
             _ => {
                 let next = self.live.len();
                 let place = *self.index.entry(session).or_insert(next);
                 if place == next {
-                    self.live.push(Live::default());
+                    self.live.push(Live { begins: at, ..Live::default() });
                 }
                 self.latest = Some((session, place));
                 place
@@ -220,9 +219,9 @@ impl<'a> Sessions<'a> {
     /// A new record: it finishes the one before it in its session.
     #[inline]
     pub fn record(&mut self, record: Record<'a>, tally: &mut Tally) {
-        let live = self.session(record.session);
+        let live = self.session(record.session, record.at);
         if let Some(finished) = live.pending.replace(record) {
-            live.pairing.settle(&finished, tally);
+            live.pairing.settle(&finished, &Lengths::default(), tally);
         }
     }
 
@@ -236,9 +235,10 @@ impl<'a> Sessions<'a> {
         join: impl FnOnce(&'a [u8], &'a [u8]) -> &'a [u8],
         tally: &mut Tally,
     ) {
-        let live = self.session(session);
+        let live = self.session(session, at);
         match &mut live.pending {
-            Some(pending) if within(PART_WINDOW, pending.at, at) => {
+            // A chunk lies in one file.
+            Some(pending) if Lengths::default().within(PART_WINDOW, pending.at, at) => {
                 let more = part == Part::More;
                 let target = if more { pending.last } else { part };
                 pending.last = target;
@@ -267,7 +267,10 @@ impl<'a> Sessions<'a> {
                 };
                 let recorded = live.pending.is_some();
                 let pending = live.pending.as_ref().map(OwnedRecord::from);
-                Some((session, End { leading: live.leading, pairing, pending, recorded }))
+                Some((
+                    session,
+                    End { begins: live.begins, leading: live.leading, pairing, pending, recorded },
+                ))
             })
             .collect();
         Ends { sessions, traces: Traces::default() }
@@ -277,6 +280,8 @@ impl<'a> Sessions<'a> {
 /// One session at the ends of an interval.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct End {
+    /// Its first entry in the interval.
+    begins: ByteOffset,
     leading: Vec<Leading>,
     pairing: Pairing<OwnedRecord>,
     pending: Option<OwnedRecord>,
@@ -294,68 +299,83 @@ pub struct Ends {
 
 impl Ends {
     /// Fuses with the interval that begins where this one ends.
-    pub fn fuse(&mut self, right: Self, tally: &mut Tally) {
+    pub fn fuse(&mut self, right: Self, lengths: &Lengths, tally: &mut Tally) {
         for (session, theirs) in right.sessions {
             match self.sessions.entry(session) {
                 hashbrown::hash_map::Entry::Vacant(vacant) => {
                     vacant.insert(theirs);
                 }
-                hashbrown::hash_map::Entry::Occupied(mut occupied) => occupied.get_mut().fuse(theirs, tally),
+                hashbrown::hash_map::Entry::Occupied(mut occupied) => {
+                    occupied.get_mut().fuse(theirs, lengths, tally)
+                }
             }
         }
     }
 
     /// Finishes records whose window has passed, so that sessions which ended silently do not pile up.
     ///
-    /// Only for an interval at the start of its stream: without a left neighbour a session that has nothing open
-    /// can be forgotten, because whatever fuses with it later meets the same nothing.
-    pub fn sweep(&mut self, end: ByteOffset, tally: &mut Tally) {
+    /// `start` is `None` for an interval at the beginning of its stream. A session that has nothing open can be
+    /// forgotten there, because whatever fuses with the interval later meets the same nothing. Elsewhere that holds
+    /// for a session that begins so far behind `start` that nothing which is open in the left neighbour can reach it:
+    /// what the neighbour has waiting finds its window passed, whether or not it meets the session here.
+    pub fn sweep(
+        &mut self,
+        start: Option<ByteOffset>,
+        end: ByteOffset,
+        lengths: &Lengths,
+        tally: &mut Tally,
+    ) {
         // Every call before this is known.
-        let mut low = end.0;
+        let mut low = end;
         self.sessions.retain(|_, open| {
-            open.settle_first(tally);
-            if let Some(pending) =
-                open.pending.take_if(|pending| !within(PART_WINDOW, pending.borrow().at, end))
-            {
-                open.pairing.settle(&pending.borrow(), tally);
+            let alone = start.is_none_or(|start| !lengths.within(PAIR_WINDOW, start, open.begins));
+            if alone {
                 open.settle_first(tally);
             }
-            let waiting = &mut open.pairing.waiting;
-            if let Some(waiting) = waiting.take_if(|waiting| !within(PAIR_WINDOW, waiting.borrow().at, end)) {
+            let passed = |window, record: &OwnedRecord| !lengths.within(window, record.borrow().at, end);
+            if let Some(pending) = open.pending.take_if(|pending| passed(PART_WINDOW, pending)) {
+                open.pairing.settle(&pending.borrow(), lengths, tally);
+                if alone {
+                    open.settle_first(tally);
+                }
+            }
+            if let Some(waiting) = open.pairing.waiting.take_if(|waiting| passed(PAIR_WINDOW, waiting)) {
                 let step = tally.untimed(&waiting.borrow());
-                open.pairing.take(step, tally);
+                open.pairing.take(step, lengths, tally);
             }
             let waits = [open.pending.as_ref(), open.pairing.waiting.as_ref()];
-            let first = waits.into_iter().flatten().map(|record| record.borrow().at.0).min();
-            low = low.min(first.unwrap_or(end.0));
-            if open.pairing.waiting.is_none() {
-                open.pairing.sheets.sweep(end.0, &mut tally.review.ready);
+            let first = waits.into_iter().flatten().map(|record| record.borrow().at).min();
+            low = low.min(first.unwrap_or(end));
+            if start.is_none() && open.pairing.waiting.is_none() {
+                open.pairing.sheets.sweep(end, lengths, &mut tally.review.ready);
             }
-            first.is_some() || !open.pairing.sheets.is_empty()
+            !alone || first.is_some() || !open.pairing.sheets.is_empty()
         });
         self.traces.merge(std::mem::take(&mut tally.review.traces));
-        self.traces.sweep(low, &mut tally.review.ready);
+        if start.is_none() {
+            self.traces.sweep(low, lengths, &mut tally.review.ready);
+        }
     }
 
     /// The stream is over.
-    pub fn finish(mut self, tally: &mut Tally) {
+    pub fn finish(mut self, lengths: &Lengths, tally: &mut Tally) {
         // In a fixed order: the tally does not care, but a debugger's reader does.
         let mut sessions: Vec<(Session, End)> = self.sessions.into_iter().collect();
         sessions.sort_unstable_by_key(|(session, _)| *session);
         for (_, mut end) in sessions {
             end.settle_first(tally);
             if let Some(pending) = end.pending.take() {
-                end.pairing.settle(&pending.borrow(), tally);
+                end.pairing.settle(&pending.borrow(), lengths, tally);
                 end.settle_first(tally);
             }
             if let Some(waiting) = end.pairing.waiting.take() {
                 let step = tally.untimed(&waiting.borrow());
-                end.pairing.take(step, tally);
+                end.pairing.take(step, lengths, tally);
             }
             end.pairing.sheets.finish(&mut tally.review.ready);
         }
         self.traces.merge(std::mem::take(&mut tally.review.traces));
-        self.traces.finish(&mut tally.review.ready);
+        self.traces.finish(lengths, &mut tally.review.ready);
     }
 
     /// Sessions with open ends.
@@ -383,10 +403,10 @@ impl End {
         }
     }
 
-    fn fuse(&mut self, theirs: Self, tally: &mut Tally) {
+    fn fuse(&mut self, theirs: Self, lengths: &Lengths, tally: &mut Tally) {
         for leading in theirs.leading {
             match &mut self.pending {
-                Some(pending) if within(PART_WINDOW, pending.borrow().at, leading.at) => {
+                Some(pending) if lengths.within(PART_WINDOW, pending.borrow().at, leading.at) => {
                     pending.attach(leading.part, &leading.text);
                 }
                 Some(_) => tally.orphan(),
@@ -398,20 +418,20 @@ impl End {
             return;
         }
         if let Some(pending) = self.pending.take() {
-            self.pairing.settle(&pending.borrow(), tally);
+            self.pairing.settle(&pending.borrow(), lengths, tally);
         }
         match theirs.pairing.first {
             First::None => {}
             First::Flush => {
-                self.pairing.flush(tally);
+                self.pairing.flush(lengths, tally);
                 self.pairing.waiting = theirs.pairing.waiting;
             }
             First::Duration(duration) => {
-                self.pairing.pair(&duration.borrow(), tally);
+                self.pairing.pair(&duration.borrow(), lengths, tally);
                 self.pairing.waiting = theirs.pairing.waiting;
             }
         }
-        self.pairing.sheets.fuse(theirs.pairing.sheets, &mut tally.review.ready);
+        self.pairing.sheets.fuse(theirs.pairing.sheets, lengths, &mut tally.review.ready);
         self.pending = theirs.pending;
         self.recorded = true;
     }

@@ -20,7 +20,9 @@ use std::collections::VecDeque;
 
 use hashbrown::HashMap;
 
+use super::Lengths;
 use crate::finding::{MINUTE, Step};
+use crate::units::ByteOffset;
 
 /// Bytes of the stream without a call of a session, after which its sheet ends.
 pub const SHEET_WINDOW: u64 = 64 << 20;
@@ -99,8 +101,8 @@ fn second(time: i64) -> i64 {
 }
 
 /// Whether a call at `next` is on the sheet of the one at `last`.
-fn joins(last: (i64, u64), next: (i64, u64)) -> bool {
-    minute(last.0) == minute(next.0) && next.1.saturating_sub(last.1) <= SHEET_WINDOW
+fn joins(last: (i64, u64), next: (i64, u64), lengths: &Lengths) -> bool {
+    minute(last.0) == minute(next.0) && lengths.within(SHEET_WINDOW, ByteOffset(last.1), ByteOffset(next.1))
 }
 
 impl Open {
@@ -195,12 +197,12 @@ pub struct Sheets {
 
 impl Sheets {
     /// The session's next call.
-    pub fn push(&mut self, step: Step, out: &mut Ready) {
+    pub fn push(&mut self, step: Step, lengths: &Lengths, out: &mut Ready) {
         let Some(current) = self.tail.as_mut().or(self.head.as_mut()) else {
             self.head = Some(Open::new(step));
             return;
         };
-        if joins(current.last, (step.time.0, step.at)) {
+        if joins(current.last, (step.time.0, step.at), lengths) {
             current.push(step, out);
             return;
         }
@@ -210,13 +212,13 @@ impl Sheets {
     }
 
     /// The same session in the interval that follows.
-    pub fn fuse(&mut self, right: Self, out: &mut Ready) {
+    pub fn fuse(&mut self, right: Self, lengths: &Lengths, out: &mut Ready) {
         let Some(theirs) = right.head else { return };
         let Some(current) = self.tail.as_mut().or(self.head.as_mut()) else {
             *self = Self { head: Some(theirs), tail: right.tail };
             return;
         };
-        let next = if joins(current.last, theirs.first) {
+        let next = if joins(current.last, theirs.first, lengths) {
             current.join(theirs, out);
             right.tail
         } else if let Some(tail) = right.tail {
@@ -233,14 +235,14 @@ impl Sheets {
     }
 
     /// There is no left neighbour: sheets that have been silent for long are done.
-    pub fn sweep(&mut self, end: u64, out: &mut Ready) {
+    pub fn sweep(&mut self, end: ByteOffset, lengths: &Lengths, out: &mut Ready) {
         if self.tail.is_some()
             && let Some(head) = self.head.take()
         {
             head.finish(out);
             self.head = self.tail.take();
         }
-        if let Some(done) = self.head.take_if(|head| end.saturating_sub(head.last.1) > SHEET_WINDOW) {
+        if let Some(done) = self.head.take_if(|head| !lengths.within(SHEET_WINDOW, ByteOffset(head.last.1), end)) {
             done.finish(out);
         }
     }
@@ -294,15 +296,16 @@ impl Traces {
     }
 
     /// There is no left neighbour, and every call before `low` is here: traces that ended well before are done.
-    pub fn sweep(&mut self, low: u64, out: &mut Ready) {
-        for (_, trace) in self.open.extract_if(|_, trace| low.saturating_sub(trace.last) > TAG_WINDOW) {
-            out.trace(trace.part);
+    pub fn sweep(&mut self, low: ByteOffset, lengths: &Lengths, out: &mut Ready) {
+        let done = |trace: &Trace| !lengths.within(TAG_WINDOW, ByteOffset(trace.last), low);
+        for (_, trace) in self.open.extract_if(|_, trace| done(trace)) {
+            out.trace(trace.part, lengths);
         }
     }
 
     /// The stream is over.
-    pub fn finish(self, out: &mut Ready) {
-        self.open.into_values().for_each(|trace| out.trace(trace.part));
+    pub fn finish(self, lengths: &Lengths, out: &mut Ready) {
+        self.open.into_values().for_each(|trace| out.trace(trace.part, lengths));
     }
 
     /// Whether nothing is open.
@@ -326,12 +329,13 @@ impl Ready {
         self.list.push(Sheet { steps: part.steps, tagged: false, by_second, continued, dropped, stream: self.stream });
     }
 
-    fn trace(&mut self, mut part: Part) {
+    fn trace(&mut self, mut part: Part, lengths: &Lengths) {
         let dropped = if part.count as usize > MOST_SHEET { part.count } else { 0 };
         part.steps.sort_unstable_by_key(|step| (step.at, step.fingerprint));
         // Two traces of one id, far apart.
+        let far = |pair: &[Step]| !lengths.within(TAG_WINDOW, ByteOffset(pair[0].at), ByteOffset(pair[1].at));
         let mut rest = part.steps;
-        while let Some(cut) = rest.windows(2).position(|pair| pair[1].at - pair[0].at > TAG_WINDOW) {
+        while let Some(cut) = rest.windows(2).position(far) {
             let later = rest.split_off(cut + 1);
             self.list.push(Sheet { steps: rest, tagged: true, by_second: false, continued: false, dropped: 0, stream: self.stream });
             rest = later;
