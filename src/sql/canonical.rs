@@ -324,7 +324,7 @@ impl<'a> Reader<'a> {
             }
             _ if text.eq_ignore_ascii_case(b"of")
                 && self.items.last().is_some_and(|last| last.is_word("current"))
-                    && !self.after_dot() =>
+                && !self.after_dot() =>
             {
                 self.push(ItemKind::Word, token);
                 self.varying_name();

@@ -268,8 +268,8 @@ fn spaced(items: &[Item<'_>], index: usize) -> bool {
         b"(" => match before.kind {
             ItemKind::Quoted => names_a_target(items, index - 1),
             ItemKind::Word => shown_as_keyword(items, index - 1) || names_a_target(items, index - 1),
-            ItemKind::Value => false,
-            ItemKind::Symbol => true,
+            // `?(` would read as a placeholder the first time, as an operator the second.
+            ItemKind::Value | ItemKind::Symbol => true,
         },
         b"[" => match before.kind {
             ItemKind::Word => {
@@ -345,7 +345,7 @@ mod tests {
         check("fetch next from secret", "FETCH NEXT FROM ?");
         check("declare secret cursor for select 'secret", "DECLARE ? CURSOR FOR SELECT ?");
         check("set local time zone -8", "SET local time zone ?");
-        check("execute secret(1, 'secret')", "EXECUTE ?(?, ?)");
+        check("execute secret(1, 'secret')", "EXECUTE ? (?, ?)");
         check("select 1 /* secret */ -- secret", "SELECT ?");
     }
 
