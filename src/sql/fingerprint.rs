@@ -40,7 +40,7 @@ const PLACEHOLDER: u64 = b'$' as u64;
 #[derive(Copy, Clone, Debug, Eq, PartialEq, PartialOrd)]
 pub(super) enum Prev {
     /// The start, an operator, a keyword before an operand.
-    Prefix,
+    Prefix = 0,
     /// An opening bracket.
     Open,
     Comma,
@@ -84,7 +84,7 @@ pub(super) enum Prev {
 #[derive(Copy, Clone, Debug, Eq, PartialEq)]
 enum Holds {
     /// Not of interest.
-    Anything,
+    Anything = 0,
     /// `IN (`.
     List,
     /// `ARRAY[` and brackets inside it.
@@ -106,8 +106,8 @@ enum Holds {
 #[derive(Copy, Clone, Debug)]
 struct Rows {
     count: u32,
-    /// All rows so far are values, and alike.
-    alike: bool,
+    /// Some row is no values, or not like the first.
+    unlike: bool,
     shape: u64,
     /// The chain after the first row.
     first: Chain,
@@ -131,15 +131,16 @@ struct Frame {
     before: (Chain, Prev),
 }
 
-const NO_ROWS: Rows = Rows { count: 0, alike: true, shape: 0, first: Chain::tokens() };
+/// All zeros, like [`OUTERMOST`]: a stack of them is cleared at the speed of memory.
+const NO_ROWS: Rows = Rows { count: 0, unlike: false, shape: 0, first: Chain::none() };
 const OUTERMOST: Frame = Frame {
     holds: Holds::Anything,
     pure: false,
     count: 0,
     shape: 0,
-    first: Chain::tokens(),
+    first: Chain::none(),
     rows: NO_ROWS,
-    before: (Chain::tokens(), Prev::Prefix),
+    before: (Chain::none(), Prev::Prefix),
 };
 
 /// Shapes of the elements of a list.
@@ -306,7 +307,7 @@ impl<'s> Pass<'s, '_, '_> {
     fn end_rows(&mut self) {
         match self.prev {
             Prev::Row => {
-                if self.rows.alike {
+                if !self.rows.unlike {
                     self.chain = self.rows.first;
                 }
                 self.prev = Prev::Close;
@@ -997,10 +998,10 @@ impl<'s> Pass<'s, '_, '_> {
         self.rows = row.rows;
         if self.rows.count == 0 {
             self.rows.first = self.chain;
-            self.rows.alike = values;
+            self.rows.unlike = !values;
             self.rows.shape = shape;
         } else {
-            self.rows.alike &= values && self.rows.shape == shape;
+            self.rows.unlike |= !values || self.rows.shape != shape;
         }
         self.rows.count += 1;
         self.prev = Prev::Row;
@@ -1234,7 +1235,7 @@ impl<'s> Pass<'s, '_, '_> {
     fn end(&mut self) {
         match self.prev {
             Prev::Row | Prev::RowsComma => {
-                if self.rows.alike {
+                if !self.rows.unlike {
                     self.chain = self.rows.first;
                 }
                 return;
@@ -1248,7 +1249,7 @@ impl<'s> Pass<'s, '_, '_> {
             Holds::List | Holds::Bracket if self.frame.count > 0 && self.prev != Prev::RowKeyword => {
                 self.chain = self.frame.first;
             }
-            Holds::ValuesRow if self.frame.rows.count > 0 && self.frame.rows.alike => {
+            Holds::ValuesRow if self.frame.rows.count > 0 && !self.frame.rows.unlike => {
                 self.chain = self.frame.rows.first;
             }
             Holds::Row => {
