@@ -87,8 +87,19 @@ pub(crate) struct Framed {
 /// What is open while the next lines are looked at.
 enum Open<'a> {
     Nothing,
-    Entry { head: Head<'a>, part: Part, text: Text<'a>, pid: u32 },
-    Skip { reason: SkipReason, pid: u32 },
+    Entry {
+        head: Head<'a>,
+        part: Part,
+        text: Text<'a>,
+        pid: u32,
+    },
+    /// A process's lines that are no entry.
+    Skip {
+        reason: SkipReason,
+        pid: u32,
+    },
+    /// One line that is nobody's.
+    Line(SkipReason),
 }
 
 /// Text of an open entry: borrowed until a second line comes.
@@ -363,10 +374,10 @@ impl<'a, S: Sink<'a>> Walk<'a, '_, S> {
         }
     }
 
-    /// A line that is skipped as a whole; it ends what is open.
+    /// A line that is skipped as a whole; it ends what is open, and nothing continues it.
     fn skip(&mut self, reason: SkipReason, at: usize) {
         self.close(at);
-        self.open = Open::Skip { reason, pid: u32::MAX };
+        self.open = Open::Line(reason);
     }
 
     /// Hands over what is open; it ends before `end`.
@@ -375,7 +386,9 @@ impl<'a, S: Sink<'a>> Walk<'a, '_, S> {
         let len = end - self.begin;
         match std::mem::replace(&mut self.open, Open::Nothing) {
             Open::Nothing => {}
-            Open::Skip { reason, .. } => self.sink.skip(Skip { reason, at, len: len as u64 }),
+            Open::Skip { reason, .. } | Open::Line(reason) => {
+                self.sink.skip(Skip { reason, at, len: len as u64 })
+            }
             Open::Entry { head, part, text, .. } => {
                 let mut text = match text {
                     Text::One(text) => text,
