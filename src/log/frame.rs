@@ -87,8 +87,8 @@ pub(crate) struct Framed {
 /// What is open while the next lines are looked at.
 enum Open<'a> {
     Nothing,
+    /// An entry, whose prefix is in [`Walk::head`].
     Entry {
-        head: Head<'a>,
         part: Part,
         text: Text<'a>,
         pid: u32,
@@ -168,6 +168,7 @@ impl Framed {
             clocks,
             sink,
             open: Open::Nothing,
+            head: Head::default(),
             begin: 0,
             buffer: Vec::new(),
             last: None,
@@ -233,6 +234,8 @@ struct Walk<'a, 'w, S> {
     clocks: &'w mut Clocks,
     sink: &'w mut S,
     open: Open<'a>,
+    /// The prefix of the open entry.
+    head: Head<'a>,
     /// Where the open thing begins; what came before was handed over.
     begin: usize,
     /// Text of the open entry, once it has several lines.
@@ -277,12 +280,9 @@ impl<'a, S: Sink<'a>> Walk<'a, '_, S> {
             (Some(_), Some(severity)) => {
                 self.close(at);
                 record.head.time = record.head.time.or(frame.time);
-                self.open = Open::Entry {
-                    head: record.head,
-                    part: Part::Record(severity),
-                    text: Text::One(record.message),
-                    pid: 0,
-                };
+                self.head = record.head;
+                self.open =
+                    Open::Entry { part: Part::Record(severity), text: Text::One(record.message), pid: 0 };
             }
             (Some(_), None) if !record.word.is_empty() => self.skip(SkipReason::UnknownSeverity, at),
             (Some(_), None) => self.skip(SkipReason::OtherProgram, at),
@@ -313,7 +313,8 @@ impl<'a, S: Sink<'a>> Walk<'a, '_, S> {
                     }
                     head.time = head.time.or(frame.time);
                     self.last = Some(head.session);
-                    self.open = Open::Entry { head, part, text: Text::One(&line[begin..]), pid: frame.pid };
+                    self.head = head;
+                    self.open = Open::Entry { part, text: Text::One(&line[begin..]), pid: frame.pid };
                 }
                 Line::Foreign => {
                     self.close(place);
@@ -322,6 +323,8 @@ impl<'a, S: Sink<'a>> Walk<'a, '_, S> {
                         None => SkipReason::NoPrefix,
                     };
                     self.open = Open::Skip { reason, pid: frame.pid };
+                    // A chunk may begin here: what follows must not know the entry before.
+                    self.last = None;
                 }
                 Line::Continues => self.continued(line, join, &frame, place),
             }
@@ -357,9 +360,8 @@ impl<'a, S: Sink<'a>> Walk<'a, '_, S> {
                         self.buffer.clear();
                         append(&mut self.buffer, line, join);
                         let text = self.arena.alloc_slice_copy(&self.buffer);
-                        let head = Head { time: frame.time, session, ..Head::default() };
-                        self.open =
-                            Open::Entry { head, part: Part::More, text: Text::One(text), pid: frame.pid };
+                        self.head = Head { time: frame.time, session, ..Head::default() };
+                        self.open = Open::Entry { part: Part::More, text: Text::One(text), pid: frame.pid };
                     }
                     _ => {
                         let reason = match (translated, place) {
@@ -389,13 +391,14 @@ impl<'a, S: Sink<'a>> Walk<'a, '_, S> {
             Open::Skip { reason, .. } | Open::Line(reason) => {
                 self.sink.skip(Skip { reason, at, len: len as u64 })
             }
-            Open::Entry { head, part, text, .. } => {
+            Open::Entry { part, text, .. } => {
+                let head = &self.head;
                 let mut text = match text {
                     Text::One(text) => text,
                     Text::Many => self.arena.alloc_slice_copy(&self.buffer),
                 };
                 let fields = match &self.framed.inner {
-                    Inner::Lines(stderr) => stderr.fields(&head, &mut text, part, self.arena),
+                    Inner::Lines(stderr) => stderr.fields(head, &mut text, part, self.arena),
                     Inner::Records => Some(&*self.arena.alloc(head.fields)),
                 };
                 self.sink.entry(Entry {
