@@ -15,12 +15,14 @@ pub mod chunk;
 
 pub mod input;
 
-pub mod output;
-
 pub mod analyze;
 
 pub mod report;
 
 pub mod assemble;
+
+pub mod render;
+
+pub mod output;
 
 pub mod fingerprint_command;

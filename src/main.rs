@@ -18,7 +18,7 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            command::complain(&failure);
+            command::remark(&failure.to_string());
             failure.exit_code()
         }
     }

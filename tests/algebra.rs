@@ -42,8 +42,26 @@ enum Says {
 fn line() -> impl Strategy<Value = Line> {
     use Says::*;
     let says = prop::sample::select(vec![
-        Call, Call, Statement, Statement, Duration, Duration, Duration, Parse, Bind, Execute, Execute, Fetch, Detail,
-        Detail, Error, StatementPart, Warning, Disconnection, Received, MultiLine,
+        Call,
+        Call,
+        Statement,
+        Statement,
+        Duration,
+        Duration,
+        Duration,
+        Parse,
+        Bind,
+        Execute,
+        Execute,
+        Fetch,
+        Detail,
+        Detail,
+        Error,
+        StatementPart,
+        Warning,
+        Disconnection,
+        Received,
+        MultiLine,
     ]);
     (0_u32..4, says, 0_u32..5).prop_map(|(backend, says, value)| Line { backend, says, value })
 }
@@ -53,22 +71,40 @@ fn text(lines: &[Line]) -> String {
     for (number, Line { backend, says, value }) in lines.iter().enumerate() {
         let (minute, second) = (number / 600 % 60, number / 10 % 60);
         let pid = 100 + backend;
-        write!(log, "2026-11-23 14:{minute:02}:{second:02}.{:03} UTC [{pid}] u{}@db ", number % 1000, backend % 2).unwrap();
+        write!(
+            log,
+            "2026-11-23 14:{minute:02}:{second:02}.{:03} UTC [{pid}] u{}@db ",
+            number % 1000,
+            backend % 2
+        )
+        .unwrap();
         let line = match says {
-            Says::Call => format!("LOG:  duration: {value}.125 ms  statement: SELECT a FROM t WHERE id = {value}"),
+            Says::Call => {
+                format!("LOG:  duration: {value}.125 ms  statement: SELECT a FROM t WHERE id = {value}")
+            }
             Says::Statement => format!("LOG:  statement: UPDATE t SET a = {value} WHERE id = {backend}"),
             Says::Duration => format!("LOG:  duration: {value}.5 ms"),
-            Says::Parse => format!("LOG:  duration: 0.{value}11 ms  parse <unnamed>: SELECT b FROM t WHERE id = $1"),
-            Says::Bind => format!("LOG:  duration: 0.{value}12 ms  bind <unnamed>: SELECT b FROM t WHERE id = $1"),
-            Says::Execute => format!("LOG:  duration: 0.{value}13 ms  execute <unnamed>: SELECT b FROM t WHERE id = $1"),
+            Says::Parse => {
+                format!("LOG:  duration: 0.{value}11 ms  parse <unnamed>: SELECT b FROM t WHERE id = $1")
+            }
+            Says::Bind => {
+                format!("LOG:  duration: 0.{value}12 ms  bind <unnamed>: SELECT b FROM t WHERE id = $1")
+            }
+            Says::Execute => {
+                format!("LOG:  duration: 0.{value}13 ms  execute <unnamed>: SELECT b FROM t WHERE id = $1")
+            }
             Says::Fetch => format!("LOG:  duration: 0.{value}14 ms  execute fetch from a/b: SELECT c FROM t"),
             Says::Detail => format!("DETAIL:  parameters: $1 = '{value}'"),
             Says::Error => format!("ERROR:  relation \"t{value}\" does not exist at character 15"),
             Says::StatementPart => format!("STATEMENT:  SELECT * FROM t{value}"),
             Says::Warning => "WARNING:  there is no transaction in progress".to_owned(),
-            Says::Disconnection => "LOG:  disconnection: session time: 0:00:01.5 user=u database=db host=[local]".to_owned(),
+            Says::Disconnection => {
+                "LOG:  disconnection: session time: 0:00:01.5 user=u database=db host=[local]".to_owned()
+            }
             Says::Received => "LOG:  connection received: host=[local]".to_owned(),
-            Says::MultiLine => format!("LOG:  duration: 1.{value} ms  statement: INSERT INTO t\n\tVALUES ({value},\n\t'x')"),
+            Says::MultiLine => {
+                format!("LOG:  duration: 1.{value} ms  statement: INSERT INTO t\n\tVALUES ({value},\n\t'x')")
+            }
         };
         log.push_str(&line);
         log.push('\n');
@@ -82,8 +118,11 @@ fn report(partial: Partial) -> String {
     let fragments = fragments.remove(&0).unwrap_or_default();
     assert!(fragments.len() <= 1, "everything was merged");
     let streams = vec![StreamRead { sources: Vec::new(), fragments }];
-    serde_json::to_string(&assemble::report(Analysis { tally, streams }, Wishes { show_values: true, ..Wishes::default() }))
-        .unwrap()
+    serde_json::to_string(&assemble::report(
+        Analysis { tally, streams },
+        &Wishes { show_values: true, ..Wishes::default() },
+    ))
+    .unwrap()
 }
 
 fn interval(dialect: &Dialect, bytes: &[u8], start: usize) -> Partial {

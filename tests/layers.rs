@@ -20,8 +20,11 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("analyze", &["chunk", "log", "partial"]),
     ("assemble", &["analyze", "chunk", "event", "log", "partial", "record", "report", "sql", "units"]),
     ("render", &["report", "sql", "units"]),
-    ("input", &["chunk"]),
+    ("input", &["chunk", "log", "units"]),
+    ("output", &[]),
+    ("fingerprint_command", &["sql"]),
     ("cli", &[]),
+    ("command", &["cli"]),
 ];
 
 fn modules_used(text: &str) -> Vec<String> {

@@ -18,14 +18,14 @@ const MOST_TEXT: usize = 4 << 10;
 pub(super) fn groups(
     errors: Vec<ErrorTally>,
     texts: &HashMap<u64, &StatementTally>,
-    wishes: Wishes,
+    wishes: &Wishes,
 ) -> Vec<ErrorGroup> {
     let mut groups: Vec<ErrorGroup> = errors.into_iter().map(|error| group(error, texts, wishes)).collect();
     groups.sort_by_cached_key(|group| (Reverse(group.count), group.id.clone()));
     groups
 }
 
-fn group(error: ErrorTally, texts: &HashMap<u64, &StatementTally>, wishes: Wishes) -> ErrorGroup {
+fn group(error: ErrorTally, texts: &HashMap<u64, &StatementTally>, wishes: &Wishes) -> ErrorGroup {
     let known = (error.sqlstate != [0; 5]).then(|| lossy(&error.sqlstate));
     let state = known.or_else(|| sqlstate::of_message(&error.message).map(str::to_owned));
     let mut statements: Vec<ErrorStatement> = error
@@ -53,7 +53,7 @@ fn group(error: ErrorTally, texts: &HashMap<u64, &StatementTally>, wishes: Wishe
     }
 }
 
-fn example(record: &Record<'_>, wishes: Wishes) -> ErrorExample {
+fn example(record: &Record<'_>, wishes: &Wishes) -> ErrorExample {
     let show = |text: &[u8]| match wishes.show_values {
         true => lossy(text),
         false => message::normalise(text, MOST_TEXT),

@@ -24,17 +24,19 @@ const OTHER: &str = "(other)";
 const NONE: &str = "(none)";
 
 /// What whoever reads the report asked for.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Wishes {
     /// Whether literals may be shown.
     pub show_values: bool,
     /// Whether the prefix was given on the command line.
     pub prefix_given: bool,
+    /// What was to be said about the choice of inputs.
+    pub notes: Vec<Note>,
 }
 
 /// The report on an analysis.
 #[must_use]
-pub fn report(analysis: Analysis, wishes: Wishes) -> Report {
+pub fn report(analysis: Analysis, wishes: &Wishes) -> Report {
     let Analysis { mut tally, streams } = analysis;
     let from_plans = tally.settle_plans();
     let mut directory = tally.directory;
@@ -95,7 +97,8 @@ pub fn report(analysis: Analysis, wishes: Wishes) -> Report {
         findings: Vec::new(),
         forecasts: None,
     };
-    report.input.notes = notes::notes(&report, capped, tally.minutes.capped(), tally.orphans, &streams);
+    report.input.notes = wishes.notes.clone();
+    report.input.notes.extend(notes::notes(&report, capped, tally.minutes.capped(), tally.orphans, &streams));
     report
 }
 
@@ -105,7 +108,7 @@ fn lossy(bytes: &[u8]) -> String {
 }
 
 /// A call as an example; its literals only on request.
-fn example(call: &KeptCall, wishes: Wishes) -> Example {
+fn example(call: &KeptCall, wishes: &Wishes) -> Example {
     let [user, database, application, host] = call.who.each_ref().map(|name| lossy(name));
     let params = (!call.params.is_empty()).then(|| lossy(&call.params));
     Example {

@@ -10,7 +10,7 @@ use crate::sql::{self, Fingerprint};
 const MOST_SQL: usize = 16 << 10;
 
 /// Gives each statement its slowest plan.
-pub(super) fn attach(statements: &mut [Statement], mut plans: Plans, wishes: Wishes) {
+pub(super) fn attach(statements: &mut [Statement], mut plans: Plans, wishes: &Wishes) {
     plans.finish();
     if plans.count == 0 {
         return;
@@ -21,7 +21,7 @@ pub(super) fn attach(statements: &mut [Statement], mut plans: Plans, wishes: Wis
     }
 }
 
-fn plan(kept: &KeptPlan, wishes: Wishes) -> Plan {
+fn plan(kept: &KeptPlan, wishes: &Wishes) -> Plan {
     let figures = explain::figures(&kept.body);
     let text = match wishes.show_values {
         true => lossy(&kept.body),

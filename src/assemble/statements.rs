@@ -93,7 +93,7 @@ pub(super) fn hot_inserts(list: &[StatementTally]) -> Vec<HotInsert> {
 }
 
 /// A single slow call.
-pub(super) fn slow_call(call: &KeptCall, wishes: Wishes) -> SlowCall {
+pub(super) fn slow_call(call: &KeptCall, wishes: &Wishes) -> SlowCall {
     let fingerprint = sql::digest(&call.sql, None).fingerprint.to_string();
     SlowCall { fingerprint, call: example(call, wishes) }
 }
@@ -102,7 +102,7 @@ pub(super) fn slow_call(call: &KeptCall, wishes: Wishes) -> SlowCall {
 pub(super) fn rows(
     finished: Finished,
     directory: &Directory,
-    wishes: Wishes,
+    wishes: &Wishes,
 ) -> (Vec<Statement>, Vec<RedundantSelect>) {
     let mut redundant = Vec::new();
     let mut rows: Vec<Statement> = finished
@@ -125,7 +125,7 @@ fn row(
     tally: &mut StatementTally,
     keep: usize,
     directory: &Directory,
-    wishes: Wishes,
+    wishes: &Wishes,
 ) -> (Statement, Option<RedundantSelect>) {
     let (distinct, repeats_us) = tally.params.finish(keep);
     let known = tally.params.calls();

@@ -24,7 +24,7 @@ pub fn hash_who(who: &Who<'_>) -> u64 {
 /// The hash of a route.
 #[must_use]
 pub fn hash_route(route: &str) -> u64 {
-    xxh3_64_with_seed(route.as_bytes(), 0x726F_7574_65)
+    xxh3_64_with_seed(route.as_bytes(), 0x0072_6F75_7465)
 }
 
 /// Calls and time by actor, for one fingerprint.

@@ -18,7 +18,7 @@ const MOST_WAITS: usize = 20;
 const MOST_TEXT: usize = 4 << 10;
 
 /// Lock waits and deadlocks.
-pub(in crate::assemble) fn locks(mut tally: LockTally, texts: &Texts<'_>, wishes: Wishes) -> Locks {
+pub(in crate::assemble) fn locks(mut tally: LockTally, texts: &Texts<'_>, wishes: &Wishes) -> Locks {
     tally.finish();
     let deadlock_examples =
         tally.deadlock_examples.iter().map(|(_, record)| deadlock(&record.borrow(), wishes)).collect();
@@ -142,7 +142,7 @@ fn go_on(wait: &mut LockWait, sighting: &Sighting) {
     }
 }
 
-fn deadlock(record: &Record<'_>, wishes: Wishes) -> Deadlock {
+fn deadlock(record: &Record<'_>, wishes: &Wishes) -> Deadlock {
     let found = lock::deadlock(record.detail);
     let waits = found.waits.iter().map(|wait| {
         let (mode, object) = (lossy(wait.mode), lossy(wait.object));

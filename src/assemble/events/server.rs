@@ -24,7 +24,7 @@ pub(in crate::assemble) fn server(
     mut tally: Notices,
     others: Others,
     texts: &Texts<'_>,
-    wishes: Wishes,
+    wishes: &Wishes,
 ) -> ServerEvents {
     tally.finish();
     let rows = tally.groups.into_iter();
@@ -39,7 +39,7 @@ pub(in crate::assemble) fn server(
     }
 }
 
-fn group(mut notice: Notice, texts: &Texts<'_>, wishes: Wishes) -> ServerEventGroup {
+fn group(mut notice: Notice, texts: &Texts<'_>, wishes: &Wishes) -> ServerEventGroup {
     notice.statements.prune(drop);
     let statements = notice.statements.into_iter().map(|(_, (statement, count))| {
         let (fingerprint, sql) = named(Some(statement), texts);
@@ -59,7 +59,7 @@ fn group(mut notice: Notice, texts: &Texts<'_>, wishes: Wishes) -> ServerEventGr
     }
 }
 
-fn parameter(change: &ChangeTally, wishes: Wishes) -> ParameterChange {
+fn parameter(change: &ChangeTally, wishes: &Wishes) -> ParameterChange {
     let shown = change.plain || wishes.show_values;
     let value = change.value.as_ref().map(|value| if shown { lossy(value) } else { "?".to_owned() });
     ParameterChange { time: change.time, name: lossy(&change.name), value }
