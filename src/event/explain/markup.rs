@@ -269,6 +269,7 @@ pub(super) fn query(format: Format, body: &[u8]) -> Option<Query<'_>> {
 #[derive(Default)]
 struct Names {
     kind: String,
+    operation: String,
     index: String,
     relation: String,
     schema: String,
@@ -278,7 +279,8 @@ struct Names {
 impl Names {
     /// `Index Scan using i on s.t a`, as the text format has it.
     fn join(&self) -> String {
-        let mut name = self.kind.clone();
+        // The text form says `Insert`, not `ModifyTable`.
+        let mut name = if self.kind == "ModifyTable" { self.operation.clone() } else { self.kind.clone() };
         if !self.index.is_empty() {
             name.push_str(" using ");
             name.push_str(&self.index);
@@ -315,7 +317,9 @@ pub(super) fn nodes(format: Format, body: &[u8]) -> (Vec<Node>, Option<Buffers>)
         // Workers have the same properties, further to the right.
         let Some((node, names)) = nodes.last_mut().filter(|(node, _)| node.depth == value.column) else { return };
         let number = |places| Cursor::new(value.text).decimal(places);
-        if value.is("Index Name") {
+        if value.is("Operation") {
+            names.operation = text();
+        } else if value.is("Index Name") {
             names.index = text();
         } else if value.is("Relation Name") {
             names.relation = text();
