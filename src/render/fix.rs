@@ -51,8 +51,9 @@ pub(super) fn fixes(index: &Index<'_>, limit: usize) -> Vec<Fix> {
     let mut found: Vec<Fix> = Vec::new();
     for finding in report.findings.iter().filter(|f| !f.minor) {
         // One statement, one place: an N+1 is often redundant and cacheable as well.
-        match found.iter_mut().find(|fix| fix.fingerprint == finding.fingerprint) {
-            Some(fix) => {
+        match found.iter().position(|fix| fix.fingerprint == finding.fingerprint) {
+            Some(at) => {
+                let fix = &mut found[at];
                 let also = label(&finding.kind);
                 if also != fix.label && !fix.also.contains(&also) {
                     fix.also.push(also);
