@@ -3,11 +3,20 @@
 //! Every guess is tried on the whole sample, and the one that explains the most lines wins; nothing is accepted
 //! that leaves more than a few of the lines that look like entries unexplained.
 
+use bumpalo::Bump;
+use indexmap::IndexMap;
+
+use super::csv;
 use super::dialect::{Dialect, Format, Hints, Shape};
+use super::frame::{Framed, Inner, Outer, Unwrapped};
 use super::infer;
+use super::json::{Members, Value};
 use super::prefix::{Clocks, Escape, Head, Line, Prefix, REACH};
 use super::severity;
 use super::stderr::{BOM, Stderr};
+use super::syslog::{self, Syslog};
+use super::time::Clock;
+use super::wrap::{self, Letter, Wrapper};
 
 /// How much of a sample is looked at.
 const SAMPLE: usize = 256 * 1024;
@@ -88,7 +97,151 @@ pub(crate) fn detect(sample: &[u8], hints: &Hints) -> Result<Dialect, DetectErro
         return Err(DetectError::Empty);
     }
     let dialect = |shape| Dialect { shape, zone_minutes: hints.zone_minutes };
-    stderr(sample, hints).map(|stderr| dialect(Shape::Stderr(stderr)))
+    let wanted = |format| hints.format.is_none_or(|wanted| wanted == format);
+    if wanted(Format::Csv) && is_csv(sample) {
+        return Ok(dialect(Shape::Csv));
+    }
+    if wanted(Format::Json) && is_json(sample) {
+        return Ok(dialect(Shape::Json));
+    }
+    if let Some(framed) = framed(sample, hints) {
+        let found = dialect(Shape::Framed(framed?));
+        if wanted(found.format()) {
+            return Ok(found);
+        }
+    }
+    match hints.format {
+        None | Some(Format::Stderr) => stderr(sample, hints).map(|stderr| dialect(Shape::Stderr(stderr))),
+        Some(format) => Err(DetectError::WrongFormat { format, first: shown(first_line(sample)) }),
+    }
+}
+
+/// Lines in frames. `None`: they are in none that is known. An error: the frames are known, what is inside is not.
+fn framed(sample: &[u8], hints: &Hints) -> Option<Result<Framed, DetectError>> {
+    let outer = outer(sample, hints)?;
+    let arena = Bump::new();
+    let mut inner = Vec::new();
+    for line in lines(sample).filter(|line| !line.trim_ascii().is_empty()).take(LINES * 2) {
+        if let Unwrapped::Frame(frame) = outer.unwrap(line.strip_suffix(b"\r").unwrap_or(line), &arena) {
+            inner.extend_from_slice(frame.text.strip_suffix(b"\n").unwrap_or(frame.text));
+            inner.push(b'\n');
+        }
+    }
+    if is_json(&inner) {
+        return Some(Ok(Framed { outer, inner: Inner::Records }));
+    }
+    Some(stderr(&inner, hints).map(|stderr| Framed { outer, inner: Inner::Lines(stderr) }))
+}
+
+/// Recognises the frames: nearly every line that is no continuation must have one.
+fn outer(sample: &[u8], hints: &Hints) -> Option<Outer> {
+    let whole: Vec<&[u8]> = lines(sample)
+        .filter(|line| !line.trim_ascii().is_empty() && !matches!(line[0], b'\t' | b' '))
+        .take(LINES)
+        .collect();
+    let most = |test: &dyn Fn(&[u8]) -> bool| {
+        let matching = whole.iter().filter(|line| test(line)).count();
+        // The last line of a sample may be cut.
+        matching > 0 && (matching + 1) * 10 >= whole.len() * 9
+    };
+    if let Some(syslog) = syslog(&whole, hints) {
+        return Some(Outer::Syslog(syslog));
+    }
+    let opens_letter =
+        |line: &[u8]| line.first() == Some(&b'{') && Letter::open(line).is_some_and(|l| l.text.is_some());
+    let pretty = |line: &&[u8]| line.trim_ascii().starts_with(b"\"textPayload\": \"");
+    let wrapper = if most(&|line| wrap::cri(line).is_some()) {
+        Wrapper::Cri
+    } else if most(&|line| wrap::compose_offset(line).is_some()) {
+        Wrapper::Compose
+    } else if most(&|line| wrap::pod_offset(line).is_some()) {
+        Wrapper::Pod
+    } else if whole.iter().any(|line| opens_letter(line)) && most(&|line| line.starts_with(b"{"))
+        || matches!(whole[0][0], b'[')
+            && lines(sample).any(|line| pretty(&line) || Letter::open(line).is_some())
+    {
+        Wrapper::Envelope
+    } else {
+        stamped(&whole)?
+    };
+    Some(Outer::Wrapped(wrapper))
+}
+
+/// Lines that begin with an RFC 3339 time. Some of an event's lines may have none, and tabs may be lost.
+fn stamped(whole: &[&[u8]]) -> Option<Wrapper> {
+    let inner = |stream| {
+        whole.iter().filter_map(move |line| {
+            let frame = wrap::stamped(line, stream);
+            frame.time.map(|_| frame.text)
+        })
+    };
+    let looks = |text: &[u8]| severity::candidates(text, REACH).next().is_some();
+    if inner(false).filter(|text| looks(text)).count() == 0 {
+        return None;
+    }
+    // Every entry has the time in front, or it is one that stands in the prefix.
+    let bare = whole.iter().filter(|line| looks(line) && wrap::stamped(line, false).time.is_none()).count();
+    if bare * 20 > whole.len() {
+        return None;
+    }
+    let mut clock = Clock::new(0);
+    let stream = inner(false).all(|text| clock.read(text).is_none())
+        && inner(true).filter(|text| clock.read(text).is_some()).count() * 2
+            > inner(true).filter(|t| looks(t)).count();
+    Some(Wrapper::Stamped { stream })
+}
+
+/// The programs whose lines are PostgreSQL's.
+fn syslog(whole: &[&[u8]], hints: &Hints) -> Option<Syslog> {
+    let year = hints.year.unwrap_or(syslog::YEAR);
+    let mut idents: IndexMap<&[u8], usize> = IndexMap::new();
+    let mut headers = 0;
+    for line in whole {
+        let Some(header) = syslog::header(line, year, hints.zone_minutes) else { continue };
+        headers += 1;
+        let message = &line[header.message..];
+        let (piece, text) = syslog::piece(message);
+        let says =
+            severity::candidates(text, REACH).next().is_some() || severity::translated(text, REACH).is_some();
+        if !header.ident.is_empty() && says && (piece.is_some() || severity::word_at(header.ident).is_none())
+        {
+            *idents.entry(header.ident).or_default() += 1;
+        }
+    }
+    idents.retain(|ident, _| severity::severity(ident).is_none());
+    // A program that happens to quote one line of PostgreSQL's is not PostgreSQL.
+    let most = idents.values().copied().max()?;
+    if headers * 2 < whole.len() {
+        return None;
+    }
+    let idents =
+        idents.into_iter().filter(|&(_, count)| count * 20 >= most).map(|(ident, _)| ident.into()).collect();
+    Some(Syslog { idents, year, zone_minutes: hints.zone_minutes })
+}
+
+/// Whether a row of csvlog begins on one of the first lines. A stderr log may quote one, after a tab.
+fn is_csv(sample: &[u8]) -> bool {
+    lines(sample).take(LINES).any(csv::is_sure_start)
+}
+
+/// Whether a line is an object with jsonlog's keys.
+fn is_json(sample: &[u8]) -> bool {
+    lines(sample).take(LINES).any(|line| {
+        let has = |object: &[u8], wanted: &[u8]| Members::of(object).any(|(key, _)| key == wanted);
+        let record = |object: &[u8]| has(object, b"error_severity") && has(object, b"message");
+        let operators = || {
+            Members::of(line).any(|(key, value)| match value {
+                Value::Nested(object) => key == b"record" && record(object),
+                Value::Text { .. } | Value::Bare(_) => false,
+            })
+        };
+        line.first() == Some(&b'{') && (record(line) || operators())
+    })
+}
+
+/// The lines of a sample without their line ends.
+fn lines(sample: &[u8]) -> impl Iterator<Item = &[u8]> {
+    sample.split(|&byte| byte == b'\n')
 }
 
 /// Detects the prefix of stderr lines.
@@ -113,6 +266,11 @@ pub(crate) fn stderr(sample: &[u8], hints: &Hints) -> Result<Stderr, DetectError
         return Err(
             localised(sample).unwrap_or_else(|| DetectError::NotALog { first: shown(first_line(sample)) })
         );
+    }
+    if speaks_another_language(&lines.entries)
+        && let Some(error) = localised(sample)
+    {
+        return Err(error);
     }
     match best_prefix(&lines) {
         Some(prefix) => Ok(Stderr { prefix, crlf }),
@@ -161,13 +319,19 @@ impl<'s> Lines<'s> {
                 let who = head.who;
                 let names = [who.user, who.database, who.application, who.host];
                 explained.named += usize::from(names.iter().any(|name| !name.is_empty()));
-                let odd = |name: &[u8]| name.iter().any(|byte| b"=,[]()@:/ ".contains(byte));
-                explained.odd += usize::from(odd(who.user)) + usize::from(odd(who.database));
-                explained.odd += usize::from(who.host.iter().any(|byte| b"=,@/".contains(byte)));
-                // Text that begins with a severity word again was cut too early.
-                explained.odd += usize::from(severity::word_at(&line[text..]).is_some());
+                let said = names.iter().filter(|name| !name.is_empty()).count();
+                let odd = usize::from(holds(who.user, b"=,[]():/ \"'"))
+                    + usize::from(holds(who.database, b"=,[]()@:/ \"'"))
+                    + usize::from(holds(who.application, b"=[]@|"))
+                    + usize::from(who.host != b"[local]" && holds(who.host, b"=,@/[]()<> "))
+                    + usize::from(holds(head.fields.backend, b"0123456789@=[]"))
+                    + usize::from(holds(head.fields.command, b"0123456789@=[]"))
+                    // Text that begins with a severity word again was cut too early.
+                    + usize::from(severity::word_at(&line[text..]).is_some());
+                explained.score += 2 * said as i64 - 5 * odd as i64;
             }
         }
+        explained.score += (explained.matched * prefix.own_values()) as i64;
         explained
     }
 }
@@ -179,8 +343,14 @@ pub(crate) struct Explained {
     pub(crate) matched: usize,
     /// Lines among them with a user, database, application or host.
     pub(crate) named: usize,
-    /// Names that hold what names seldom hold: the sign of a field that swallowed its neighbour.
-    pub(crate) odd: usize,
+    /// Points for values that are said, minus points for names that hold what names seldom hold: the sign of a
+    /// field that swallowed its neighbour.
+    pub(crate) score: i64,
+}
+
+/// Whether a name holds one of these bytes.
+fn holds(name: &[u8], odd: &[u8]) -> bool {
+    name != b"[local]" && name.iter().any(|byte| odd.contains(byte))
 }
 
 /// Templates that are met most, in the order in which they win when they explain equally much.
@@ -271,28 +441,48 @@ const USUAL: &[&str] = &[
 
 /// The template that explains the sample best, if one explains nearly all of it.
 fn best_prefix(lines: &Lines<'_>) -> Option<Prefix> {
+    let inferred = infer::templates(&lines.entries);
+    let tried: Vec<(Prefix, Explained)> = USUAL
+        .iter()
+        .copied()
+        .chain(inferred.iter().map(String::as_str))
+        .filter_map(|template| {
+            let prefix = Prefix::compile_guess(template);
+            let explained = lines.explained(&prefix);
+            // What a guess adds must be seen somewhere: not all lines may end it at the `%q` that was put in.
+            let seen = template.contains("%q")
+                || explained.matched > 0 && lines.explained(&Prefix::compile(template)).matched > 0;
+            seen.then_some((prefix, explained))
+        })
+        .collect();
+    let most = tried.iter().map(|(_, explained)| explained.matched).max()?;
+    // A message may quote a line of a log: some of what looks like an entry is none.
+    if most == 0 || most * 100 < lines.entries.len() * 90 {
+        return None;
+    }
+    // Of those that explain nearly as much as the best, the one that says most wins; the list's order breaks ties.
     let mut best: Option<(Prefix, Explained)> = None;
-    let mut consider = |template: &str| {
-        let prefix = Prefix::compile_guess(template);
-        let explained = lines.explained(&prefix);
-        let better = best.as_ref().is_none_or(|(_, leader)| {
-            (explained.matched, explained.named, leader.odd) > (leader.matched, leader.named, explained.odd)
-        });
-        if better && explained.matched > 0 {
+    for (prefix, explained) in tried {
+        if explained.matched * 200 >= most * 199
+            && best.as_ref().is_none_or(|(_, leader)| explained.score > leader.score)
+        {
             best = Some((prefix, explained));
         }
-    };
-    let inferred = infer::templates(&lines.entries);
-    for template in USUAL {
-        consider(template);
-    }
-    for template in &inferred {
-        consider(template);
     }
     let (prefix, explained) = best?;
-    // A message may quote a line of a log: some of what looks like an entry is none.
-    (explained.matched * 100 >= lines.entries.len() * 90)
-        .then(|| without_empty_tail(prefix, lines, explained))
+    Some(honest(prefix, lines, explained))
+}
+
+/// The template with the `%q` that the lines show, or without the one that they do not show.
+fn honest(prefix: Prefix, lines: &Lines<'_>, explained: Explained) -> Prefix {
+    let prefix = without_empty_tail(prefix, lines, explained);
+    let template = prefix.template();
+    if template == prefix.text()
+        || lines.explained(&Prefix::compile(prefix.text())).matched == explained.matched
+    {
+        return prefix;
+    }
+    Prefix::compile(&template)
 }
 
 /// `%m [%p] %q%u@%d ` also explains a log that was written with `%m [%p] `. When sessions speak and none has a name,
@@ -309,6 +499,20 @@ fn without_empty_tail(prefix: Prefix, lines: &Lines<'_>, explained: Explained) -
         return prefix;
     }
     Prefix::compile(shorter)
+}
+
+/// Whether no line says what an English log says. LOG and DETAIL are the same word in many languages.
+fn speaks_another_language(entries: &[&[u8]]) -> bool {
+    let marks: [&[u8]; 7] = [
+        b"ERROR:  ",
+        b"duration: ",
+        b"statement: ",
+        b"STATEMENT:  ",
+        b"connection ",
+        b"checkpoint ",
+        b"database system ",
+    ];
+    !entries.iter().any(|line| marks.iter().any(|mark| memchr::memmem::find(line, mark).is_some()))
 }
 
 /// An error that names the language, when a line of the sample has a translated severity word.

@@ -8,16 +8,24 @@
 //! Reading never fails and never panics, whatever the bytes: every byte of a chunk lands in exactly one entry or
 //! one skip.
 
+mod csv;
 mod detect;
 mod dialect;
 mod entry;
+mod frame;
 mod infer;
+mod json;
 mod stderr;
+mod syslog;
+mod wrap;
 
 mod backtrack;
 mod prefix;
 mod severity;
 mod time;
+
+#[cfg(test)]
+mod testing;
 
 pub use detect::DetectError;
 pub use dialect::{Dialect, Format, Hints, Reader};

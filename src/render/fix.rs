@@ -143,10 +143,13 @@ fn repeated(index: &Index<'_>, redundant: &RedundantSelect) -> Fix {
     let about = if r.distinct_params.exact { "" } else { "about " };
     let cost = Cost { statements: r.repeats, duration_us: r.repeats_us };
     let tables = index.statement(&r.fingerprint).map_or("", |s| s.tables.first().map_or("", String::as_str));
-    let of = if tables.is_empty() { String::new() } else { format!(" of {tables}") };
+    let of = if tables.is_empty() { String::new() } else { format!(" to {tables}") };
     Fix {
         label: label("redundant_select"),
-        title: format!("The same question{of}, asked {} times", ratio(r.calls, r.distinct_params.count)),
+        title: format!(
+            "Each question{of} is asked {} times over",
+            count(r.calls / r.distinct_params.count.max(1))
+        ),
         fingerprint: r.fingerprint.clone(),
         why: format!(
             "{}, but only {about}{}: {} had been asked before with the same parameters.",
@@ -241,8 +244,8 @@ fn most_time(report: &Report, s: &Statement) -> Fix {
 /// What goes away with the cost.
 fn saving(report: &Report, cost: Cost) -> String {
     let statements = format!(
-        "{} fewer ({} of all)",
-        counted(cost.statements, "statement"),
+        "{} fewer statements ({} of all)",
+        count(cost.statements),
         minus_percent(cost.statements, report.totals.statements)
     );
     match cost.duration_us.0 {

@@ -11,7 +11,7 @@ use super::Style;
 use super::fix::fixes;
 use super::index::Index;
 use super::shown::{one_line, shortened};
-use super::sql::brief;
+use super::sql::text_line;
 use super::words::{between, bytes, count, counted, duration, duration_or_dash, percent, ratio, span};
 use crate::report::Report;
 
@@ -75,7 +75,7 @@ fn code(text: &str, limit: usize) -> String {
 }
 
 fn sql(text: &str) -> String {
-    code(&brief(&one_line(text), SQL), SQL)
+    code(&text_line(text, SQL * 2 / 3, SQL), SQL)
 }
 
 /// Sentences of ours may hold names from the log: nothing in them is markup.

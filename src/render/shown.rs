@@ -40,8 +40,17 @@ pub(super) fn capped(text: &str, limit: usize) -> Cow<'_, str> {
     if text.len() <= limit {
         return Cow::Borrowed(text);
     }
-    let end = text.floor_char_boundary(limit);
-    Cow::Owned(format!("{} … ({} bytes more)", &text[..end], text.len() - end))
+    let start = beginning(text, limit);
+    Cow::Owned(format!("{start} … ({} bytes more)", text.len() - start.len()))
+}
+
+/// At most the first `limit` bytes, ended between two characters.
+pub(super) fn beginning(text: &str, limit: usize) -> &str {
+    let mut end = limit.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
 }
 
 /// The text cut to `limit` characters, ended by an ellipsis where something is missing.

@@ -13,7 +13,7 @@ use super::Style;
 use super::fix::fixes;
 use super::index::Index;
 use super::shown::one_line;
-use super::sql::brief;
+use super::sql::text_line;
 use super::words::{
     between, bytes, count, counted, duration, duration_or_dash, instant, percent, ratio, span,
 };
@@ -244,16 +244,25 @@ fn to_fix(screen: &mut Screen, index: &Index<'_>) {
         return;
     }
     let width = screen.width;
-    let numbers = "statements           time       ";
-    screen.heading(&left("What to fix first", width.saturating_sub(33)), numbers);
+    // On 80 columns the titles need the room of the per cents.
+    let shares = width >= 96;
+    match shares {
+        true => {
+            screen.heading(&left("What to fix first", width.saturating_sub(33)), "statements           time")
+        }
+        false => screen.heading(&left("What to fix first", width.saturating_sub(18)), "statements    time"),
+    }
     for (i, fix) in found.iter().enumerate() {
-        let cost = format!(
-            "{} {} {} {}",
-            right(&count(fix.cost.statements), 9),
-            right(&percent(fix.cost.statements, totals.statements), 7),
-            right(&duration(fix.cost.duration_us), 7),
-            right(&percent(fix.cost.duration_us.0, totals.duration_us.0), 7),
-        );
+        let (statements, time) =
+            (right(&count(fix.cost.statements), 9), right(&duration(fix.cost.duration_us), 7));
+        let cost = match shares {
+            true => format!(
+                "{statements} {} {time} {}",
+                right(&percent(fix.cost.statements, totals.statements), 7),
+                right(&percent(fix.cost.duration_us.0, totals.duration_us.0), 7),
+            ),
+            false => format!("{statements} {time}"),
+        };
         let title = format!("{}: {}", one_line(&fix.label), one_line(&fix.title));
         let title = left(&title, width.saturating_sub(4 + columns(&cost)));
         screen.line(&[
@@ -284,8 +293,10 @@ fn most_time(screen: &mut Screen, report: &Report) {
             right(&duration_or_dash(s.mean_us), 8),
             right(&duration_or_dash(s.p95_us), 8),
         );
-        screen
-            .line(&[(PLAIN, &numbers), (PLAIN, &brief(&one_line(&s.sql), screen.width.saturating_sub(50)))]);
+        screen.line(&[
+            (PLAIN, &numbers),
+            (PLAIN, &text_line(&s.sql, screen.width.saturating_sub(50), screen.width)),
+        ]);
     }
     screen.blank();
 }
@@ -316,7 +327,7 @@ fn redundant(screen: &mut Screen, index: &Index<'_>) {
         );
         screen.line(&[
             (PLAIN, &numbers),
-            (PLAIN, &brief(&one_line(index.sql(&r.fingerprint)), screen.width.saturating_sub(47))),
+            (PLAIN, &text_line(index.sql(&r.fingerprint), screen.width.saturating_sub(47), screen.width)),
         ]);
     }
     screen.blank();
@@ -361,7 +372,7 @@ fn errors(screen: &mut Screen, report: &Report) {
     }
     let missing = report.totals.distinct_errors.saturating_sub(FEW as u64);
     if missing > 0 {
-        screen.line(&[(DIM, &format!("{} more kinds of error", right(&count(missing), 10)))]);
+        screen.line(&[(DIM, &format!("{} more", right(&count(missing), 10)))]);
     }
 }
 

@@ -87,11 +87,10 @@ fn three_digits(n: u64, unit: u64) -> String {
     };
     let scale = 10_u128.pow(decimals);
     let scaled = (n * scale + unit / 2) / unit;
-    let text = match decimals {
+    match decimals {
         0 => count(u64::try_from(scaled).unwrap_or(u64::MAX)),
         _ => format!("{}.{:0width$}", scaled / scale, scaled % scale, width = decimals as usize),
-    };
-    text
+    }
 }
 
 /// `part` of `whole` in thousandths, rounded; 0 of 0 is 0.

@@ -609,7 +609,9 @@ pub(super) fn names_a_type(word: &[u8]) -> bool {
 
 /// The fields that may follow an interval, as in `interval '1' year to month`.
 pub(super) fn is_interval_field(word: &[u8]) -> bool {
-    matches!(word, b"year" | b"month" | b"day" | b"hour" | b"minute" | b"second")
+    ["year", "month", "day", "hour", "minute", "second"]
+        .iter()
+        .any(|field| word.eq_ignore_ascii_case(field.as_bytes()))
 }
 
 #[cfg(test)]

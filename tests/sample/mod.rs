@@ -2,10 +2,19 @@
 //! every run.
 
 #![allow(dead_code, reason = "each test crate uses its own part of the sample")]
+#![allow(
+    clippy::unwrap_used,
+    unreachable_pub,
+    reason = "a test may end where a value is missing, and is no crate of its own"
+)]
+
+mod judged;
+mod server;
 
 use std::collections::BTreeMap;
 
 use pglens::report::*;
+use pglens::sql::normalise;
 use pglens::units::{Micros, Timestamp};
 
 /// Midnight of the day that the sample shows.
@@ -210,6 +219,10 @@ const ROWS: [Row; 22] = [
     ),
 ];
 
+fn normalised(sql: &str) -> String {
+    normalise(sql.as_bytes(), 1 << 20)
+}
+
 fn fingerprint(i: usize) -> String {
     let n = u64::try_from(i).unwrap() + 1;
     format!("{:016x}", n.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5bd1_e995_1234_5678)
@@ -256,7 +269,7 @@ fn statement(i: usize, row: &Row) -> Statement {
     let times = [26, 11, 7];
     Statement {
         fingerprint: fingerprint(i),
-        sql: row.sql.to_owned(),
+        sql: normalised(row.sql),
         kind: row.kind.to_owned(),
         locking: false,
         tables: if row.table.is_empty() { vec![] } else { vec![row.table.to_owned()] },
@@ -269,12 +282,12 @@ fn statement(i: usize, row: &Row) -> Statement {
         timed: row.calls,
         errors: if row.kind == "insert" { row.calls / 9_000 } else { 0 },
         duration_us: Micros(total),
-        min_us: timed.then_some(Micros(row.mean_us / 7)),
+        min_us: timed.then_some(Micros(if row.calls == 1 { row.mean_us } else { row.mean_us / 7 })),
         max_us: timed.then_some(Micros(row.mean_us * if row.calls == 1 { 1 } else { 26 })),
         mean_us: timed.then_some(Micros(row.mean_us)),
-        p50_us: timed.then_some(Micros(row.mean_us * 8 / 10)),
-        p95_us: timed.then_some(Micros(row.mean_us * 26 / 10)),
-        p99_us: timed.then_some(Micros(row.mean_us * 61 / 10)),
+        p50_us: timed.then_some(Micros(if row.calls == 1 { row.mean_us } else { row.mean_us * 8 / 10 })),
+        p95_us: timed.then_some(Micros(if row.calls == 1 { row.mean_us } else { row.mean_us * 26 / 10 })),
+        p99_us: timed.then_some(Micros(if row.calls == 1 { row.mean_us } else { row.mean_us * 61 / 10 })),
         parse_us: Micros(total / 90),
         bind_us: Micros(total / 40),
         rows: row.rows,
@@ -295,7 +308,7 @@ fn statement(i: usize, row: &Row) -> Statement {
             .iter()
             .enumerate()
             .take(usize::try_from(row.calls.min(3)).unwrap())
-            .map(|(n, factor)| example(i, n, row.mean_us * factor))
+            .map(|(n, factor)| example(i, n, row.mean_us * if row.calls == 1 { 1 } else { *factor }))
             .collect(),
         plan: (i == 10).then(|| Plan {
             format: "text".to_owned(),
@@ -303,8 +316,7 @@ fn statement(i: usize, row: &Row) -> Statement {
             duration_us: Micros(row.mean_us * 26),
             text: "Limit  (cost=18412.07..18412.20 rows=50 width=96) (actual time=47832.1..47832.2 rows=50 loops=1)\n  ->  Sort  (cost=18412.07..18419.31 rows=2896 width=96) (actual time=47832.1..47832.1 rows=50 loops=1)\n        Sort Key: a.answered_at DESC\n        ->  Hash Join  (cost=812.40..18315.87 rows=2896 width=96) (actual time=21.7..47801.9 rows=8812 loops=1)\n              ->  Seq Scan on answers a  (cost=0.00..16802.10 rows=148210 width=80) (actual time=0.1..47640.8 rows=148210 loops=1)\n                    Filter: ((text ~~* ?) AND (answered_at >= ?))".to_owned(),
             rows: Some(50),
-            slowest_node: Some("Seq Scan on answers a".to_owned()),
-        }),
+            slowest_node: Some("Seq Scan on answers a".to_owned()), ..Default::default() }),
     }
 }
 
@@ -388,8 +400,8 @@ pub fn report() -> Report {
     });
     slowest.truncate(30);
     let errors = errors();
-    let findings = findings(&statements);
-    let forecasts = Some(forecasts(&statements, calls, total));
+    let findings = judged::findings(&statements);
+    let forecasts = Some(judged::forecasts(&statements, calls, total));
     statements
         .sort_by(|a, b| b.duration_us.cmp(&a.duration_us).then_with(|| a.fingerprint.cmp(&b.fingerprint)));
     Report {
@@ -422,12 +434,12 @@ pub fn report() -> Report {
         hot_inserts,
         slowest,
         errors,
-        locks: locks(&statements),
-        temp_files: temp_files(&statements),
-        checkpoints: checkpoints(),
-        autovacuum: autovacuum(),
-        connections: connections(),
-        server: server(),
+        locks: server::locks(&statements),
+        temp_files: server::temp_files(&statements),
+        checkpoints: server::checkpoints(),
+        autovacuum: server::autovacuum(),
+        connections: server::connections(),
+        server: server::events(),
         findings,
         forecasts,
         statements,
@@ -457,7 +469,7 @@ pub fn large(n: u64) -> Report {
     for i in 0..n {
         let mut s = model.clone();
         s.fingerprint = format!("{:016x}", (i + 1).wrapping_mul(0xd6e8_feb8_6659_fd93));
-        s.sql = format!("select col_{i}, {} from table_{} where id = ?", "abcdefgh, ".repeat(40), i % 211);
+        s.sql = format!("SELECT col_{i}, {} FROM table_{} WHERE id = ?", "abcdefgh, ".repeat(40), i % 211);
         s.calls = 1 + i % 977;
         s.duration_us = Micros(s.calls * (100 + i * 13 % 90_000));
         report.statements.push(s);
@@ -601,7 +613,7 @@ fn errors() -> Vec<ErrorGroup> {
             last: Some(at(70_000 + n * 977)),
             statements: vec![ErrorStatement {
                 fingerprint: fingerprint(statement),
-                sql: ROWS[statement].sql.to_owned(),
+                sql: normalised(ROWS[statement].sql),
                 count,
             }],
             examples: vec![ErrorExample {
@@ -615,7 +627,7 @@ fn errors() -> Vec<ErrorGroup> {
                 detail: detail.map(str::to_owned),
                 hint: None,
                 context: None,
-                statement: Some(ROWS[statement].sql.to_owned()),
+                statement: Some(normalised(ROWS[statement].sql)),
             }],
         }
     };
@@ -652,430 +664,4 @@ fn errors() -> Vec<ErrorGroup> {
         ),
         group(4, "FATAL", "53300", "Insufficient Resources", "sorry, too many clients already", 2, None, 0),
     ]
-}
-
-fn findings(s: &[Statement]) -> Vec<Finding> {
-    let finding = |kind: &str,
-                   i: usize,
-                   route: &str,
-                   title: &str,
-                   advice: &str,
-                   units: u64,
-                   unit: &str,
-                   statements: u64,
-                   us: u64,
-                   numbers: &[(&str, u64)],
-                   related: &[usize],
-                   minor: bool| {
-        let mut example: Vec<TimelineRow> = related
-            .iter()
-            .enumerate()
-            .map(|(n, r)| TimelineRow {
-                time: Some(at_us(37_842, 120_000 + n as u64 * 2_000)),
-                duration_us: s[*r].p50_us,
-                fingerprint: fingerprint(*r),
-                marked: false,
-                times: 1,
-            })
-            .collect();
-        for n in 0..3_u64 {
-            example.push(TimelineRow {
-                time: Some(at_us(37_842, 141_000 + n * 3_100)),
-                duration_us: Some(Micros(s[i].p50_us.unwrap().0 + n * 90)),
-                fingerprint: fingerprint(i),
-                marked: true,
-                times: if n == 2 { 9 } else { 1 },
-            });
-        }
-        Finding {
-            id: format!("{kind}:{}:{route}", fingerprint(i)),
-            kind: kind.to_owned(),
-            fingerprint: fingerprint(i),
-            route: Some(route.to_owned()),
-            title: title.to_owned(),
-            evidence: Evidence {
-                units,
-                unit_kind: unit.to_owned(),
-                calls: s[i].calls,
-                numbers: numbers.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect(),
-                related: related.iter().map(|r| fingerprint(*r)).collect(),
-                example,
-            },
-            cost: Cost { statements, duration_us: Micros(us) },
-            advice: advice.to_owned(),
-            minor,
-        }
-    };
-    vec![
-        finding(
-            "n_plus_one",
-            0,
-            "GET /s/:token/:page",
-            "The choices of each question are read one question at a time",
-            "Read the choices of all questions of the page at once: where question_id = any($1), or a join with questions.",
-            26_040,
-            "request",
-            286_440,
-            612_980_000,
-            &[("longest_run", 34)],
-            &[4],
-            false,
-        ),
-        finding(
-            "row_by_row_insert",
-            1,
-            "POST /s/:token/answers",
-            "Answers are inserted one row at a time, each in its own transaction",
-            "Insert the answers of a page with one INSERT and many VALUES, in one transaction.",
-            24_702,
-            "request",
-            123_508,
-            163_030_000,
-            &[("commits", 148_210), ("rows_per_statement", 1)],
-            &[13],
-            false,
-        ),
-        finding(
-            "cacheable_select",
-            2,
-            "GET /s/:token/:page",
-            "Surveys are read again and again, and hardly ever change",
-            "Keep the survey in a shared cache for as long as no write touches surveys.",
-            84_210,
-            "request",
-            131_856,
-            123_944_000,
-            &[("writes_to_tables", 3)],
-            &[],
-            false,
-        ),
-        finding(
-            "redundant_select",
-            3,
-            "GET /s/:token/:page",
-            "The respondent is read more than once in a request",
-            "Keep the respondent for the length of the request.",
-            26_040,
-            "request",
-            52_080,
-            40_622_000,
-            &[],
-            &[],
-            false,
-        ),
-        finding(
-            "read_back",
-            4,
-            "POST /s/:token/answers",
-            "The page is read back right after it was written",
-            "Use RETURNING, or write the new value through the cache.",
-            24_702,
-            "request",
-            24_702,
-            36_064_000,
-            &[],
-            &[5],
-            false,
-        ),
-        finding(
-            "empty_select",
-            8,
-            "GET /s/:token/:page",
-            "Skip rules are asked for and hardly ever exist",
-            "Remember that there are none.",
-            26_040,
-            "request",
-            59_300,
-            18_976_000,
-            &[],
-            &[],
-            false,
-        ),
-        finding(
-            "replica_reads",
-            6,
-            "GET /admin/surveys/:id",
-            "Counts for the admin page could be read from a replica",
-            "Send this route's reads to a replica; nothing it reads was written within 5 s.",
-            1_284,
-            "request",
-            1_284,
-            529_008_000,
-            &[],
-            &[],
-            false,
-        ),
-        finding(
-            "hot_row",
-            15,
-            "POST /s/:token/answers",
-            "One quota row is updated by many sessions",
-            "Count into several rows and sum them, or update once a second.",
-            8_204,
-            "request",
-            0,
-            41_200_000,
-            &[("lock_waits", 214)],
-            &[],
-            true,
-        ),
-        finding(
-            "check_then_write",
-            3,
-            "GET /s/:token",
-            "Looked up before it is inserted",
-            "INSERT … ON CONFLICT.",
-            412,
-            "request",
-            412,
-            321_000,
-            &[],
-            &[],
-            true,
-        ),
-    ]
-}
-
-fn forecasts(s: &[Statement], calls: u64, total: u64) -> Forecasts {
-    let forecast = |assumptions: &str, rows: &[(usize, u64)], numbers: &[(&str, u64)], curves: Vec<Curve>| {
-        let saved: u64 = rows.iter().map(|(i, after)| s[*i].calls - after).sum();
-        let saved_us: u64 =
-            rows.iter().map(|(i, after)| (s[*i].calls - after) * s[*i].mean_us.unwrap().0).sum();
-        Forecast {
-            assumptions: assumptions.to_owned(),
-            before: Load { calls, duration_us: Micros(total) },
-            after: Load { calls: calls - saved, duration_us: Micros(total - saved_us) },
-            numbers: numbers.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect(),
-            curves,
-            statements: rows
-                .iter()
-                .map(|(i, after)| ForecastRow {
-                    fingerprint: fingerprint(*i),
-                    before: Load { calls: s[*i].calls, duration_us: s[*i].duration_us },
-                    after: Load { calls: *after, duration_us: Micros(after * s[*i].mean_us.unwrap().0) },
-                })
-                .collect(),
-        }
-    };
-    let curve = |name: &str, x: &str, y: &str, points: &[(u64, u64)], unlimited: u64| Curve {
-        name: name.to_owned(),
-        x_unit: x.to_owned(),
-        y_unit: y.to_owned(),
-        points: points.iter().map(|(x, y)| (Some(*x), *y)).chain([(None, unlimited)]).collect(),
-    };
-    Forecasts {
-        cache: forecast(
-            "A read-through cache; a write to a table drops every entry that reads it.",
-            &[(2, 51), (0, 1_940), (4, 330), (8, 1_922), (12, 101), (11, 52)],
-            &[("hits", 619_204), ("keys", 4_344)],
-            vec![
-                curve(
-                    "hit ratio by TTL",
-                    "seconds",
-                    "permille",
-                    &[(1, 412), (10, 688), (60, 871), (300, 942)],
-                    988,
-                ),
-                curve(
-                    "hit ratio by size",
-                    "keys",
-                    "permille",
-                    &[(16, 88), (64, 214), (256, 561), (1024, 862), (4096, 984)],
-                    988,
-                ),
-            ],
-        ),
-        request_cache: forecast(
-            "Each answer is kept until its request ends.",
-            &[(3, 46_337), (2, 84_210)],
-            &[("hits", 99_774)],
-            vec![],
-        ),
-        replica: forecast(
-            "Reads go to a replica unless the same actor wrote within 5 s.",
-            &[(6, 0), (10, 0), (17, 0)],
-            &[("pin_seconds", 5)],
-            vec![curve(
-                "reads on the primary by pin time",
-                "seconds",
-                "calls",
-                &[(0, 148_000), (1, 221_000), (2, 262_000), (5, 318_000)],
-                702_214,
-            )],
-        ),
-        batching: forecast(
-            "Runs of single-row INSERTs of one request become one statement.",
-            &[(1, 24_702), (7, 26_040), (9, 26_040)],
-            &[("commits_saved", 123_508)],
-            vec![],
-        ),
-        prefetch: forecast("Each N+1 run becomes one statement.", &[(0, 26_040)], &[], vec![]),
-        group_commit: forecast(
-            "commit_delay = 1 ms, commit_siblings = 5.",
-            &[],
-            &[("flushes_before", 47_988), ("flushes_after", 21_204), ("latency_added_us", 420)],
-            vec![],
-        ),
-    }
-}
-
-fn locks(s: &[Statement]) -> Locks {
-    Locks {
-        waiting: 231,
-        acquired: 224,
-        waited_us: Micros(412_800_000),
-        deadlocks: 4,
-        by_object: vec![
-            LockGroup {
-                mode: "ShareLock".to_owned(),
-                object: "transaction".to_owned(),
-                waiting: 214,
-                acquired: 207,
-                waited_us: Micros(381_200_000),
-            },
-            LockGroup {
-                mode: "AccessExclusiveLock".to_owned(),
-                object: "relation 16421 of database 16384".to_owned(),
-                waiting: 17,
-                acquired: 17,
-                waited_us: Micros(31_600_000),
-            },
-        ],
-        statements: vec![LockStatement {
-            fingerprint: s[15].fingerprint.clone(),
-            sql: s[15].sql.clone(),
-            waiting: 214,
-            acquired: 207,
-            waited_us: Micros(381_200_000),
-        }],
-        deadlock_examples: vec![Deadlock {
-            time: Some(at(41_204)),
-            waits: vec![
-                "Process 21410 waits for ShareLock on transaction 88124; blocked by process 21433."
-                    .to_owned(),
-                "Process 21433 waits for ShareLock on transaction 88122; blocked by process 21410."
-                    .to_owned(),
-            ],
-            statements: vec![s[15].sql.clone(), s[5].sql.clone()],
-        }],
-    }
-}
-
-fn temp_files(s: &[Statement]) -> TempFiles {
-    TempFiles {
-        count: 96,
-        bytes: 8_412_004_352,
-        max_bytes: 142_606_336,
-        statements: vec![TempFileStatement {
-            fingerprint: s[17].fingerprint.clone(),
-            sql: s[17].sql.clone(),
-            count: 96,
-            bytes: 8_412_004_352,
-            max_bytes: 142_606_336,
-        }],
-        by_hour: (0..HOURS)
-            .map(|h| HourBytes { hour: at(h * 3600), count: 4, bytes: SHAPE[h as usize] * 8_412_004 })
-            .collect(),
-    }
-}
-
-fn checkpoints() -> Checkpoints {
-    Checkpoints {
-        started: 291,
-        completed: 291,
-        restartpoints: 0,
-        too_frequent: 2,
-        causes: BTreeMap::from([("time".to_owned(), 284), ("wal".to_owned(), 7)]),
-        buffers: 1_284_112,
-        wal_added: 12,
-        wal_removed: 40,
-        wal_recycled: 612,
-        write_us: Micros(38_204_000_000),
-        sync_us: Micros(91_000_000),
-        total_us: Micros(38_400_000_000),
-        max_us: Micros(270_100_000),
-        sync_files: 4_210,
-        distance_bytes: 41_204_000_000,
-        max_distance_bytes: 612_000_000,
-        by_hour: (0..HOURS)
-            .map(|h| HourBytes { hour: at(h * 3600), count: 12, bytes: SHAPE[h as usize] * 41_204_000 })
-            .collect(),
-    }
-}
-
-fn autovacuum() -> Autovacuum {
-    let table = |name: &str, vacuums: u64, analyzes: u64, seconds: u64| VacuumTable {
-        table: format!("survey.public.{name}"),
-        vacuums,
-        aggressive: vacuums / 20,
-        analyzes,
-        duration_us: Micros(seconds * 1_000_000),
-        index_scans: vacuums,
-        pages_removed: 0,
-        pages_remain: seconds * 400,
-        tuples_removed: vacuums * 11_204,
-        tuples_remain: seconds * 31_000,
-        tuples_dead: vacuums * 12,
-        buffer_hits: seconds * 4_000,
-        buffer_misses: seconds * 120,
-        buffer_dirtied: seconds * 60,
-        wal_records: seconds * 900,
-        wal_images: seconds * 8,
-        wal_bytes: seconds * 102_400,
-    };
-    Autovacuum {
-        vacuums: 64,
-        analyzes: 71,
-        duration_us: Micros(342_000_000),
-        tables: vec![
-            table("respondents", 41, 44, 214),
-            table("answers", 14, 18, 102),
-            table("sessions", 9, 9, 26),
-        ],
-    }
-}
-
-fn connections() -> Connections {
-    Connections {
-        received: 4_218,
-        authorized: 4_216,
-        disconnections: 4_190,
-        session_us: Micros(1_204_000_000_000),
-        session_p50_us: Some(Micros(184_000_000)),
-        session_p99_us: Some(Micros(3_590_000_000)),
-        session_max_us: Some(Micros(14_204_000_000)),
-        concurrent: 61,
-        concurrent_at: Some(at(37_842)),
-        peak: Some(Peak { calls: 24, at: at(28_801) }),
-        by_hour: (0..HOURS)
-            .map(|h| HourLoad {
-                hour: at(h * 3600),
-                calls: SHAPE[h as usize] * 4,
-                duration_us: Micros(SHAPE[h as usize] * 1_204_000_000),
-            })
-            .collect(),
-        users: actors(&USERS, 4_216, 1_204_000_000_000),
-        databases: actors(&DATABASES, 4_216, 1_204_000_000_000),
-        applications: actors(&APPLICATIONS, 4_216, 1_204_000_000_000),
-        hosts: actors(&HOSTS, 4_218, 1_204_000_000_000),
-    }
-}
-
-fn server() -> ServerEvents {
-    let group = |kind: &str, message: &str, count: u64| ServerEventGroup {
-        kind: kind.to_owned(),
-        message: message.to_owned(),
-        count,
-        first: Some(at(11_000)),
-        last: Some(at(72_000)),
-    };
-    ServerEvents {
-        groups: vec![
-            group("parameter", "parameter \"work_mem\" changed to \"?\"", 1),
-            group("replication", "terminating walsender process due to replication timeout", 2),
-            group("timeout", "canceling statement due to statement timeout", 3),
-        ],
-        warnings: 12,
-        other: 48,
-    }
 }

@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use super::super::words::{clock, count, duration, hour_label, instant};
+use super::super::words::{clock, count, counted, duration, hour_label, instant};
 use crate::report::{Curve, Hour, HourLoad, Traffic};
 use crate::units::{Micros, Timestamp};
 
@@ -22,7 +22,7 @@ const PLOT_HEIGHT: u64 = HEIGHT - TOP - BOTTOM;
 pub(super) fn bar(permille: u64, class: &str) -> String {
     let width = permille.min(1000);
     format!(
-        "<svg class=\"bar {class}\" viewBox=\"0 0 1000 10\" preserveAspectRatio=\"none\" aria-hidden=\"true\"><rect class=\"track\" width=\"1000\" height=\"10\"/><rect class=\"fill\" width=\"{width}\" height=\"10\"/></svg>"
+        "<svg class=\"bar {class}\" viewBox=\"0 0 1000 1\" preserveAspectRatio=\"none\" aria-hidden=\"true\"><path d=\"M0 0h{width}v1H0z\"/></svg>"
     )
 }
 
@@ -65,7 +65,7 @@ pub(super) fn statement_hours(hours: &[HourLoad], first: Timestamp, last: Timest
     };
     let (width, height) = (480_u64, 90_u64);
     let mut out = format!(
-        "<svg class=\"chart small\" viewBox=\"0 0 {width} {}\" role=\"img\" aria-label=\"Calls by time, {} to {} UTC; most, {}, from {}\">",
+        "<svg class=\"chart small one\" viewBox=\"0 0 {width} {}\" role=\"img\" aria-label=\"Calls by time, {} to {} UTC; most, {}, from {}\">",
         height + 18,
         instant(first),
         instant(last),
@@ -77,13 +77,13 @@ pub(super) fn statement_hours(hours: &[HourLoad], first: Timestamp, last: Timest
         let bar = scaled(*calls, max, height * 10).max(10);
         let _ = write!(
             out,
-            "<rect class=\"one\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\"><title>{}: {} calls, {} on average</title></rect>",
+            "<path d=\"M{} {height}v-{}h{}v{}z\"><title>{}: {}, {} on average</title></path>",
             tenths(i as u64 * step),
-            tenths(height * 10 - bar),
+            tenths(bar),
             tenths((step * 17 / 20).max(1)),
             tenths(bar),
             hour_label(buckets.start(i)),
-            count(*calls),
+            counted(*calls, "call"),
             duration(Micros(us / calls)),
         );
     }
@@ -141,7 +141,7 @@ pub(super) fn traffic(points: &[TrafficPoint]) -> String {
     let y =
         |value_tenths: u64| (TOP + PLOT_HEIGHT) * 10 - scaled(value_tenths, axis.top * 10, PLOT_HEIGHT * 10);
     let mut out = open("Statements a second, average, most and fewest");
-    grid(&mut out, &axis, |n| count(n), "a second");
+    grid(&mut out, &axis, count, "a second");
     let (mut upper, mut lower, mut line) = (String::new(), Vec::new(), String::new());
     for (i, p) in points.iter().enumerate() {
         let at = tenths(x(p.at));
@@ -151,12 +151,13 @@ pub(super) fn traffic(points: &[TrafficPoint]) -> String {
     }
     let lower: String = lower.into_iter().rev().collect();
     let _ = write!(out, "<path class=\"band\" d=\"{upper}{lower}z\"/><path class=\"line\" d=\"{line}\"/>");
-    // Invisible columns carry the tooltips.
+    // Invisible columns carry the tooltips; the style sheet gives them their height.
+    out.push_str("<g class=\"hover\">");
     let step = (PLOT_WIDTH * 10 / points.len() as u64).max(1);
     for p in points {
         let _ = write!(
             out,
-            "<rect class=\"hover\" x=\"{}\" y=\"{TOP}\" width=\"{}\" height=\"{PLOT_HEIGHT}\"><title>{}: {} a second on average, {} at most, {} at least</title></rect>",
+            "<rect x=\"{}\" width=\"{}\"><title>{}: {} a second, most {}, fewest {}</title></rect>",
             tenths(x(p.at).saturating_sub(step / 2)),
             tenths(step),
             hour_label(p.at),
@@ -165,6 +166,7 @@ pub(super) fn traffic(points: &[TrafficPoint]) -> String {
             count(p.min)
         );
     }
+    out.push_str("</g>");
     time_labels(&mut out, &points.iter().map(|p| p.at).collect::<Vec<_>>(), x);
     out.push_str("</svg>");
     out
@@ -269,7 +271,7 @@ pub(super) fn hours(bars: &[HourBar]) -> String {
     let axis = Axis::of(bars.iter().map(HourBar::all).max().unwrap_or(0).max(1));
     let right = Axis::of(bars.iter().map(HourBar::average).max().unwrap_or(0).max(1));
     let mut out = open("Statements by time, by kind, with the average duration");
-    grid(&mut out, &axis, |n| count(n), "statements");
+    grid(&mut out, &axis, count, "statements");
     for value in right.ticks() {
         let y = TOP + PLOT_HEIGHT - scaled(value, right.top, PLOT_HEIGHT);
         let _ = write!(

@@ -67,7 +67,7 @@ pub(super) fn cards(index: &Index<'_>, shown: &Shown<'_>) -> Vec<FixCard> {
                 rank: i + 1,
                 label: one_line(&fix.label),
                 title: shortened(&one_line(&fix.title), 200).into_owned(),
-                sql: shown.sql(&fix.fingerprint),
+                sql: shown.long_sql(&fix.fingerprint),
                 why: shortened(&one_line(&fix.why), 500).into_owned(),
                 advice: shortened(&one_line(&fix.advice), 500).into_owned(),
                 gain: shortened(&one_line(&fix.gain), 500).into_owned(),
@@ -105,15 +105,7 @@ pub(super) fn redundant(report: &Report, style: &Style, shown: &Shown<'_>) -> Se
     let totals = &report.totals;
     let table = Table::new(
         "Redundant SELECTs",
-        &[
-            "Statement",
-            "#Calls",
-            "#Distinct parameter sets",
-            "#Repeats ↓",
-            "#Repeated",
-            "#Time on repeats",
-            "#Share of time",
-        ],
+        &["Statement", "#Calls", "#Distinct parameter sets", "#Repeats ↓", "#Time on repeats"],
     )
     .fill(&report.redundant_selects, style.top.max(50), |_, r| {
         let distinct = r.distinct_params;
@@ -122,10 +114,13 @@ pub(super) fn redundant(report: &Report, style: &Style, shown: &Shown<'_>) -> Se
             shown.sql(&r.fingerprint),
             Cell::count(r.calls),
             Cell::Number { value: distinct.count, text: format!("{about}{}", count(distinct.count)) },
-            Cell::Number { value: r.repeats, text: format!("{about}{}", count(r.repeats)) },
-            Cell::share(r.repeats, r.calls, "loss"),
-            Cell::duration(r.repeats_us),
-            Cell::share(r.repeats_us.0, totals.duration_us.0, "loss"),
+            Cell::Share {
+                value: r.repeats,
+                text: format!("{about}{}", count(r.repeats)),
+                aside: format!("{} of its calls", percent(r.repeats, r.calls)),
+                svg: chart::bar(permille(r.repeats, r.calls), "loss"),
+            },
+            Cell::duration_share(r.repeats_us, totals.duration_us, "loss"),
         ]
     });
     section.count(report.redundant_selects.len() as u64).with(Block::Table(table))
@@ -142,16 +137,7 @@ pub(super) fn inserts(report: &Report, style: &Style, shown: &Shown<'_>) -> Sect
     let totals = &report.totals;
     let table = Table::new(
         "Hot INSERTs",
-        &[
-            "Table",
-            "Statement",
-            "#Calls ↓",
-            "#Rows",
-            "#Rows a statement",
-            "#Peak calls a second",
-            "#Time",
-            "#Share of time",
-        ],
+        &["Table", "Statement", "#Calls ↓", "#Rows", "#Rows a statement", "#Peak calls a second", "#Time"],
     )
     .fill(&report.hot_inserts, style.top.max(50), |_, h| {
         vec![
@@ -161,14 +147,15 @@ pub(super) fn inserts(report: &Report, style: &Style, shown: &Shown<'_>) -> Sect
             Cell::count(h.rows),
             Cell::Number { value: permille(h.rows, h.calls), text: ratio(h.rows, h.calls) },
             match h.peak {
-                Some(peak) => Cell::Lines {
-                    head: count(peak.calls),
-                    lines: vec![("", format!("at {}", instant(peak.at)))],
+                Some(peak) => Cell::Share {
+                    value: peak.calls,
+                    text: count(peak.calls),
+                    aside: format!("at {}", instant(peak.at)),
+                    svg: String::new(),
                 },
-                None => Cell::Text("–".to_owned()),
+                None => Cell::count_or_dash(None),
             },
-            Cell::duration(h.duration_us),
-            Cell::share(h.duration_us.0, totals.duration_us.0, "insert"),
+            Cell::duration_share(h.duration_us, totals.duration_us, "insert"),
         ]
     });
     section.count(report.hot_inserts.len() as u64).with(Block::Table(table))
@@ -209,7 +196,7 @@ fn fold(index: &Index<'_>, finding: &Finding, shown: &Shown<'_>) -> FoldedFindin
     let evidence = &finding.evidence;
     let start = evidence.example.first().and_then(|row| row.time);
     FoldedFinding {
-        id: shortened(&one_line(&finding.id), 300).into_owned(),
+        id: anchor(&finding.id),
         label: one_line(&fix.label),
         title: shortened(&one_line(&finding.title), 200).into_owned(),
         route: shortened(&one_line(finding.route.as_deref().unwrap_or("")), 120).into_owned(),
@@ -218,11 +205,18 @@ fn fold(index: &Index<'_>, finding: &Finding, shown: &Shown<'_>) -> FoldedFindin
         advice: shortened(&one_line(&finding.advice), 500).into_owned(),
         gain: shortened(&one_line(&fix.gain), 500).into_owned(),
         why: shortened(&one_line(&fix.why), 500).into_owned(),
-        sql: shown.sql(&finding.fingerprint),
+        sql: shown.long_sql(&finding.fingerprint),
         related: evidence.related.iter().take(10).map(|fingerprint| shown.sql(fingerprint)).collect(),
         timeline: evidence.example.iter().take(60).map(|row| moment(row, start, shown)).collect(),
         unit: one_line(if evidence.unit_kind.is_empty() { "unit" } else { &evidence.unit_kind }),
     }
+}
+
+/// The anchor of a finding: its id with everything but letters and digits as dashes.
+fn anchor(id: &str) -> String {
+    let clean: String =
+        id.chars().take(120).map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    format!("finding-{clean}")
 }
 
 fn moment(row: &TimelineRow, start: Option<Timestamp>, shown: &Shown<'_>) -> Moment {
@@ -330,6 +324,8 @@ fn curve(curve: &Curve) -> Option<Figure> {
         (Some(x), _) => count(x),
     };
     let y_text = |y: u64| match curve.y_unit.as_str() {
+        // The axis has round per cents only.
+        "permille" if y.is_multiple_of(250) => format!("{} %", y / 10),
         "permille" => percent(y, 1000),
         "us" => duration(Micros(y)),
         "bytes" => bytes(y),

@@ -96,7 +96,7 @@ pub(super) fn kinds(report: &Report) -> Section {
     rows.retain(|(kind, load)| load.calls > 0 || KINDS[..4].contains(kind));
     let table = Table::new(
         "Statements by kind",
-        &["Type", "#Count", "#Share of count", "#Duration", "#Share of time", "#Average"],
+        &["Type", "#Count", "#Percentage", "#Duration", "#Percentage of time", "#Average"],
     )
     .fill(&rows, 40, |_, (kind, load)| {
         vec![
@@ -179,7 +179,7 @@ pub(super) fn hours(report: &Report) -> Section {
     .fill(&totals.by_hour, 24 * 31, |_, h| {
         let writes = write(h);
         vec![
-            Cell::Number { value: h.hour.0.max(0).unsigned_abs(), text: hour_label(h.hour) },
+            Cell::at(h.hour, hour_label(h.hour)),
             Cell::count(h.all.calls),
             Cell::average(h.all.duration_us, h.all.calls),
             Cell::count(h.select.calls),
@@ -210,18 +210,15 @@ pub(super) fn actors(report: &Report, style: &Style) -> Section {
         ("By database", "Database", &totals.databases),
         ("By host", "Host", &totals.hosts),
     ];
-    let mut section = Section::new("who", "Who sent them");
-    for (title, column, list) in lists {
-        if !list.is_empty() {
-            section = section.with(Block::Heading(title.to_owned())).with(Block::Table(actor_table(
-                title,
-                column,
-                list,
-                &Load { calls: totals.statements, duration_us: totals.duration_us },
-                style.top,
-            )));
-        }
-    }
+    let all = Load { calls: totals.statements, duration_us: totals.duration_us };
+    let tables = lists
+        .into_iter()
+        .filter(|(_, _, list)| !list.is_empty())
+        .map(|(title, column, list)| {
+            actor_table(title, [column, "#Calls", "#Duration ↓"], list, &all, style.top)
+        })
+        .collect();
+    let mut section = Section::new("who", "Who sent them").with(Block::Pair(tables));
     if totals.routes.is_empty() {
         section = section.with(Block::Note(
             "No statement carries a route: a query comment such as /* route='GET /cart' */ (sqlcommenter, marginalia) \
@@ -232,23 +229,21 @@ pub(super) fn actors(report: &Report, style: &Style) -> Section {
     section
 }
 
-/// A table of actors.
-pub(super) fn actor_table(title: &str, column: &str, list: &[Actor], all: &Load, limit: usize) -> Table {
-    Table::new(
-        title,
-        &[column, "#Calls", "#Share of calls", "#Duration ↓", "#Share of time", "#Average", "#Errors"],
+/// A table of actors. The titles are those of their names, what is counted, and its time.
+pub(super) fn actor_table(title: &str, titles: [&str; 3], list: &[Actor], all: &Load, limit: usize) -> Table {
+    Table::new(title, &[titles[0], titles[1], titles[2], "#Average", "#Errors"]).fill(
+        list,
+        limit,
+        |_, actor| {
+            vec![
+                Cell::name(&actor.name),
+                Cell::count_share(actor.calls, all.calls, "neutral"),
+                Cell::duration_share(actor.duration_us, all.duration_us, "neutral"),
+                Cell::average(actor.duration_us, actor.calls),
+                Cell::count(actor.errors),
+            ]
+        },
     )
-    .fill(list, limit, |_, actor| {
-        vec![
-            Cell::name(&actor.name),
-            Cell::count(actor.calls),
-            Cell::share(actor.calls, all.calls, "neutral"),
-            Cell::duration(actor.duration_us),
-            Cell::share(actor.duration_us.0, all.duration_us.0, "neutral"),
-            Cell::average(actor.duration_us, actor.calls),
-            Cell::count(actor.errors),
-        ]
-    })
 }
 
 /// Slowest single calls.
@@ -270,12 +265,12 @@ pub(super) fn slowest(report: &Report, style: &Style, shown: &Shown<'_>) -> Sect
             Cell::count(rank as u64),
             Cell::duration_or_dash(call.duration_us),
             match call.time {
-                Some(at) => Cell::Number { value: at.0.max(0).unsigned_abs(), text: instant_ms(at) },
+                Some(at) => Cell::at(at, instant_ms(at)),
                 None => Cell::instant(None),
             },
             Cell::name(&format!("{}@{}", call.user, call.database)),
             match &call.sql {
-                Some(sql) => shown.sql_as(&slow.fingerprint, sql),
+                Some(sql) => shown.sent(&slow.fingerprint, sql),
                 None => shown.sql(&slow.fingerprint),
             },
         ]
@@ -291,15 +286,14 @@ pub(super) fn errors(report: &Report, style: &Style, shown: &Shown<'_>) -> Secti
     }
     let table = Table::new(
         "Errors by normalised message",
-        &["#Rank", "#Times ↓", "Severity", "SQLSTATE", "Error", "Statement", "First", "Last"],
+        &["#Rank", "#Times ↓", "Class", "Error", "Statement", "Seen"],
     )
     .fill(&report.errors, style.top.max(50), |rank, error| {
         vec![
             Cell::count(rank as u64),
             Cell::count(error.count),
-            Cell::Text(one_line(&error.severity)),
             Cell::Lines {
-                head: one_line(error.sqlstate.as_deref().unwrap_or("–")),
+                head: one_line(&format!("{} {}", error.severity, error.sqlstate.as_deref().unwrap_or(""))),
                 lines: error.class.iter().map(|class| ("", one_line(class))).collect(),
             },
             Cell::Lines { head: limited(&error.message, style), lines: error_lines(error, style) },
@@ -307,8 +301,12 @@ pub(super) fn errors(report: &Report, style: &Style, shown: &Shown<'_>) -> Secti
                 Some(statement) => shown.sql_as(&statement.fingerprint, &statement.sql),
                 None => Cell::Text("–".to_owned()),
             },
-            Cell::instant(error.first),
-            Cell::instant(error.last),
+            match (error.first, error.last) {
+                (Some(first), Some(last)) if first != last => {
+                    Cell::Lines { head: instant(first), lines: vec![("to", instant(last))] }
+                }
+                (first, _) => Cell::instant(first),
+            },
         ]
     });
     section.with(Block::Table(table))

@@ -42,11 +42,11 @@ impl Page {
     pub(super) fn new(report: &Report, style: &Style, trimmed: bool) -> Self {
         let index = Index::new(report);
         let shown = Shown::new(&index, style);
-        let mut above =
-            vec![findings::redundant(report, style, &shown), findings::inserts(report, style, &shown)];
-        above.extend(findings::findings(&index, &shown));
-        above.extend(findings::forecasts(report, style, &shown));
+        let mut above: Vec<Section> = findings::findings(&index, &shown).into_iter().collect();
+        above.push(findings::redundant(report, style, &shown));
+        above.push(findings::inserts(report, style, &shown));
         let mut sections = statements::rankings(&index, style, &shown);
+        sections.extend(findings::forecasts(report, style, &shown));
         sections.push(load::slowest(report, style, &shown));
         sections.push(load::errors(report, style, &shown));
         sections.push(load::overall(report));

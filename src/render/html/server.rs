@@ -146,7 +146,7 @@ fn checkpoints(c: &Checkpoints) -> Section {
             20,
             |_, (cause, n)| vec![Cell::name(cause), Cell::count(**n), Cell::share(**n, c.started, "neutral")],
         ))
-        .with_rows(Table::new("Checkpoints by hour", &["Hour ↑", "#Checkpoints", "#WAL distance"]).fill(
+        .with_folded(Table::new("Checkpoints by hour", &["Hour ↑", "#Checkpoints", "#WAL distance"]).fill(
             &c.by_hour,
             24 * 7,
             |_, h| vec![Cell::instant(Some(h.hour)), Cell::count(h.count), Cell::bytes(h.bytes)],
@@ -242,10 +242,17 @@ fn connections(c: &Connections, style: &Style) -> Section {
         ("Connections by host", "Host", &c.hosts),
     ];
     let all = Load { calls: c.received.max(c.authorized), duration_us: c.session_us };
-    for (title, column, list) in lists {
-        section = section.with_rows(actor_table(title, column, list, &all, style.top));
+    let tables: Vec<Table> = lists
+        .into_iter()
+        .filter(|(_, _, list)| !list.is_empty())
+        .map(|(title, column, list)| {
+            actor_table(title, [column, "#Connections", "#Session time ↓"], list, &all, style.top)
+        })
+        .collect();
+    if !tables.is_empty() {
+        section = section.with(Block::Pair(tables));
     }
-    section.with_rows(
+    section.with_folded(
         Table::new("Connections by hour", &["Hour ↑", "#Received", "#Session time that ended"]).fill(
             &c.by_hour,
             24 * 7,

@@ -5,12 +5,11 @@ use std::collections::{BTreeSet, HashSet};
 use super::super::Style;
 use super::super::index::Index;
 use super::super::shown::{one_line, shortened};
+use super::super::sql::{self, Piece};
 use super::super::words::{count, duration, duration_or_dash, instant_ms, percent, ratio};
 use super::chart;
 use super::load::kind_class;
-use super::view::{
-    Block, Cell, Fact, Piece, Section, Table, block_of_sql, block_of_text, fact, fact_with, line_of_sql,
-};
+use super::view::{Block, Cell, Fact, Section, Table, block_of_text, fact, fact_with};
 use crate::report::{Actor, Example, Plan, Statement};
 use crate::units::Timestamp;
 
@@ -50,13 +49,31 @@ impl<'a> Shown<'a> {
         }
     }
 
-    /// A cell with this text, linked to the statement.
-    pub(super) fn sql_as(&self, fingerprint: &str, sql: &str) -> Cell {
-        let href = match self.anchors.contains(fingerprint) {
+    /// The same where there is room for the whole column list.
+    pub(super) fn long_sql(&self, fingerprint: &str) -> Cell {
+        match (self.sql(fingerprint), self.index.sql(fingerprint)) {
+            (Cell::Sql { href, .. }, text) => Cell::Sql { href, pieces: sql::line(text, 150, LINE) },
+            (cell, _) => cell,
+        }
+    }
+
+    /// A cell with this normalised text, linked to the statement.
+    pub(super) fn sql_as(&self, fingerprint: &str, normalised: &str) -> Cell {
+        Cell::Sql { href: self.href(fingerprint), pieces: sql::line(normalised, 80, LINE) }
+    }
+
+    /// A cell with a statement as it was sent, linked to the statement of its fingerprint.
+    pub(super) fn sent(&self, fingerprint: &str, sql: &str) -> Cell {
+        let text = shortened(&one_line(sql), LINE).into_owned();
+        Cell::Sql { href: self.href(fingerprint), pieces: vec![Piece { class: "", text }] }
+    }
+
+    /// A link to a statement, or nothing where the page does not have it.
+    fn href(&self, fingerprint: &str) -> String {
+        match self.anchors.contains(fingerprint) {
             true => format!("#{}", anchor(fingerprint)),
             false => String::new(),
-        };
-        Cell::Sql { href, pieces: line_of_sql(sql, LINE) }
+        }
     }
 }
 
@@ -127,10 +144,6 @@ pub(super) struct Row {
     pub(super) rank: usize,
     /// Anchor.
     pub(super) anchor: String,
-    /// Kind, as a class.
-    pub(super) class: &'static str,
-    /// Kind, as a word.
-    pub(super) kind: String,
     /// The statement on one line.
     pub(super) line: Vec<Piece>,
     /// Numbers, as (key, title, cell).
@@ -208,8 +221,7 @@ fn row(
     let repeats = index.redundant(&s.fingerprint).map(|r| r.repeats);
     let cells = vec![
         ("calls", "Calls", Cell::count(s.calls)),
-        ("total", "Total", Cell::duration(s.duration_us)),
-        ("share", "Share", Cell::share(s.duration_us.0, totals.duration_us.0, kind_class(&s.kind))),
+        ("total", "Total", Cell::duration_share(s.duration_us, totals.duration_us, kind_class(&s.kind))),
         ("mean", "Mean", Cell::duration_or_dash(s.mean_us)),
         ("p95", "p95", Cell::duration_or_dash(s.p95_us)),
         ("max", "Max", Cell::duration_or_dash(s.max_us)),
@@ -240,9 +252,7 @@ fn row(
     Row {
         rank,
         anchor: anchor(&s.fingerprint),
-        class: kind_class(&s.kind),
-        kind: one_line(&s.kind).to_uppercase(),
-        line: line_of_sql(&s.sql, LINE),
+        line: sql::line(&s.sql, 90, LINE),
         cells,
         marks,
         detail: detail(index, s, (first, last), style),
@@ -258,7 +268,7 @@ fn detail(index: &Index<'_>, s: &Statement, (first, last): (Timestamp, Timestamp
         ("longest", s.max_us),
     ];
     Detail {
-        block: block_of_sql(&s.sql, style.sample_bytes),
+        block: sql::block(&s.sql, style.sample_bytes),
         facts: facts(index, s),
         percentiles: match percentiles.map(|(name, us)| us.map(|us| (name, us))) {
             [Some(a), Some(b), Some(c), Some(d), Some(e)] if s.timed > 1 => {
@@ -298,6 +308,7 @@ fn facts(index: &Index<'_>, s: &Statement) -> Vec<Fact> {
         list.join(", ")
     };
     let mut facts = vec![
+        fact("Kind", one_line(&s.kind)),
         fact_with("Calls", count(s.calls), percent(s.calls, totals.statements) + " of all"),
         fact_with(
             "Total",

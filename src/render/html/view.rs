@@ -2,7 +2,7 @@
 //! came from a log has gone through `shown`, and the template engine escapes it.
 
 use super::super::shown::{capped, one_line, shortened, visible};
-use super::super::sql::{brief, broken, highlight};
+use super::super::sql::Piece;
 use super::super::words::{count, duration, duration_or_dash, instant, percent, permille};
 use super::chart;
 use crate::units::{Micros, Timestamp};
@@ -54,11 +54,19 @@ impl Section {
         self
     }
 
-    /// With a table, where it has rows.
+    /// With a table below its caption, where it has rows.
     pub(super) fn with_rows(self, table: Table) -> Self {
         match table.rows.is_empty() {
             true => self,
-            false => self.with(Block::Table(table)),
+            false => self.with(Block::Heading(table.caption.clone())).with(Block::Table(table)),
+        }
+    }
+
+    /// With a table that opens from its caption, where it has rows.
+    pub(super) fn with_folded(self, table: Table) -> Self {
+        match table.rows.is_empty() {
+            true => self,
+            false => self.with(Block::Folded(table)),
         }
     }
 }
@@ -69,6 +77,10 @@ pub(super) enum Block {
     Facts(Vec<Fact>),
     /// A table.
     Table(Table),
+    /// A table that opens from its caption.
+    Folded(Table),
+    /// Tables beside each other, where there is room.
+    Pair(Vec<Table>),
     /// A chart with its caption; a table beside it says the same.
     Figure(Figure),
     /// A sentence.
@@ -185,8 +197,10 @@ pub(super) enum Cell {
     Code(String),
     /// A number with what to sort it by.
     Number { value: u64, text: String },
-    /// A number with a bar below it.
-    Share { value: u64, text: String, svg: String },
+    /// An instant.
+    Time { value: u64, text: String },
+    /// A number with a bar below it, and something smaller between them; may be empty.
+    Share { value: u64, text: String, aside: String, svg: String },
     /// A statement that links to its row, or stands alone where the page has none.
     Sql { href: String, pieces: Vec<Piece> },
     /// Lines of text, the first one heavier; details folded where there are many.
@@ -239,48 +253,51 @@ impl Cell {
     /// An instant.
     pub(super) fn instant(at: Option<Timestamp>) -> Self {
         match at {
-            Some(at) => Self::Number { value: at.0.max(0).unsigned_abs(), text: instant(at) },
-            None => Self::Number { value: 0, text: "–".to_owned() },
+            Some(at) => Self::at(at, instant(at)),
+            None => Self::Time { value: 0, text: "–".to_owned() },
+        }
+    }
+
+    /// An instant in other words.
+    pub(super) fn at(at: Timestamp, text: String) -> Self {
+        Self::Time { value: at.0.max(0).unsigned_abs() / 1_000, text }
+    }
+
+    /// A count with its share of the whole, and a bar.
+    pub(super) fn count_share(part: u64, whole: u64, class: &str) -> Self {
+        Self::Share {
+            value: part,
+            text: count(part),
+            aside: percent(part, whole),
+            svg: chart::bar(permille(part, whole), class),
         }
     }
 
     /// A part of a whole, with a bar.
     pub(super) fn share(part: u64, whole: u64, class: &str) -> Self {
         let permille = permille(part, whole);
-        Self::Share { value: part, text: percent(part, whole), svg: chart::bar(permille, class) }
+        Self::Share {
+            value: part,
+            text: percent(part, whole),
+            aside: String::new(),
+            svg: chart::bar(permille, class),
+        }
     }
-}
 
-/// A piece of a statement.
-pub(super) struct Piece {
-    /// Class of its token; empty for plain text.
-    pub(super) class: &'static str,
-    /// Its text.
-    pub(super) text: String,
-}
-
-/// A statement on one line of at most `limit` characters.
-pub(super) fn line_of_sql(sql: &str, limit: usize) -> Vec<Piece> {
-    // A statement of megabytes is not walked through for its first line.
-    let line = one_line(&sql[..sql.floor_char_boundary(limit * 20)]);
-    pieces(&shortened(&brief(&line, limit * 2 / 3), limit))
-}
-
-/// A statement in full, one clause a line, cut to `limit` bytes.
-pub(super) fn block_of_sql(sql: &str, limit: usize) -> Vec<Piece> {
-    pieces(&visible(&broken(&capped(sql, limit))))
+    /// A duration with its share of the whole, and a bar.
+    pub(super) fn duration_share(us: Micros, whole: Micros, class: &str) -> Self {
+        Self::Share {
+            value: us.0,
+            text: duration(us),
+            aside: percent(us.0, whole.0),
+            svg: chart::bar(permille(us.0, whole.0), class),
+        }
+    }
 }
 
 /// Any text of several lines, cut to `limit` bytes.
 pub(super) fn block_of_text(text: &str, limit: usize) -> String {
     visible(&capped(text, limit)).into_owned()
-}
-
-fn pieces(sql: &str) -> Vec<Piece> {
-    highlight(sql)
-        .into_iter()
-        .map(|(token, text)| Piece { class: token.class(), text: text.to_owned() })
-        .collect()
 }
 
 /// A finding, folded.
