@@ -107,6 +107,7 @@ fn the_usual_prefixes_are_detected() {
         story::chat(&server).unwrap();
     }
     let logs = server.stop().unwrap();
+    let mut complaints = Vec::new();
     for (number, prefix) in PREFIXES.iter().enumerate() {
         let log = logs.json.with_file_name(format!("prefix{number}"));
         let truth = Truth::of_jsonlog(&log.with_extension("json")).unwrap();
@@ -118,12 +119,16 @@ fn the_usual_prefixes_are_detected() {
             }
         }
         let report = run::report(&log);
-        let found = differences(&expected, &report);
         let read_as = &report["input"]["prefix"];
-        assert!(found.is_empty(), "{prefix:?} read as {read_as}:\n{}\n{}", found.join("\n"), keep(&log));
+        for difference in differences(&expected, &report) {
+            complaints.push(format!("{prefix:?} read as {read_as}: {difference}"));
+        }
         let given = run::report_with(&log, &["--log-line-prefix", prefix]);
-        assert_eq!(statements_of(&report), statements_of(&given), "{prefix:?}");
+        for difference in differences(&expected, &given) {
+            complaints.push(format!("{prefix:?} given: {difference}"));
+        }
     }
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
 }
 
 /// Sets a parameter of the running server and waits until new sessions have it.
