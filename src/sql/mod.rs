@@ -13,6 +13,8 @@ mod literal;
 mod normalise;
 mod params;
 mod pretty;
+#[cfg(test)]
+mod rules;
 mod shape;
 mod swar;
 mod table;
