@@ -14,6 +14,8 @@ mod normalise;
 mod params;
 mod pretty;
 mod recall;
+#[cfg(test)]
+mod rules;
 mod shape;
 mod swar;
 mod table;
