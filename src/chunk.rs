@@ -1,7 +1,8 @@
 //! Bytes of a source → [`Chunk`]s that end at entry boundaries.
 //!
-//! A *stream* is one server's log in order: one or several sources (rotated files), read one after the other. Its
-//! coordinates run through all of them. A chunk never spans two sources.
+//! A *stream* is one server's log in order: one or several sources (rotated files). Each is cut on its own, and a
+//! position says which source it is in, so several sources of one stream can be read at once; a chunk never spans
+//! two of them.
 
 use std::io::{self, Read};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -31,6 +32,9 @@ pub struct Opened {
     pub bytes: Box<dyn Read + Send>,
     /// Its container, as `gzip`.
     pub compression: Option<&'static str>,
+    /// Whether other sources of its stream are worth opening meanwhile: only one worker at a time can decompress this
+    /// one.
+    pub ahead: bool,
     /// What turns out about it while it is read.
     pub remarks: Remarks,
 }
@@ -58,8 +62,6 @@ pub struct Chunk {
     pub bytes: Vec<u8>,
     /// Where they begin in the stream.
     pub start: ByteOffset,
-    /// Which source of the stream they are from.
-    pub source: u32,
     /// How they are written.
     pub dialect: Arc<Dialect>,
     /// What it means when they do not begin with an entry.
@@ -71,8 +73,6 @@ pub struct Chunk {
 pub struct SourceRead {
     /// Its name.
     pub name: String,
-    /// Where it begins in its stream.
-    pub start: u64,
     /// Bytes read, decompressed.
     pub bytes: u64,
     /// Its container.
@@ -96,6 +96,9 @@ pub enum SourceError {
     /// Reading stopped early.
     #[error("cannot be read to its end: {0}")]
     Read(String),
+    /// It goes on beyond the last byte that has a position.
+    #[error("is longer than 16 TiB; what comes after was not read")]
+    TooLong,
     /// There is nothing in it.
     #[error("is empty")]
     Empty,
@@ -115,47 +118,63 @@ struct Current {
     leading: SkipReason,
 }
 
-/// Cuts one stream into chunks.
+/// Cuts one source into chunks.
 pub struct Chunks {
-    waiting: std::vec::IntoIter<Box<dyn Source>>,
+    waiting: Option<Box<dyn Source>>,
     current: Option<Current>,
-    offset: u64,
+    /// Its number within its stream.
+    file: u32,
+    ahead: bool,
     target: usize,
     hints: Hints,
     /// What was read so far.
-    pub read: Vec<SourceRead>,
+    read: SourceRead,
 }
 
 impl Chunks {
-    /// Cuts `sources` into chunks of about `target` bytes.
+    /// Cuts `source`, the `file`th of its stream, into chunks of about `target` bytes. It is opened when the first
+    /// chunk is asked for.
     #[must_use]
-    pub fn new(sources: Vec<Box<dyn Source>>, target: usize, hints: Hints) -> Self {
-        let waiting = sources.into_iter();
-        Self { waiting, current: None, offset: 0, target: target.clamp(1, 16 << 20), hints, read: Vec::new() }
-    }
-
-    /// The next chunk; `buffer` is an old one to fill. `None` at the end of the stream.
-    pub fn next(&mut self, mut buffer: Vec<u8>) -> Option<Chunk> {
-        loop {
-            if self.current.is_none() {
-                let source = self.waiting.next()?;
-                self.current = self.open(source);
-                continue;
-            }
-            buffer.clear();
-            if let Some(chunk) = self.cut(&mut buffer) {
-                return Some(chunk);
-            }
-            self.current = None;
+    pub fn new(source: Box<dyn Source>, file: u32, target: usize, hints: Hints) -> Self {
+        let read = SourceRead { name: source.name().to_owned(), ..SourceRead::default() };
+        Self {
+            waiting: Some(source),
+            current: None,
+            file,
+            ahead: false,
+            target: target.clamp(1, 16 << 20),
+            hints,
+            read,
         }
     }
 
-    fn open(&mut self, mut source: Box<dyn Source>) -> Option<Current> {
-        let mut read =
-            SourceRead { name: source.name().to_owned(), start: self.offset, ..SourceRead::default() };
-        let current = self.sample(source.as_mut(), &mut read);
-        self.read.push(read);
-        current
+    /// The next chunk; `buffer` is an old one to fill. `None` at the end of the source.
+    pub fn next(&mut self, mut buffer: Vec<u8>) -> Option<Chunk> {
+        if let Some(mut source) = self.waiting.take() {
+            let mut read = std::mem::take(&mut self.read);
+            self.current = self.sample(source.as_mut(), &mut read);
+            self.read = read;
+        }
+        buffer.clear();
+        let chunk = self.cut(&mut buffer);
+        if chunk.is_none() {
+            self.current = None;
+        }
+        chunk
+    }
+
+    /// Whether other sources are worth opening meanwhile; known after the first chunk.
+    #[must_use]
+    pub fn ahead(&self) -> bool {
+        self.ahead
+    }
+
+    /// What was read; nothing more will be.
+    #[must_use]
+    pub fn close(&mut self) -> SourceRead {
+        self.waiting = None;
+        self.current = None;
+        std::mem::take(&mut self.read)
     }
 
     fn sample(&mut self, source: &mut dyn Source, read: &mut SourceRead) -> Option<Current> {
@@ -168,6 +187,7 @@ impl Chunks {
         };
         read.compression = opened.compression;
         read.remarks = opened.remarks;
+        self.ahead = opened.ahead;
         let mut bytes = opened.bytes;
         let mut carry = Vec::with_capacity(SAMPLE.max(self.target));
         let ended = match fill(bytes.as_mut(), &mut carry, SAMPLE) {
@@ -197,12 +217,16 @@ impl Chunks {
     /// The next chunk of the current source; `None` at its end.
     fn cut(&mut self, buffer: &mut Vec<u8>) -> Option<Chunk> {
         let current = self.current.as_mut()?;
-        let read = self.read.last_mut()?;
+        let read = &mut self.read;
         let mut target = self.target;
         let (cut, next) = loop {
             if let Err(error) = current.fill(buffer, target) {
                 read.error = Some(SourceError::Read(error.to_string()));
                 current.ended = true;
+            }
+            if read.bytes + buffer.len() as u64 > ByteOffset::MOST_BYTES {
+                read.error = Some(SourceError::TooLong);
+                return None;
             }
             if buffer.is_empty() {
                 return None;
@@ -219,15 +243,12 @@ impl Chunks {
         current.put_back(buffer, cut);
         let chunk = Chunk {
             bytes: std::mem::take(buffer),
-            start: ByteOffset(self.offset),
-            source: self.read.len() as u32 - 1,
+            start: ByteOffset::new(self.file, read.bytes),
             dialect: Arc::clone(&current.dialect),
             leading: std::mem::replace(&mut current.leading, next),
         };
-        let read = self.read.last_mut()?;
         read.bytes += cut as u64;
         read.unfinished = chunk.bytes.last() != Some(&b'\n');
-        self.offset += cut as u64;
         Some(chunk)
     }
 }

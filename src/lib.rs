@@ -9,6 +9,8 @@ pub mod record;
 
 pub mod event;
 
+pub mod filter;
+
 pub mod partial;
 
 pub mod chunk;

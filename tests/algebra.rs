@@ -9,7 +9,7 @@ use bumpalo::Bump;
 use pglens::analyze::{Analysis, StreamRead};
 use pglens::assemble::{self, Wishes};
 use pglens::log::{Dialect, Hints, SkipReason};
-use pglens::partial::{Partial, Scan, Tally};
+use pglens::partial::{Fragment, Partial, Scan, Tally};
 use pglens::units::ByteOffset;
 use proptest::prelude::*;
 
@@ -126,12 +126,22 @@ fn report(partial: Partial) -> String {
 }
 
 fn interval(dialect: &Dialect, bytes: &[u8], start: usize) -> Partial {
+    interval_at(dialect, bytes, ByteOffset(start as u64))
+}
+
+/// An interval without any entry.
+fn nothing(fragment: Fragment) -> Partial {
+    let mut partial = Partial::default();
+    partial.insert(0, fragment);
+    partial
+}
+
+fn interval_at(dialect: &Dialect, bytes: &[u8], base: ByteOffset) -> Partial {
     let arena = Bump::new();
     let mut tally = Tally::default();
-    let base = ByteOffset(start as u64);
     let mut scan = Scan::new(bytes, base, &arena, SkipReason::CutStart, &mut tally);
     dialect.reader().read(bytes, base, &arena, &mut scan);
-    let fragment = scan.close(0);
+    let fragment = scan.close();
     let mut partial = Partial { tally, ..Partial::default() };
     partial.insert(0, fragment);
     partial
@@ -168,6 +178,52 @@ proptest! {
             parts[other].merge(one);
         }
         let whole = interval(&dialect, log.as_bytes(), 0);
+        prop_assert_eq!(report(parts.pop().unwrap()), report(whole));
+    }
+
+    /// Entries far apart: in files of their own, and beyond the windows in which parts and durations are looked for.
+    #[test]
+    fn files_and_distances_do_not_depend_on_the_merge_tree(
+        lines in prop::collection::vec(line(), 1..60),
+        gaps in prop::collection::vec(prop::sample::select(vec![0_u64, 0, 0, 1 << 19, 2 << 20, 20 << 20, 150 << 20, 300 << 20]), 60),
+        files in prop::collection::vec(0_u8..5, 60),
+        order in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>()), 200),
+    ) {
+        let log = text(&lines);
+        let hints = Hints { prefix: Some("%m [%p] %q%u@%d ".to_owned()), ..Hints::default() };
+        let dialect = Dialect::detect(log.as_bytes(), &hints).unwrap();
+        let entries = log.split_inclusive('\n').fold(Vec::<String>::new(), |mut entries, line| {
+            match entries.last_mut() {
+                Some(last) if line.starts_with('\t') => last.push_str(line),
+                _ => entries.push(line.to_owned()),
+            }
+            entries
+        });
+        let mut parts = Vec::new();
+        let mut at = ByteOffset(0);
+        for ((entry, gap), file) in entries.iter().zip(gaps).zip(files) {
+            parts.push(interval_at(&dialect, entry.as_bytes(), at));
+            let mut filler = Fragment::new(ByteOffset(at.0 + entry.len() as u64));
+            filler.end = ByteOffset(filler.start.0 + gap);
+            at = filler.end;
+            if gap > 0 {
+                parts.push(nothing(filler));
+            }
+            if file == 0 {
+                let end = Fragment::end_of_file(at.file(), at.byte());
+                at = end.end;
+                parts.push(nothing(end));
+            }
+        }
+        let mut whole = Partial::default();
+        parts.iter().for_each(|part| whole.merge(part.clone()));
+        let mut order = order.into_iter();
+        while parts.len() > 1 {
+            let (first, second) = order.next().unwrap();
+            let one = parts.swap_remove(first.index(parts.len()));
+            let other = second.index(parts.len());
+            parts[other].merge(one);
+        }
         prop_assert_eq!(report(parts.pop().unwrap()), report(whole));
     }
 }

@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::analyze::StreamRead;
-use crate::chunk::SourceRead;
 use crate::log::SkipReason;
 use crate::report::{Gap, Input, InputFile, Position, Skipped};
-use crate::units::Timestamp;
+use crate::units::{ByteOffset, Timestamp};
 
 pub(super) fn input(
     streams: &[StreamRead],
@@ -71,7 +70,7 @@ fn skips(stream: &StreamRead, skipped: &mut BTreeMap<SkipReason, Skipped>) {
                 reason: reason.as_str().to_owned(),
                 count: 0,
                 bytes: 0,
-                first: position(stream, skips.first.0, skips.line),
+                first: position(stream, skips.first, skips.line),
             });
             row.count += skips.count;
             row.bytes += skips.bytes;
@@ -79,16 +78,8 @@ fn skips(stream: &StreamRead, skipped: &mut BTreeMap<SkipReason, Skipped>) {
     }
 }
 
-/// Byte and line of the stream → byte and line of its file. Lines are counted through the whole stream, so only
-/// those of its first file are lines of a file.
-fn position(stream: &StreamRead, at: u64, line: u64) -> Position {
-    let found = |source: &&SourceRead| source.start <= at && at < source.start + source.bytes.max(1);
-    match stream.sources.iter().rev().find(found) {
-        Some(source) => Position {
-            file: source.name.clone(),
-            line: (source.start == 0).then_some(line + 1),
-            byte: at - source.start,
-        },
-        None => Position { file: String::new(), line: None, byte: at },
-    }
+/// Byte of the stream and line of its file → a place that a person finds.
+fn position(stream: &StreamRead, at: ByteOffset, line: u64) -> Position {
+    let name = stream.sources.get(at.file() as usize).map(|source| source.name.clone());
+    Position { file: name.unwrap_or_default(), line: Some(line + 1), byte: at.byte() }
 }

@@ -2,8 +2,10 @@
 
 mod actors;
 mod errors;
+mod events;
 mod input;
 mod notes;
+mod plans;
 mod statements;
 
 use std::collections::HashMap;
@@ -35,7 +37,8 @@ pub struct Wishes {
 /// The report on an analysis.
 #[must_use]
 pub fn report(analysis: Analysis, wishes: &Wishes) -> Report {
-    let Analysis { tally, streams } = analysis;
+    let Analysis { mut tally, streams } = analysis;
+    let from_plans = tally.settle_plans();
     let mut directory = tally.directory;
     directory.finish();
     let finished = tally.statements.finish();
@@ -44,6 +47,7 @@ pub fn report(analysis: Analysis, wishes: &Wishes) -> Report {
     let errors = tally.errors.finish();
 
     let mut totals = statements::totals(&finished);
+    totals.from_plans = from_plans;
     totals.errors = errors.total;
     totals.distinct_errors = errors.list.len() as u64;
     totals.unidentified = Load { calls: tally.unidentified.calls, duration_us: tally.unidentified.duration };
@@ -61,26 +65,35 @@ pub fn report(analysis: Analysis, wishes: &Wishes) -> Report {
     let slowest = tally.slowest.list().iter().take(MOST_SLOWEST);
     let slowest = slowest.map(|call| statements::slow_call(call, wishes)).collect();
     let groups = errors::groups(errors.list, &texts, wishes);
+    let zones = tally.zones.iter().map(|zone| lossy(zone)).collect();
+    let mut input = input::input(&streams, wishes.prefix_given, tally.minutes.gaps(), zones);
+    let told = tally.events;
+    input.sampled = told.notices.sampled;
+    let locks = events::locks(told.locks, &texts, wishes);
+    let temp_files = events::temp_files(told.temp_files, &texts);
+    let connections = events::connections(told.connections, input.first);
+    let others = events::Others { warnings: tally.warnings, others: tally.others };
+    let server = events::server(told.notices, others, &texts, wishes);
     drop(texts);
     let capped = finished.capped;
-    let (statements, redundant_selects) = statements::rows(finished, &directory, wishes);
+    let (mut statements, redundant_selects) = statements::rows(finished, &directory, wishes);
+    plans::attach(&mut statements, tally.plans, wishes);
 
-    let zones = tally.zones.iter().map(|zone| lossy(zone)).collect();
     let mut report = Report {
         schema: SCHEMA.to_owned(),
-        input: input::input(&streams, wishes.prefix_given, tally.minutes.gaps(), zones),
+        input,
         totals,
         statements,
         redundant_selects,
         hot_inserts,
         slowest,
         errors: groups,
-        locks: Locks::default(),
-        temp_files: TempFiles::default(),
-        checkpoints: Checkpoints::default(),
-        autovacuum: Autovacuum::default(),
-        connections: Connections::default(),
-        server: ServerEvents { groups: Vec::new(), warnings: tally.warnings, other: tally.others },
+        locks,
+        temp_files,
+        checkpoints: events::checkpoints(told.checkpoints),
+        autovacuum: events::autovacuum(told.vacuums),
+        connections,
+        server,
         findings: Vec::new(),
         forecasts: None,
     };

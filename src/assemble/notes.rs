@@ -43,6 +43,14 @@ pub(super) fn notes(
             ),
         );
     }
+    if totals.from_plans > 0 {
+        note(
+            "from_plans",
+            "The log has no statements but plans of auto_explain: each plan counts as one call, with the time of its \
+             execution; plans of statements inside functions are left out."
+                .into(),
+        );
+    }
     if report.input.sampled {
         note("sampled", "The log holds a sample of the statements: counts are those of the sample.".into());
     }

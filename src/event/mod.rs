@@ -4,8 +4,17 @@
 //! of PostgreSQL's `tcop/postgres.c` (`check_log_duration`, `exec_*_message`, `errdetail_*`), which has not changed
 //! them since 8.4, but for the capital letters of DETAIL in release 16.
 
+pub mod checkpoint;
+pub mod connection;
+mod cursor;
+pub mod explain;
+pub mod lock;
 pub mod message;
+pub mod notice;
+pub mod server;
 pub mod sqlstate;
+pub mod temp_file;
+pub mod vacuum;
 
 use crate::record::Record;
 use crate::units::Micros;

@@ -20,7 +20,7 @@ const XZ_MEMORY: u64 = 96 << 20;
 /// Containers within containers: `x.log.gz.gz` happens, more is an attack or a mistake.
 const MOST_LAYERS: usize = 3;
 /// Compressed bytes read at once.
-const BUFFER: usize = 256 << 10;
+pub(super) const BUFFER: usize = 256 << 10;
 /// Bytes that are looked at: tar's magic ends at 263.
 const PEEK: usize = 512;
 

@@ -14,14 +14,19 @@
 //! process ids, and these must not meet. Where names mislead (`db1.log`, `db2.log`), time decides: rotated files
 //! follow each other, so files that overlap in time are different logs.
 
+mod archive;
 mod container;
+mod found;
 mod gzip;
+mod look;
 mod lz4;
 mod metered;
 mod names;
 mod plan;
 mod probe;
 mod source;
+mod streams;
+mod tar;
 
 use std::io;
 use std::path::PathBuf;
@@ -88,6 +93,12 @@ pub enum InputError {
         path: PathBuf,
         /// Files that were looked at.
         skipped: Vec<String>,
+    },
+    /// An archive without any log.
+    #[error("{}: no PostgreSQL log in this archive", path.display())]
+    NoLogsInArchive {
+        /// As given.
+        path: PathBuf,
     },
     /// A pattern that fits no file.
     #[error("{pattern}: no file fits this pattern")]

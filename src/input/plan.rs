@@ -1,33 +1,19 @@
 //! Paths as typed → [`Plan`].
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::fs::{self, File, Metadata};
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use super::found::{Found, file_name};
+use super::look::{self, ArchiveLook, Look, Looked};
 use super::source::{Origin, Place};
-use super::{InputError, Plan, PlanNote, PlanOptions, container, listed, names, probe};
-use crate::chunk::{Remarks, Source};
+use super::streams::{runs, streams};
+use super::{InputError, Plan, PlanNote, PlanOptions, listed, names};
+use crate::chunk::Source;
 use crate::log::{Format, Hints};
-use crate::units::Timestamp;
-
-/// Lines of one server stand out of order by less than this, rotated files overlap by less.
-const OVERLAP_MICROS: i64 = 5_000_000;
-
-/// Something that will be read.
-struct Found {
-    name: String,
-    place: Place,
-    /// Bytes on disk; `None` for pipes.
-    len: Option<u64>,
-    /// Which log it belongs to: directory and stem; `None` for pipes, which are logs of their own.
-    log: Option<(PathBuf, String)>,
-    file_name: String,
-    first: Option<Timestamp>,
-    last: Option<Timestamp>,
-}
 
 /// Decides what to read.
 ///
@@ -102,9 +88,18 @@ impl Planner<'_> {
             return Ok(());
         }
         drop(File::open(path).map_err(unreadable)?);
-        let found =
-            self.look(path, meta.len()).map_or_else(|_| Found::new(path, meta.len()), |(found, _)| found);
-        self.found.push(found);
+        match look::look(path, meta.len(), self.hints) {
+            Ok(Looked::File(found, _)) => self.found.push(*found),
+            Ok(Looked::Archive(members)) => {
+                let mut choice = Choice::default();
+                self.take_archive(&name, members.map_err(unreadable)?, &mut choice);
+                if self.settle(&name, choice) == 0 {
+                    return Err(InputError::NoLogsInArchive { path: path.into() });
+                }
+            }
+            // Reading will meet the same error, after everything before it.
+            Err(_) => self.found.push(Found::new(path, meta.len())),
+        }
         Ok(())
     }
 
@@ -125,11 +120,11 @@ impl Planner<'_> {
             files.push(entry.map_err(unreadable)?.path());
         }
         files.sort();
-        let (chosen, skipped) = self.choose(files);
-        if chosen == 0 {
-            return Err(InputError::NoLogs { path: path.into(), skipped });
+        let choice = self.choose(files);
+        if choice.is_empty() {
+            return Err(InputError::NoLogs { path: path.into(), skipped: choice.skipped });
         }
-        self.note_skipped(&path.display().to_string(), &skipped);
+        self.settle(&path.display().to_string(), choice);
         Ok(())
     }
 
@@ -140,28 +135,17 @@ impl Planner<'_> {
         if files.is_empty() {
             return Err(no_match());
         }
-        let (chosen, skipped) = self.choose(files);
-        if chosen == 0 {
-            return Err(InputError::NoLogsMatch { pattern: pattern.to_owned(), skipped });
+        let choice = self.choose(files);
+        if choice.is_empty() {
+            return Err(InputError::NoLogsMatch { pattern: pattern.to_owned(), skipped: choice.skipped });
         }
-        self.note_skipped(pattern, &skipped);
+        self.settle(pattern, choice);
         Ok(())
     }
 
-    fn note_skipped(&mut self, place: &str, skipped: &[String]) {
-        if !skipped.is_empty() {
-            self.note(
-                "not_a_log",
-                format!("{place}: left out, because they are no PostgreSQL log: {}", listed(skipped)),
-            );
-        }
-    }
-
-    /// Takes the logs among files that nobody named one by one. How many, and which files were left out.
-    fn choose(&mut self, files: Vec<PathBuf>) -> (usize, Vec<String>) {
-        let mut skipped = Vec::new();
-        let mut logs: BTreeMap<(PathBuf, String), Vec<(Found, Format)>> = BTreeMap::new();
-        let mut known = 0;
+    /// Looks for logs among files that nobody named one by one.
+    fn choose(&mut self, files: Vec<PathBuf>) -> Choice {
+        let mut choice = Choice::default();
         for path in files {
             let Ok(meta) = fs::metadata(&path) else { continue };
             if !meta.is_file() {
@@ -169,30 +153,54 @@ impl Planner<'_> {
             }
             let file_name = file_name(&path);
             if names::is_other(&file_name) {
-                skipped.push(file_name);
+                choice.skipped.push(file_name);
                 continue;
             }
             let canonical = fs::canonicalize(&path).unwrap_or_else(|_| path.clone());
             if self.seen.contains(&canonical) {
-                known += 1;
+                choice.known += 1;
                 continue;
             }
-            match self.look(&path, meta.len()) {
-                Ok((found, Look::Log(format))) => {
-                    self.seen.insert(canonical);
-                    let run = (parent(&path), names::run(&file_name));
-                    logs.entry(run).or_default().push((found, format));
+            match look::look(&path, meta.len(), self.hints) {
+                Ok(Looked::File(found, look)) => {
+                    if matches!(look, Look::Log(_)) {
+                        self.seen.insert(canonical);
+                    }
+                    choice.add(*found, look);
                 }
-                Ok((_, Look::Empty)) => skipped.push(format!("{file_name} (empty)")),
-                Ok((_, Look::Other)) => skipped.push(file_name),
-                Err(error) => skipped.push(format!("{file_name} ({error})")),
+                Ok(Looked::Archive(Ok(members))) => {
+                    self.seen.insert(canonical);
+                    self.take_archive(&path.display().to_string(), members, &mut choice);
+                }
+                Ok(Looked::Archive(Err(error))) | Err(error) => {
+                    choice.skipped.push(format!("{file_name} ({error})"));
+                }
             }
         }
-        let chosen = known + logs.len();
-        for variants in logs.into_values() {
-            self.one_variant(variants);
+        choice
+    }
+
+    fn take_archive(&mut self, name: &str, members: ArchiveLook, choice: &mut Choice) {
+        choice.skipped.extend(members.unreadable);
+        if let Some(damage) = members.damage {
+            self.note("damaged_archive", format!("{name}: {damage}; the files before that were read"));
         }
-        (chosen, skipped)
+        members.files.into_iter().for_each(|(found, look)| choice.add(found, look));
+    }
+
+    /// Takes what was chosen, says what was not. How many logs these are.
+    fn settle(&mut self, place: &str, choice: Choice) -> usize {
+        if !choice.skipped.is_empty() {
+            let skipped = listed(&choice.skipped);
+            self.note(
+                "not_a_log",
+                format!("{place}: left out, because they are no PostgreSQL log: {skipped}"),
+            );
+        }
+        let runs = runs(choice.logs);
+        let chosen = choice.known + runs.len();
+        runs.into_iter().for_each(|variants| self.one_variant(variants));
+        chosen
     }
 
     /// The server can write one run in three formats at once. The richest is read.
@@ -214,27 +222,17 @@ impl Planner<'_> {
         }
     }
 
-    fn look(&self, path: &Path, len: u64) -> io::Result<(Found, Look)> {
-        let mut found = Found::new(path, len);
-        let bytes = found.place.open(&Arc::default())?;
-        let mut decoded = container::decode(bytes, &Remarks::default())?;
-        let seen = probe::probe(&mut decoded.bytes, self.hints)?;
-        found.first = seen.first;
-        let Some(dialect) = seen.dialect else {
-            return Ok((found, if seen.empty { Look::Empty } else { Look::Other }));
-        };
-        if decoded.compression.is_none() {
-            found.last = probe::last_time(path, &dialect);
-        }
-        Ok((found, Look::Log(dialect.format())))
-    }
-
     fn finish(self) -> Plan {
         let progress = Arc::new(AtomicU64::new(0));
         let total = self.found.iter().map(|found| found.len).sum();
         let streams = streams(self.found).into_iter().map(|stream| {
             let source = |found: Found| -> Box<dyn Source> {
-                Box::new(Origin { name: found.name, place: found.place, progress: Arc::clone(&progress) })
+                Box::new(Origin {
+                    name: found.name,
+                    place: found.place,
+                    archive: found.archive,
+                    progress: Arc::clone(&progress),
+                })
             };
             stream.into_iter().map(source).collect()
         });
@@ -242,12 +240,28 @@ impl Planner<'_> {
     }
 }
 
-/// What a file looks like.
-enum Look {
-    /// A log in this format.
-    Log(Format),
-    Empty,
-    Other,
+/// Logs among files that nobody named one by one.
+#[derive(Default)]
+struct Choice {
+    logs: Vec<(Found, Format)>,
+    /// What was left out, and why.
+    skipped: Vec<String>,
+    /// Files that were chosen before.
+    known: usize,
+}
+
+impl Choice {
+    fn is_empty(&self) -> bool {
+        self.logs.is_empty() && self.known == 0
+    }
+
+    fn add(&mut self, found: Found, look: Look) {
+        match look {
+            Look::Log(format) => self.logs.push((found, format)),
+            Look::Empty => self.skipped.push(format!("{} (empty)", found.file_name)),
+            Look::Other => self.skipped.push(found.file_name),
+        }
+    }
 }
 
 /// jsonlog and csvlog know more than the prefix of a stderr log can say.
@@ -259,72 +273,10 @@ fn rank(format: Format) -> u8 {
     }
 }
 
-impl Found {
-    fn new(path: &Path, len: u64) -> Self {
-        let file_name = file_name(path);
-        Self {
-            name: path.display().to_string(),
-            place: Place::File(path.into()),
-            len: Some(len),
-            log: Some((parent(path), names::stem(&file_name))),
-            file_name,
-            first: None,
-            last: None,
-        }
-    }
-
-    fn pipe(name: String, place: Place) -> Self {
-        Self { file_name: name.clone(), name, place, len: None, log: None, first: None, last: None }
-    }
-}
-
-fn file_name(path: &Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
-}
-
-fn parent(path: &Path) -> PathBuf {
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::canonicalize(parent).unwrap_or_else(|_| parent.to_owned())
-}
-
-/// Puts files into streams; streams in the order in which their first file was given.
-fn streams(found: Vec<Found>) -> Vec<Vec<Found>> {
-    let mut logs: Vec<Vec<Found>> = Vec::new();
-    for file in found {
-        match logs.iter_mut().find(|log| file.log.is_some() && log[0].log == file.log) {
-            Some(log) => log.push(file),
-            None => logs.push(vec![file]),
-        }
-    }
-    logs.into_iter().flat_map(by_time).collect()
-}
-
-/// Orders the files of one name, and takes apart those that overlap in time.
-fn by_time(mut files: Vec<Found>) -> Vec<Vec<Found>> {
-    files.sort_by(|left, right| names::by_age(&left.file_name, &right.file_name));
-    if files.iter().all(|file| file.first.is_some()) {
-        // Stable: files that begin at the same time stay in the order of their names.
-        files.sort_by_key(|file| file.first);
-    }
-    let mut lanes: Vec<Vec<Found>> = Vec::new();
-    for file in files {
-        let follows = |lane: &&mut Vec<Found>| {
-            let last = lane.iter().filter_map(|file| file.last).max();
-            match (last, file.first) {
-                (Some(last), Some(first)) => last.0 <= first.0.saturating_add(OVERLAP_MICROS),
-                _ => true,
-            }
-        };
-        match lanes.iter_mut().find(follows) {
-            Some(lane) => lane.push(file),
-            None => lanes.push(vec![file]),
-        }
-    }
-    lanes
-}
-
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+
     use super::*;
 
     /// A log that begins in this minute and ends in the next.
@@ -388,6 +340,135 @@ mod tests {
         let (streams, notes) = check(directory.path(), &[""]).unwrap();
         assert_eq!(streams, [["a.log"]]);
         assert_eq!(notes, ["not_a_log"]);
+    }
+
+    fn read(source: &mut Box<dyn Source>) -> (Option<&'static str>, Result<String, String>) {
+        let mut text = String::new();
+        match source.open() {
+            Ok(mut opened) => {
+                let error = opened.bytes.read_to_string(&mut text).map_err(|error| error.to_string());
+                (opened.compression, error.map(|_| text))
+            }
+            Err(error) => (None, Err(error.to_string())),
+        }
+    }
+
+    fn tar(files: &[(&str, &str)]) -> Vec<u8> {
+        let mut builder = tar::Builder::new(Vec::new());
+        for (name, text) in files {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(text.len() as u64);
+            builder.append_data(&mut header, name, text.as_bytes()).unwrap();
+        }
+        builder.into_inner().unwrap()
+    }
+
+    fn zip(files: &[(&str, &str)]) -> Vec<u8> {
+        let mut writer = zip::ZipWriter::new(io::Cursor::new(Vec::new()));
+        for (number, (name, text)) in files.iter().enumerate() {
+            let method = if number % 2 == 0 {
+                zip::CompressionMethod::Deflated
+            } else {
+                zip::CompressionMethod::Stored
+            };
+            let options = zip::write::SimpleFileOptions::default().compression_method(method);
+            writer.start_file(*name, options).unwrap();
+            writer.write_all(text.as_bytes()).unwrap();
+        }
+        writer.finish().unwrap().into_inner()
+    }
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn files_of_an_archive_are_sources_of_their_own() {
+        let (old, new, other) = (log(10), log(20), log(12));
+        let files = [
+            ("pg/pg.log", &*new),
+            ("pg/pg.log.1", &*old),
+            ("../../etc/other.log", &*other),
+            ("pg/pg.conf", "x = 1"),
+        ];
+        let zip_files = files;
+        let tar_files = [files[0], files[1], ("etc/other.log", files[2].1), files[3]];
+        for (name, archive, kind) in [
+            ("a.zip", zip(&zip_files), "zip"),
+            ("a.tar", tar(&tar_files), "tar"),
+            ("a.tgz", gzip(&tar(&tar_files)), "tar.gz"),
+        ] {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path().join(name);
+            fs::write(&path, &archive).unwrap();
+            for given in [path.clone(), directory.path().to_owned()] {
+                let mut plan = plan(&[given.display().to_string()], &PlanOptions::default()).unwrap();
+                assert_eq!(plan.notes.len(), 1, "{:?}", plan.notes);
+                assert!(plan.notes[0].text.ends_with("no PostgreSQL log: pg.conf"), "{:?}", plan.notes);
+                let names: Vec<Vec<&str>> = plan
+                    .streams
+                    .iter()
+                    .map(|stream| {
+                        stream.iter().map(|source| source.name().rsplit_once('!').unwrap().1).collect()
+                    })
+                    .collect();
+                let other = if kind == "zip" { "../../etc/other.log" } else { "etc/other.log" };
+                assert_eq!(names, [vec!["pg/pg.log.1", "pg/pg.log"], vec![other]]);
+                assert_eq!(read(&mut plan.streams[0][0]), (Some(kind), Ok(old.clone())));
+                assert_eq!(read(&mut plan.streams[0][1]), (Some(kind), Ok(new.clone())));
+                let files = [&old, &new, &log(12)].map(String::len).iter().sum::<usize>() as u64;
+                match kind {
+                    "tar" => assert_eq!(plan.total, Some(files)),
+                    "tar.gz" => assert_eq!(plan.total, Some(archive.len() as u64)),
+                    _ => assert!(plan.total.unwrap() < archive.len() as u64),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_damaged_archive_gives_what_it_has() {
+        let (first, second) = (log(10).repeat(50), log(20).repeat(50));
+        let files = [("a.log", &*first), ("b.log", &*second)];
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("archive");
+        let archive = tar(&files);
+        let cut = 512 + first.len().next_multiple_of(512) + 512 + 100;
+        for archive in [archive[..cut].to_vec(), gzip(&archive[..cut])] {
+            fs::write(&path, archive).unwrap();
+            let mut plan = plan(&[path.display().to_string()], &PlanOptions::default()).unwrap();
+            assert_eq!(read(&mut plan.streams[0][0]).1, Ok(first.clone()));
+            assert!(read(&mut plan.streams[1][0]).1.unwrap_err().contains("ends early"));
+        }
+        let mut archive = zip(&files);
+        let middle = first.len() / 40;
+        archive[middle] ^= 0x55;
+        fs::write(&path, &archive).unwrap();
+        let error = match plan(&[path.display().to_string()], &PlanOptions::default()) {
+            Ok(mut plan) => read(&mut plan.streams[0][0]).1.unwrap_err(),
+            Err(error) => error.to_string(),
+        };
+        assert!(error.contains("damaged"), "{error}");
+        fs::write(&path, &archive[..archive.len() - 30]).unwrap();
+        let error =
+            plan(&[path.display().to_string()], &PlanOptions::default()).map(drop).unwrap_err().to_string();
+        assert!(error.contains("table of contents is damaged"), "{error}");
+    }
+
+    #[test]
+    fn one_run_in_several_formats_is_read_once() {
+        let directory = directory(&[("a.log", &log(1)), ("b.log", &log(1))]);
+        let json = r#"{"timestamp":"2026-11-23 10:01:00.000 UTC","pid":7,"session_id":"1.7","line_num":1,"error_severity":"LOG","message":"x","backend_type":"client backend"}"#;
+        let (streams, _) = check(directory.path(), &[""]).unwrap();
+        assert_eq!(streams.len(), 2);
+        fs::write(directory.path().join("a.json"), format!("{json}\n").repeat(20)).unwrap();
+        let Ok((streams, notes)) = check(directory.path(), &[""]) else { panic!("a plan") };
+        if crate::log::Dialect::detect(json.as_bytes(), &Hints::default()).is_ok() {
+            assert_eq!(streams, [["a.json"], ["b.log"]]);
+            assert_eq!(notes, ["same_run"]);
+        }
     }
 
     #[test]

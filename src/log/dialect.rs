@@ -7,8 +7,10 @@ use bumpalo::Bump;
 
 use super::Sink;
 use super::detect::{self, DetectError};
+use super::frame::{Framed, Inner, Outer};
 use super::prefix::Clocks;
 use super::stderr::Stderr;
+use super::{csv, json};
 use crate::units::ByteOffset;
 
 /// The formats that PostgreSQL and its hosts write.
@@ -68,6 +70,9 @@ pub struct Dialect {
 #[derive(Debug, Clone)]
 pub(crate) enum Shape {
     Stderr(Stderr),
+    Csv,
+    Json,
+    Framed(Framed),
 }
 
 impl Dialect {
@@ -86,6 +91,21 @@ impl Dialect {
     pub fn format(&self) -> Format {
         match &self.shape {
             Shape::Stderr(_) => Format::Stderr,
+            Shape::Csv => Format::Csv,
+            Shape::Json => Format::Json,
+            Shape::Framed(Framed { outer: Outer::Syslog(_), .. }) => Format::Syslog,
+            Shape::Framed(Framed { inner: Inner::Records, .. }) => Format::Json,
+            Shape::Framed(Framed { inner: Inner::Lines(_), .. }) => Format::Stderr,
+        }
+    }
+
+    /// What stands around each line, as the report names it (`input.wrapper`): `docker`, `kubernetes`, …; `None`
+    /// when nothing does.
+    #[must_use]
+    pub fn wrapper(&self) -> Option<&'static str> {
+        match &self.shape {
+            Shape::Framed(Framed { outer: Outer::Wrapped(wrapper), .. }) => Some(wrapper.as_str()),
+            _ => None,
         }
     }
 
@@ -93,7 +113,10 @@ impl Dialect {
     #[must_use]
     pub fn prefix(&self) -> Option<&str> {
         match &self.shape {
-            Shape::Stderr(stderr) => Some(stderr.prefix.text()),
+            Shape::Stderr(stderr) | Shape::Framed(Framed { inner: Inner::Lines(stderr), .. }) => {
+                Some(stderr.prefix.text())
+            }
+            Shape::Framed(Framed { inner: Inner::Records, .. }) | Shape::Csv | Shape::Json => None,
         }
     }
 
@@ -103,6 +126,9 @@ impl Dialect {
     pub fn last_start(&self, buffer: &[u8]) -> Option<usize> {
         match &self.shape {
             Shape::Stderr(stderr) => stderr.last_start(buffer),
+            Shape::Csv => csv::last_start(buffer),
+            Shape::Json => json::last_start(buffer),
+            Shape::Framed(framed) => framed.last_start(buffer),
         }
     }
 
@@ -127,6 +153,9 @@ impl Reader<'_> {
     pub fn read<'a>(&mut self, chunk: &'a [u8], base: ByteOffset, arena: &'a Bump, sink: &mut impl Sink<'a>) {
         match &self.dialect.shape {
             Shape::Stderr(stderr) => stderr.read(chunk, base, arena, &mut self.clocks, sink),
+            Shape::Csv => csv::read(chunk, base, arena, &mut self.clocks, sink),
+            Shape::Json => json::read(chunk, base, arena, &mut self.clocks, sink),
+            Shape::Framed(framed) => framed.read(chunk, base, arena, &mut self.clocks, sink),
         }
     }
 

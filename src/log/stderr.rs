@@ -6,7 +6,7 @@
 use bumpalo::Bump;
 use memchr::{memchr, memrchr};
 
-use super::entry::{Entry, Fields, Part};
+use super::entry::{Entry, Fields, Part, Severity};
 use super::prefix::{Clocks, Head, Line, Prefix};
 use super::severity::verbose_sqlstate;
 use super::{Sink, Skip, SkipReason};
@@ -166,7 +166,7 @@ impl Stderr {
 
     /// Values that go beyond the frame: those of rare escapes, and the SQLSTATE of a verbose log.
     #[inline]
-    fn fields<'a>(
+    pub(crate) fn fields<'a>(
         &self,
         head: &Head<'a>,
         text: &mut &'a [u8],
@@ -174,7 +174,12 @@ impl Stderr {
         arena: &'a Bump,
     ) -> Option<&'a Fields<'a>> {
         let state = match part {
-            Part::Record(_) => verbose_sqlstate(text),
+            Part::Record(severity) => {
+                if severity != Severity::Log {
+                    *text = without_position(text);
+                }
+                verbose_sqlstate(text)
+            }
             _ => None,
         };
         if state.is_none() && !self.prefix.has_fields {
@@ -186,6 +191,17 @@ impl Stderr {
             *text = &text[7..];
         }
         Some(arena.alloc(fields))
+    }
+}
+
+/// `relation "t" does not exist at character 15` → without the position, which csvlog and jsonlog keep in a field of
+/// their own (elog.c, `send_message_to_server_log()`).
+#[cold]
+fn without_position(text: &[u8]) -> &[u8] {
+    let digits = text.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+    match text[..text.len() - digits].strip_suffix(b" at character ") {
+        Some(message) if digits > 0 => message,
+        _ => text,
     }
 }
 
@@ -217,5 +233,92 @@ fn foreign_reason(line: &[u8]) -> SkipReason {
     match super::severity::translated(line, super::prefix::REACH) {
         Some(_) => SkipReason::UnknownSeverity,
         None => SkipReason::NoPrefix,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::log::testing::{check, read, same_at_every_cut};
+    use crate::log::{Dialect, Hints};
+
+    fn dialect(prefix: &str) -> Dialect {
+        let line = b"2026-11-23 14:59:16.162 UTC [77] LOG:  x\n";
+        Dialect::detect(line, &Hints { prefix: Some(prefix.into()), ..Hints::default() }).unwrap()
+    }
+
+    const A: &str = "2026-11-23 14:59:16.162 UTC [77] ";
+
+    #[test]
+    fn continuation_lines_lose_one_tab() {
+        check(
+            &dialect("%m [%p] %q%u@%d "),
+            &format!("{A}u@d LOG:  select\n\t1,\n\t\t2\n\t\nlost tab\n{A}u@d LOG:  b\n"),
+            &["LOG u@d \"select\\n1,\\n\\t2\\n\\nlost tab\"", "LOG u@d \"b\""],
+        );
+    }
+
+    #[test]
+    fn what_looks_like_an_entry_after_a_tab_is_text() {
+        check(
+            &dialect("%m [%p] %q%u@%d "),
+            &format!("{A}u@d LOG:  a\n\t{A}u@d ERROR:  forged\n"),
+            &[&format!("LOG u@d \"a\\n{A}u@d ERROR:  forged\"")],
+        );
+    }
+
+    #[test]
+    fn skipped_bytes_say_why() {
+        check(
+            &dialect("%m [%p] %q%u@%d "),
+            &format!(
+                "\n rest of a statement\n{A}u@d LOG:  a\n\n\n{A}u@d FEHLER:  x\n\ty\n{A}pgbouncer\n{A}LOG:  b"
+            ),
+            &[
+                "cut_start 22",
+                "LOG u@d \"a\"",
+                "blank 2",
+                "unknown_severity 51",
+                "no_prefix 43",
+                "LOG @ \"b\"",
+            ],
+        );
+    }
+
+    #[test]
+    fn windows_line_ends_and_a_byte_order_mark() {
+        let mut dialect = dialect("%m [%p] ");
+        if let crate::log::dialect::Shape::Stderr(stderr) = &mut dialect.shape {
+            stderr.crlf = true;
+        }
+        check(
+            &dialect,
+            &format!("\u{FEFF}{A}LOG:  a\r\n\tb\r\n{A}LOG:  c\r\n"),
+            &["LOG @ \"a\\nb\"", "LOG @ \"c\""],
+        );
+    }
+
+    #[test]
+    fn a_verbose_log_shows_its_sqlstate() {
+        check(
+            &dialect("%m [%p] "),
+            &format!(
+                "{A}ERROR:  42703: no column\n{A}LOCATION:  errorMissingColumn, parse_relation.c:3722\n"
+            ),
+            &["ERROR @ \"no column\" 42703", "Location @ \"errorMissingColumn, parse_relation.c:3722\""],
+        );
+    }
+
+    #[test]
+    fn cutting_does_not_matter() {
+        let log = format!(
+            "tail\n{A}u@d LOG:  a\n\tb\n\n{A}u@d FEHLER:  x\n\ty\n{A}u@d ERROR:  é\n{A}x\n{A}u@d STATEMENT:  1\n2\n"
+        );
+        same_at_every_cut(&dialect("%m [%p] %q%u@%d "), log.as_bytes());
+    }
+
+    #[test]
+    fn invalid_bytes_are_data() {
+        let log = [A.as_bytes(), b"\xFF@d LOG:  \xC3\n\t\0\n"].concat();
+        assert_eq!(read(&dialect("%m [%p] %q%u@%d "), &log), ["LOG \u{FFFD}@d \"\u{FFFD}\\n\\0\""]);
     }
 }

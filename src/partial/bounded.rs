@@ -72,6 +72,31 @@ impl<V> Bounded<V> {
         self.map.extract_if(|hash, _| *hash > limit).map(|(_, value)| value).for_each(drop);
     }
 
+    /// Adds a value: to that of the same hash by `add`, or to what is beyond the cap by `drop`.
+    pub fn absorb(&mut self, hash: u64, value: V, add: impl FnOnce(&mut V, V), mut drop: impl FnMut(V)) {
+        if !self.takes(hash) {
+            drop(value);
+            return;
+        }
+        match self.map.entry(hash) {
+            hashbrown::hash_map::Entry::Occupied(mut known) => add(known.get_mut(), value),
+            hashbrown::hash_map::Entry::Vacant(new) => {
+                new.insert(value);
+                if self.is_overfull() {
+                    self.prune(drop);
+                }
+            }
+        }
+    }
+
+    /// Adds another part's values, as [`Bounded::absorb`] does.
+    pub fn merge(&mut self, other: Self, mut add: impl FnMut(&mut V, V), mut drop: impl FnMut(V)) {
+        self.limit_from(&other, &mut drop);
+        for (hash, value) in other {
+            self.absorb(hash, value, &mut add, &mut drop);
+        }
+    }
+
     /// Whether something was dropped.
     #[must_use]
     pub fn is_capped(&self) -> bool {

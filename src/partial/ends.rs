@@ -16,11 +16,13 @@
 //! Everything between was finished and tallied at once, so fusing costs time per session, not per entry, and any
 //! tree of merges gives the answer of one pass.
 //!
-//! Two windows bound the memory, both measured in bytes of the stream so that they cannot depend on cuts: a part
+//! Two windows bound the memory, both measured in bytes of the stream ([`Lengths`]) so that they cannot depend on
+//! cuts: a part
 //! belongs to a record at most [`PART_WINDOW`] before it, a duration to a statement at most [`PAIR_WINDOW`] before.
 
 use hashbrown::HashMap;
 
+use super::Lengths;
 use super::tally::Tally;
 use crate::event::Event;
 use crate::log::{Part, Session};
@@ -83,13 +85,9 @@ impl<K> Default for Pairing<K> {
     }
 }
 
-fn within(window: u64, from: ByteOffset, to: ByteOffset) -> bool {
-    to.0.saturating_sub(from.0) <= window
-}
-
 impl<K> Pairing<K> {
     /// Takes one complete record.
-    fn settle<'a>(&mut self, record: &Record<'a>, tally: &mut Tally)
+    fn settle<'a>(&mut self, record: &Record<'a>, lengths: &Lengths, tally: &mut Tally)
     where
         K: Keep<'a>,
     {
@@ -102,7 +100,7 @@ impl<K> Pairing<K> {
                 self.flush(tally);
                 self.waiting = Some(K::keep(record));
             }
-            Event::Duration(_) => self.pair(record, tally),
+            Event::Duration(_) => self.pair(record, lengths, tally),
             Event::Failure => {
                 if let Some(waiting) = self.waiting.take() {
                     tally.failed(&waiting.record());
@@ -136,12 +134,12 @@ impl<K> Pairing<K> {
     }
 
     /// A bare duration came.
-    fn pair<'a>(&mut self, duration: &Record<'_>, tally: &mut Tally)
+    fn pair<'a>(&mut self, duration: &Record<'_>, lengths: &Lengths, tally: &mut Tally)
     where
         K: Keep<'a>,
     {
         match self.waiting.take() {
-            Some(waiting) if within(PAIR_WINDOW, waiting.record().at, duration.at) => {
+            Some(waiting) if lengths.within(PAIR_WINDOW, waiting.record().at, duration.at) => {
                 tally.paired(&waiting.record(), duration);
             }
             Some(waiting) => {
@@ -167,6 +165,7 @@ struct Leading {
 /// One session within the chunk that is being read.
 #[derive(Debug, Default)]
 struct Live<'a> {
+    begins: ByteOffset,
     leading: Vec<Leading>,
     pairing: Pairing<Record<'a>>,
     pending: Option<Record<'a>>,
@@ -181,14 +180,14 @@ pub struct Sessions<'a> {
 }
 
 impl<'a> Sessions<'a> {
-    fn session(&mut self, session: Session) -> &mut Live<'a> {
+    fn session(&mut self, session: Session, at: ByteOffset) -> &mut Live<'a> {
         let place = match self.latest {
             Some((latest, place)) if latest == session => place,
             _ => {
                 let next = self.live.len();
                 let place = *self.index.entry(session).or_insert(next);
                 if place == next {
-                    self.live.push(Live::default());
+                    self.live.push(Live { begins: at, ..Live::default() });
                 }
                 self.latest = Some((session, place));
                 place
@@ -200,9 +199,9 @@ impl<'a> Sessions<'a> {
     /// A new record: it finishes the one before it in its session.
     #[inline]
     pub fn record(&mut self, record: Record<'a>, tally: &mut Tally) {
-        let live = self.session(record.session);
+        let live = self.session(record.session, record.at);
         if let Some(finished) = live.pending.replace(record) {
-            live.pairing.settle(&finished, tally);
+            live.pairing.settle(&finished, &Lengths::default(), tally);
         }
     }
 
@@ -216,9 +215,10 @@ impl<'a> Sessions<'a> {
         join: impl FnOnce(&'a [u8], &'a [u8]) -> &'a [u8],
         tally: &mut Tally,
     ) {
-        let live = self.session(session);
+        let live = self.session(session, at);
         match &mut live.pending {
-            Some(pending) if within(PART_WINDOW, pending.at, at) => {
+            // A chunk lies in one file.
+            Some(pending) if Lengths::default().within(PART_WINDOW, pending.at, at) => {
                 let more = part == Part::More;
                 let target = if more { pending.last } else { part };
                 pending.last = target;
@@ -246,7 +246,10 @@ impl<'a> Sessions<'a> {
                 };
                 let recorded = live.pending.is_some();
                 let pending = live.pending.as_ref().map(OwnedRecord::from);
-                Some((session, End { leading: live.leading, pairing, pending, recorded }))
+                Some((
+                    session,
+                    End { begins: live.begins, leading: live.leading, pairing, pending, recorded },
+                ))
             })
             .collect();
         Ends { sessions }
@@ -256,6 +259,8 @@ impl<'a> Sessions<'a> {
 /// One session at the ends of an interval.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct End {
+    /// Its first entry in the interval.
+    begins: ByteOffset,
     leading: Vec<Leading>,
     pairing: Pairing<OwnedRecord>,
     pending: Option<OwnedRecord>,
@@ -271,47 +276,60 @@ pub struct Ends {
 
 impl Ends {
     /// Fuses with the interval that begins where this one ends.
-    pub fn fuse(&mut self, right: Self, tally: &mut Tally) {
+    pub fn fuse(&mut self, right: Self, lengths: &Lengths, tally: &mut Tally) {
         for (session, theirs) in right.sessions {
             match self.sessions.entry(session) {
                 hashbrown::hash_map::Entry::Vacant(vacant) => {
                     vacant.insert(theirs);
                 }
-                hashbrown::hash_map::Entry::Occupied(mut occupied) => occupied.get_mut().fuse(theirs, tally),
+                hashbrown::hash_map::Entry::Occupied(mut occupied) => {
+                    occupied.get_mut().fuse(theirs, lengths, tally)
+                }
             }
         }
     }
 
     /// Finishes records whose window has passed, so that sessions which ended silently do not pile up.
     ///
-    /// Only for an interval at the start of its stream: without a left neighbour a session that has nothing open
-    /// can be forgotten, because whatever fuses with it later meets the same nothing.
-    pub fn sweep(&mut self, end: ByteOffset, tally: &mut Tally) {
+    /// `start` is `None` for an interval at the beginning of its stream. A session that has nothing open can be
+    /// forgotten there, because whatever fuses with the interval later meets the same nothing. Elsewhere that holds
+    /// for a session that begins so far behind `start` that nothing which is open in the left neighbour can reach it:
+    /// what the neighbour has waiting finds its window passed, whether or not it meets the session here.
+    pub fn sweep(
+        &mut self,
+        start: Option<ByteOffset>,
+        end: ByteOffset,
+        lengths: &Lengths,
+        tally: &mut Tally,
+    ) {
         self.sessions.retain(|_, open| {
-            open.settle_first(tally);
-            if let Some(pending) =
-                open.pending.take_if(|pending| !within(PART_WINDOW, pending.borrow().at, end))
-            {
-                open.pairing.settle(&pending.borrow(), tally);
+            let alone = start.is_none_or(|start| !lengths.within(PAIR_WINDOW, start, open.begins));
+            if alone {
                 open.settle_first(tally);
             }
-            let waiting = &mut open.pairing.waiting;
-            if let Some(waiting) = waiting.take_if(|waiting| !within(PAIR_WINDOW, waiting.borrow().at, end)) {
+            let passed = |window, record: &OwnedRecord| !lengths.within(window, record.borrow().at, end);
+            if let Some(pending) = open.pending.take_if(|pending| passed(PART_WINDOW, pending)) {
+                open.pairing.settle(&pending.borrow(), lengths, tally);
+                if alone {
+                    open.settle_first(tally);
+                }
+            }
+            if let Some(waiting) = open.pairing.waiting.take_if(|waiting| passed(PAIR_WINDOW, waiting)) {
                 tally.untimed(&waiting.borrow());
             }
-            open.pending.is_some() || open.pairing.waiting.is_some()
+            !alone || open.pending.is_some() || open.pairing.waiting.is_some()
         });
     }
 
     /// The stream is over.
-    pub fn finish(self, tally: &mut Tally) {
+    pub fn finish(self, lengths: &Lengths, tally: &mut Tally) {
         // In a fixed order: the tally does not care, but a debugger's reader does.
         let mut sessions: Vec<(Session, End)> = self.sessions.into_iter().collect();
         sessions.sort_unstable_by_key(|(session, _)| *session);
         for (_, mut end) in sessions {
             end.settle_first(tally);
             if let Some(pending) = end.pending.take() {
-                end.pairing.settle(&pending.borrow(), tally);
+                end.pairing.settle(&pending.borrow(), lengths, tally);
                 end.settle_first(tally);
             }
             if let Some(waiting) = end.pairing.waiting {
@@ -345,10 +363,10 @@ impl End {
         }
     }
 
-    fn fuse(&mut self, theirs: Self, tally: &mut Tally) {
+    fn fuse(&mut self, theirs: Self, lengths: &Lengths, tally: &mut Tally) {
         for leading in theirs.leading {
             match &mut self.pending {
-                Some(pending) if within(PART_WINDOW, pending.borrow().at, leading.at) => {
+                Some(pending) if lengths.within(PART_WINDOW, pending.borrow().at, leading.at) => {
                     pending.attach(leading.part, &leading.text);
                 }
                 Some(_) => tally.orphan(),
@@ -360,7 +378,7 @@ impl End {
             return;
         }
         if let Some(pending) = self.pending.take() {
-            self.pairing.settle(&pending.borrow(), tally);
+            self.pairing.settle(&pending.borrow(), lengths, tally);
         }
         match theirs.pairing.first {
             First::None => {}
@@ -369,7 +387,7 @@ impl End {
                 self.pairing.waiting = theirs.pairing.waiting;
             }
             First::Duration(duration) => {
-                self.pairing.pair(&duration.borrow(), tally);
+                self.pairing.pair(&duration.borrow(), lengths, tally);
                 self.pairing.waiting = theirs.pairing.waiting;
             }
         }

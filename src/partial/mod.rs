@@ -12,8 +12,11 @@ pub mod bounded;
 pub mod distinct;
 pub mod ends;
 pub mod errors;
+pub mod events;
 pub mod histogram;
+mod lengths;
 pub mod minutes;
+pub mod plans;
 mod scan;
 pub mod slowest;
 pub mod statements;
@@ -22,6 +25,7 @@ pub mod tally;
 use std::collections::BTreeMap;
 
 pub use ends::Ends;
+pub use lengths::Lengths;
 pub use scan::Scan;
 pub use tally::Tally;
 
@@ -41,8 +45,10 @@ pub struct Fragment {
     pub start: ByteOffset,
     /// The byte after the last.
     pub end: ByteOffset,
-    /// Line ends in it.
+    /// Line ends in that part of it which lies in the file of its end.
     pub lines: u64,
+    /// How long the files are whose end lies in it.
+    pub lengths: Lengths,
     /// Open ends.
     pub ends: Ends,
     /// What was skipped, by reason.
@@ -82,7 +88,7 @@ pub struct Skips {
     pub bytes: u64,
     /// Where first.
     pub first: ByteOffset,
-    /// Line ends between the fragment's start and `first`.
+    /// Line ends before `first` in its file; in the file of the fragment's start, only those within the fragment.
     pub line: u64,
 }
 
@@ -94,6 +100,7 @@ impl Fragment {
             start,
             end: start,
             lines: 0,
+            lengths: Lengths::default(),
             ends: Ends::default(),
             skips: BTreeMap::new(),
             files: BTreeMap::new(),
@@ -108,11 +115,23 @@ impl Fragment {
         skips.bytes += skip.len;
     }
 
+    /// The end of a file of `bytes` bytes: nothing, from its last byte to the first of the next one. It makes the
+    /// fragments of two files touch.
+    #[must_use]
+    pub fn end_of_file(file: u32, bytes: u64) -> Self {
+        let mut end = Self::new(ByteOffset::new(file, bytes));
+        end.end = ByteOffset::new(file.saturating_add(1), 0);
+        end.lengths.insert(file, bytes);
+        end
+    }
+
     /// Fuses with the fragment that begins where this one ends.
     fn fuse(&mut self, right: Self, tally: &mut Tally) {
-        self.ends.fuse(right.ends, tally);
+        self.lengths.merge(right.lengths);
+        self.ends.fuse(right.ends, &self.lengths, tally);
         for (reason, theirs) in right.skips {
-            let theirs = Skips { line: theirs.line + self.lines, ..theirs };
+            let same_file = theirs.first.file() == right.start.file();
+            let theirs = Skips { line: theirs.line + if same_file { self.lines } else { 0 }, ..theirs };
             self.skips
                 .entry(reason)
                 .and_modify(|ours| {
@@ -124,10 +143,12 @@ impl Fragment {
         for (file, theirs) in right.files {
             self.files.entry(file).or_default().add(theirs);
         }
-        self.lines += right.lines;
+        let same_file = right.end.file() == right.start.file();
+        self.lines = right.lines + if same_file { self.lines } else { 0 };
         self.end = right.end;
-        if self.start == ByteOffset(0) && self.end.0 - self.swept.0 > SWEEP_EVERY {
-            self.ends.sweep(self.end, tally);
+        if self.end.0 - self.swept.0 > SWEEP_EVERY {
+            let start = (self.start != ByteOffset(0)).then_some(self.start);
+            self.ends.sweep(start, self.end, &self.lengths, tally);
             self.swept = self.end;
         }
     }
@@ -202,7 +223,7 @@ impl Partial {
             tally.enter(stream);
             let fragments: &mut Vec<Fragment> = read.entry(stream).or_default();
             for mut fragment in seams.into_fragments() {
-                std::mem::take(&mut fragment.ends).finish(&mut tally);
+                std::mem::take(&mut fragment.ends).finish(&fragment.lengths, &mut tally);
                 fragments.push(fragment);
             }
         }

@@ -41,14 +41,14 @@ impl<'a, 't> Scan<'a, 't> {
         }
     }
 
-    /// The chunk is read; `file` is its number within the stream.
+    /// The chunk is read.
     #[must_use]
-    pub fn close(self, file: u32) -> Fragment {
+    pub fn close(self) -> Fragment {
         let mut fragment = self.fragment;
         fragment.end = ByteOffset(fragment.start.0 + self.chunk.len() as u64);
         fragment.lines = memchr::memchr_iter(b'\n', self.chunk).count() as u64;
         fragment.ends = self.sessions.close();
-        fragment.files.insert(file, self.file);
+        fragment.files.insert(fragment.start.file(), self.file);
         fragment
     }
 

@@ -72,8 +72,6 @@ pub struct StatementTally {
     pub params: ParamSets,
     /// Calls a second, of INSERTs only.
     pub minutes: Option<Box<Minutes>>,
-    /// Executions known only through auto_explain, and their time.
-    pub planned: Calls,
 }
 
 impl StatementTally {
@@ -103,7 +101,6 @@ impl StatementTally {
             slowest: Slowest::new(MOST_EXAMPLES),
             params: ParamSets::default(),
             minutes,
-            planned: Calls::default(),
         }
     }
 
@@ -135,7 +132,6 @@ impl StatementTally {
         if let (Some(own), Some(their)) = (&mut self.minutes, &other.minutes) {
             own.merge(their);
         }
-        self.planned.merge(&other.planned);
     }
 
     fn add_counts(&mut self, counts: &Counts) {
@@ -308,6 +304,12 @@ impl Statements {
             let time = call.record.time.unwrap_or(Timestamp(i64::MIN));
             tally.params.add(params, (time, stream, at), duration, keep);
         }
+    }
+
+    /// Executions, those beyond the cap included.
+    #[must_use]
+    pub fn calls(&self) -> u64 {
+        self.other.calls + self.table.iter().map(|(_, tally)| tally.calls).sum::<u64>()
     }
 
     fn prune(&mut self) {

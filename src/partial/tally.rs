@@ -5,13 +5,16 @@ use std::collections::BTreeSet;
 use super::Order;
 use super::actors::{self, Directory};
 use super::errors::Errors;
+use super::events::Events;
 use super::minutes::{MOST_MINUTES, Minutes};
+use super::plans::Plans;
 use super::slowest::{Calls, Slowest};
 use super::statements::{Call, Statements};
-use crate::event::{Event, Plan, Text};
+use crate::event::server::{self, ServerEvent};
+use crate::event::{Event, Plan, Text, explain};
 use crate::log::{Severity, Who};
 use crate::record::Record;
-use crate::sql::{self, Digest};
+use crate::sql::{self, Digest, Fingerprint};
 use crate::units::{ByteOffset, Micros, Timestamp};
 
 /// Slowest single calls kept for the whole log.
@@ -39,6 +42,14 @@ pub struct Tally {
     pub unidentified: Calls,
     /// Parts (DETAIL …) that belong to no record.
     pub orphans: u64,
+    /// What the server told about itself.
+    pub events: Events,
+    /// Plans of auto_explain.
+    pub plans: Plans,
+    /// Whether the log has statements or durations; if so, plans are no calls.
+    has_calls: bool,
+    /// The plans as calls, for a log that has nothing else; dropped as soon as there is anything else.
+    planned: Option<Box<Tally>>,
     /// WARNING records.
     pub warnings: u64,
     /// Records that are none of the above.
@@ -60,6 +71,10 @@ impl Default for Tally {
             slowest: Slowest::new(MOST_SLOWEST),
             unidentified: Calls::default(),
             orphans: 0,
+            events: Events::default(),
+            plans: Plans::default(),
+            has_calls: false,
+            planned: None,
             warnings: 0,
             others: 0,
             span: None,
@@ -97,6 +112,7 @@ impl Tally {
 
     /// A statement was executed.
     pub fn call(&mut self, record: &Record<'_>, text: Text<'_>, duration: Option<Micros>) {
+        self.speak();
         let (digest, sql) = digest(text);
         let order = self.order(record.at);
         let actor = self.actor(&record.who);
@@ -144,12 +160,14 @@ impl Tally {
     /// A duration that belongs to no statement.
     pub fn unidentified(&mut self, duration: &Record<'_>) {
         if let Event::Duration(micros) = Event::of(duration) {
+            self.speak();
             self.unidentified.add(Some(micros));
         }
     }
 
     /// More rows of an execution that was counted before.
     pub fn fetch(&mut self, record: &Record<'_>, text: Text<'_>, duration: Micros) {
+        self.speak();
         let (digest, sql) = digest(text);
         let order = self.order(record.at);
         match self.statements.get(&digest, order, sql) {
@@ -176,9 +194,41 @@ impl Tally {
         }
     }
 
-    /// A plan of auto_explain.
-    pub fn plan(&mut self, _record: &Record<'_>, _plan: Plan<'_>, _duration: Micros) {
-        self.others += 1;
+    /// A plan of auto_explain: no call, unless the log has nothing else.
+    pub fn plan(&mut self, record: &Record<'_>, plan: Plan<'_>, duration: Micros) {
+        let Some(query) = explain::query(plan.body) else {
+            self.others += 1;
+            return;
+        };
+        // The text of an EXECUTE's plan is that of its PREPARE.
+        let sql = sql::prepared_statement(&query.sql).unwrap_or(&query.sql);
+        let text = Text { sql, params: query.params.as_deref(), prepare: None };
+        let fingerprint = digest(text).0.fingerprint;
+        self.plans.add(fingerprint, duration, self.order(record.at), record.time, plan.body);
+        if !self.has_calls && !explain::is_nested(record.context) {
+            let planned = self.planned.get_or_insert_default();
+            planned.enter(self.stream);
+            planned.call(record, text, Some(duration));
+        }
+    }
+
+    /// The log has statements or durations: its plans are no calls.
+    #[inline]
+    fn speak(&mut self) {
+        self.has_calls = true;
+        self.planned = None;
+    }
+
+    /// Everything is merged: plans become calls where the log has nothing else. Returns how many.
+    pub fn settle_plans(&mut self) -> u64 {
+        match self.planned.take() {
+            Some(planned) if !self.has_calls => {
+                let calls = planned.statements.calls();
+                self.merge(*planned);
+                calls
+            }
+            _ => 0,
+        }
     }
 
     /// ERROR, FATAL or PANIC.
@@ -193,14 +243,31 @@ impl Tally {
             digest.fingerprint
         });
         self.errors.add(record, order, statement, actor);
+        if let Some(event) = ServerEvent::of(record) {
+            self.events.add(record, event, order, statement);
+        }
     }
 
-    /// Anything else.
+    /// Anything else: an event of the server, or a record that nobody asks about.
     pub fn other(&mut self, record: &Record<'_>) {
-        match record.severity {
-            Severity::Warning => self.warnings += 1,
-            _ => self.others += 1,
+        let warning = record.severity == Severity::Warning;
+        self.warnings += u64::from(warning);
+        match ServerEvent::of(record) {
+            Some(event) => {
+                let order = self.order(record.at);
+                let cause = if event.has_cause() { self.cause(record, order) } else { None };
+                self.events.add(record, event, order, cause);
+            }
+            None => self.others += u64::from(!warning),
         }
+    }
+
+    /// The fingerprint of the statement that an event belongs to; its text is remembered.
+    fn cause(&mut self, record: &Record<'_>, order: Order) -> Option<Fingerprint> {
+        let text = server::cause(record)?;
+        let digest = sql::digest(text, None);
+        self.statements.get(&digest, order, text);
+        Some(digest.fingerprint)
     }
 
     /// A time zone was not known and taken as UTC.
@@ -225,6 +292,15 @@ impl Tally {
         self.slowest.merge(other.slowest);
         self.unidentified.merge(&other.unidentified);
         self.orphans += other.orphans;
+        self.events.merge(other.events);
+        self.plans.merge(other.plans);
+        self.has_calls |= other.has_calls;
+        match (self.has_calls, &mut self.planned, other.planned) {
+            (true, planned, _) => *planned = None,
+            (false, Some(own), Some(their)) => own.merge(*their),
+            (false, own @ None, their) => *own = their,
+            (false, Some(_), None) => {}
+        }
         self.warnings += other.warnings;
         self.others += other.others;
         other.zones.iter().for_each(|zone| self.zone(zone));

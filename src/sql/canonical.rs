@@ -323,7 +323,8 @@ impl<'a> Reader<'a> {
                 self.varying_name();
             }
             _ if text.eq_ignore_ascii_case(b"of")
-                && self.items.last().is_some_and(|last| last.is_word("current")) =>
+                && self.items.last().is_some_and(|last| last.is_word("current"))
+                && !self.after_dot() =>
             {
                 self.push(ItemKind::Word, token);
                 self.varying_name();

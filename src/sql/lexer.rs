@@ -135,7 +135,8 @@ impl Lexer<'_> {
             b'"' => (TokenKind::Quoted, self.delimited(0, b'"')),
             b'$' => self.dollar(),
             b'-' if second == b'-' => {
-                self.skip_until(|b| b == b'\n' || b == b'\r');
+                let rest = &self.sql[self.at..];
+                self.at += memchr::memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());
                 (TokenKind::Comment, true)
             }
             b'/' if second == b'*' => (TokenKind::Comment, self.block_comment()),
@@ -165,11 +166,11 @@ impl Lexer<'_> {
     fn delimited(&mut self, prefix: usize, delimiter: u8) -> bool {
         self.at += prefix + 1;
         loop {
-            self.skip_until(|b| b == delimiter);
-            if self.at >= self.sql.len() {
+            let Some(found) = memchr::memchr(delimiter, &self.sql[self.at..]) else {
+                self.at = self.sql.len();
                 return false;
-            }
-            self.at += 1;
+            };
+            self.at += found + 1;
             if self.peek(0) != delimiter {
                 return true;
             }
@@ -200,10 +201,11 @@ impl Lexer<'_> {
     fn escaped(&mut self) -> bool {
         self.at += 1;
         loop {
-            self.skip_until(|b| b == b'\'' || b == b'\\');
-            if self.at >= self.sql.len() {
+            let Some(found) = memchr::memchr2(b'\'', b'\\', &self.sql[self.at..]) else {
+                self.at = self.sql.len();
                 return false;
-            }
+            };
+            self.at += found;
             if self.peek(0) == b'\\' || self.peek(1) == b'\'' {
                 if self.at + 1 >= self.sql.len() {
                     self.at += 1;
@@ -247,7 +249,10 @@ impl Lexer<'_> {
                         return true;
                     }
                 }
-                _ => self.at += 1,
+                _ => {
+                    let rest = &self.sql[self.at + 1..];
+                    self.at += 1 + memchr::memchr2(b'/', b'*', rest).unwrap_or(rest.len());
+                }
             }
         }
         false

@@ -5,6 +5,7 @@
 
 mod canonical;
 mod execute;
+mod fingerprint;
 mod hash;
 mod kind;
 mod lexer;
@@ -13,6 +14,8 @@ mod normalise;
 mod params;
 mod pretty;
 mod shape;
+mod swar;
+mod table;
 mod tables;
 mod tags;
 mod types;
@@ -52,7 +55,7 @@ pub struct Digest {
 
 /// Fingerprint and parameter hash of a statement; `params` are the values of its `$1`, `$2`, … if logged.
 pub fn digest(sql: &[u8], params: Option<&Params<'_>>) -> Digest {
-    reference(sql, params)
+    fingerprint::digest(sql, params).unwrap_or_else(|| reference(sql, params))
 }
 
 /// What [`digest`] must say, found the slow and obvious way. For tests and fuzzing.

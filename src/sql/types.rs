@@ -13,7 +13,7 @@ pub(super) fn type_end(sql: &[u8], at: usize) -> Option<usize> {
     ahead.type_name()?;
     loop {
         if ahead.word(&["array"]) || ahead.punctuation(b"[") {
-            if ahead.last == b"array" && !ahead.punctuation(b"[") {
+            if ahead.after_word && !ahead.punctuation(b"[") {
                 continue;
             }
             let bracket = ahead.clone();
@@ -60,25 +60,25 @@ struct Ahead<'a> {
     end: usize,
     /// Before the last opening bracket taken.
     before_bracket: usize,
-    /// The last word or punctuation taken, folded.
-    last: Vec<u8>,
+    /// The last token taken was a word.
+    after_word: bool,
 }
 
 impl<'a> Ahead<'a> {
     fn new(sql: &'a [u8], at: usize) -> Self {
-        Ahead { sql, lexer: Lexer::starting_at(sql, at), end: at, before_bracket: at, last: Vec::new() }
+        Ahead { sql, lexer: Lexer::starting_at(sql, at), end: at, before_bracket: at, after_word: false }
     }
 
     fn take_if(&mut self, wanted: impl Fn(&Token, &[u8]) -> bool) -> bool {
         let mut lexer = self.lexer.clone();
         match lexer.next_code() {
-            Some(token) if wanted(&token, &token.text(self.sql).to_ascii_lowercase()) => {
+            Some(token) if wanted(&token, token.text(self.sql)) => {
                 if token.text(self.sql) == b"[" {
                     self.before_bracket = self.end;
                 }
                 self.lexer = lexer;
                 self.end = token.end;
-                self.last = token.text(self.sql).to_ascii_lowercase();
+                self.after_word = token.kind == TokenKind::Word;
                 true
             }
             _ => false,
@@ -87,7 +87,8 @@ impl<'a> Ahead<'a> {
 
     fn word(&mut self, words: &[&str]) -> bool {
         self.take_if(|token, text| {
-            token.kind == TokenKind::Word && words.iter().any(|word| word.as_bytes() == text)
+            token.kind == TokenKind::Word
+                && words.iter().any(|word| text.eq_ignore_ascii_case(word.as_bytes()))
         })
     }
 

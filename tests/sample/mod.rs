@@ -316,8 +316,7 @@ fn statement(i: usize, row: &Row) -> Statement {
             duration_us: Micros(row.mean_us * 26),
             text: "Limit  (cost=18412.07..18412.20 rows=50 width=96) (actual time=47832.1..47832.2 rows=50 loops=1)\n  ->  Sort  (cost=18412.07..18419.31 rows=2896 width=96) (actual time=47832.1..47832.1 rows=50 loops=1)\n        Sort Key: a.answered_at DESC\n        ->  Hash Join  (cost=812.40..18315.87 rows=2896 width=96) (actual time=21.7..47801.9 rows=8812 loops=1)\n              ->  Seq Scan on answers a  (cost=0.00..16802.10 rows=148210 width=80) (actual time=0.1..47640.8 rows=148210 loops=1)\n                    Filter: ((text ~~* ?) AND (answered_at >= ?))".to_owned(),
             rows: Some(50),
-            slowest_node: Some("Seq Scan on answers a".to_owned()),
-        }),
+            slowest_node: Some("Seq Scan on answers a".to_owned()), ..Default::default() }),
     }
 }
 

@@ -20,6 +20,7 @@ pub fn locks(s: &[Statement]) -> Locks {
                 waiting: 214,
                 acquired: 207,
                 waited_us: Micros(381_200_000),
+                ..Default::default()
             },
             LockGroup {
                 mode: "AccessExclusiveLock".to_owned(),
@@ -27,6 +28,7 @@ pub fn locks(s: &[Statement]) -> Locks {
                 waiting: 17,
                 acquired: 17,
                 waited_us: Micros(31_600_000),
+                ..Default::default()
             },
         ],
         statements: vec![LockStatement {
@@ -35,6 +37,7 @@ pub fn locks(s: &[Statement]) -> Locks {
             waiting: 214,
             acquired: 207,
             waited_us: Micros(381_200_000),
+            ..Default::default()
         }],
         deadlock_examples: vec![Deadlock {
             time: Some(at(41_204)),
@@ -45,7 +48,9 @@ pub fn locks(s: &[Statement]) -> Locks {
                     .to_owned(),
             ],
             statements: vec![s[15].sql.clone(), s[5].sql.clone()],
+            ..Default::default()
         }],
+        ..Default::default()
     }
 }
 
@@ -64,6 +69,7 @@ pub fn temp_files(s: &[Statement]) -> TempFiles {
         by_hour: (0..HOURS)
             .map(|h| HourBytes { hour: at(h * 3600), count: 4, bytes: SHAPE[h as usize] * 8_412_004 })
             .collect(),
+        ..Default::default()
     }
 }
 
@@ -88,6 +94,7 @@ pub fn checkpoints() -> Checkpoints {
         by_hour: (0..HOURS)
             .map(|h| HourBytes { hour: at(h * 3600), count: 12, bytes: SHAPE[h as usize] * 41_204_000 })
             .collect(),
+        ..Default::default()
     }
 }
 
@@ -110,6 +117,7 @@ pub fn autovacuum() -> Autovacuum {
         wal_records: seconds * 900,
         wal_images: seconds * 8,
         wal_bytes: seconds * 102_400,
+        ..Default::default()
     };
     Autovacuum {
         vacuums: 64,
@@ -120,6 +128,7 @@ pub fn autovacuum() -> Autovacuum {
             table("answers", 14, 18, 102),
             table("sessions", 9, 9, 26),
         ],
+        ..Default::default()
     }
 }
 
@@ -146,6 +155,7 @@ pub fn connections() -> Connections {
         databases: actors(&DATABASES, 4_216, 1_204_000_000_000),
         applications: actors(&APPLICATIONS, 4_216, 1_204_000_000_000),
         hosts: actors(&HOSTS, 4_218, 1_204_000_000_000),
+        ..Default::default()
     }
 }
 
@@ -156,6 +166,7 @@ pub fn events() -> ServerEvents {
         count,
         first: Some(at(11_000)),
         last: Some(at(72_000)),
+        ..Default::default()
     };
     ServerEvents {
         groups: vec![
@@ -165,5 +176,6 @@ pub fn events() -> ServerEvents {
         ],
         warnings: 12,
         other: 48,
+        ..Default::default()
     }
 }

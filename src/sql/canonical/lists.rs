@@ -51,16 +51,9 @@ pub(super) fn fold_lists<'a>(items: &[Item<'a>]) -> (Vec<Item<'a>>, Vec<usize>) 
     (folded, place)
 }
 
-/// A bracket after an operand is a subscript.
+/// A bracket after ARRAY, or where an operand is expected; after an operand it is a subscript.
 fn opens_list(items: &[Item<'_>], index: usize) -> bool {
-    index > 0 && (role_at(items, index - 1) == Role::Array || !is_operand(items, index - 1))
-}
-
-fn is_operand(items: &[Item<'_>], index: usize) -> bool {
-    match items[index].kind {
-        ItemKind::Symbol => items[index].is_symbol(b")") || items[index].is_symbol(b"]"),
-        ItemKind::Word | ItemKind::Quoted | ItemKind::Value => true,
-    }
+    index > 0 && matches!(role_at(items, index - 1), Role::Array | Role::Prefix)
 }
 
 struct Fold<'i, 'a> {
@@ -189,23 +182,39 @@ impl Fold<'_, '_> {
 
 /// Rows of the first VALUES of an INSERT outside parentheses; 1 when it has none, 0 when this is no INSERT.
 pub(super) fn insert_rows(items: &[Item<'_>]) -> u32 {
-    let (mut depth, mut insert, mut rows) = (0_usize, false, 0);
-    let mut counting = false;
+    let (mut depth, mut insert) = (0_usize, false);
     for (index, item) in items.iter().enumerate() {
         if item.is_symbol(b"(") {
-            if depth == 0 && counting {
+            if depth == 0 && insert && index > 0 && role_at(items, index - 1) == Role::Values {
+                return rows_from(&items[index..]);
+            }
+            depth += 1;
+        } else if item.is_symbol(b")") {
+            depth = depth.saturating_sub(1);
+        } else if depth == 0 && item.is_word("insert") && !(index > 0 && items[index - 1].is_symbol(b".")) {
+            insert = true;
+        }
+    }
+    u32::from(insert)
+}
+
+/// How many parenthesised rows stand here, with commas between them.
+fn rows_from(items: &[Item<'_>]) -> u32 {
+    let (mut depth, mut rows) = (0_usize, 0);
+    for (index, item) in items.iter().enumerate() {
+        if item.is_symbol(b"(") {
+            if depth == 0 {
+                if rows > 0 && !items[index - 1].is_symbol(b",") {
+                    break;
+                }
                 rows += 1;
             }
             depth += 1;
         } else if item.is_symbol(b")") {
             depth = depth.saturating_sub(1);
-        } else if depth == 0 && counting && !item.is_symbol(b",") {
+        } else if depth == 0 && !(item.is_symbol(b",") && items[index - 1].is_symbol(b")")) {
             break;
-        } else if depth == 0 && role_at(items, index) == Role::Values {
-            counting = insert;
-        } else if depth == 0 && item.is_word("insert") {
-            insert = true;
         }
     }
-    if insert { rows.max(1) } else { 0 }
+    rows
 }
