@@ -7,15 +7,15 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 /// Reads PostgreSQL logs and names the statements that an application should not have sent.
 #[derive(Debug, Parser)]
 #[command(name = "pglens", version, about, arg_required_else_help = true)]
-pub struct Cli {
+pub(crate) struct Cli {
     /// What to do.
     #[command(subcommand)]
-    pub command: Command,
+    pub(crate) command: Command,
 }
 
 /// What to do.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Turn logs into a report
     #[command(after_help = REPORT_EXAMPLES)]
     Report(Report),
@@ -42,58 +42,58 @@ One line out per line in: {\"fingerprint\", \"sql\", \"kind\", \"tables\"}.";
 
 /// Turn logs into a report.
 #[derive(Debug, Args)]
-pub struct Report {
+pub(crate) struct Report {
     /// Logs: files, directories, patterns, or - for standard input [default: standard input, if it is piped]
     #[arg(value_name = "LOG")]
-    pub logs: Vec<String>,
+    pub(crate) logs: Vec<String>,
     /// Write to FILE; the format follows its ending (.html .json .md .txt .csv); may repeat
     #[arg(short, long, value_name = "FILE")]
-    pub output: Vec<PathBuf>,
+    pub(crate) output: Vec<PathBuf>,
     /// Format of standard output, or of files whose ending says nothing
     #[arg(short, long, value_enum)]
-    pub format: Option<Format>,
+    pub(crate) format: Option<Format>,
     #[command(flatten)]
     /// How to read.
-    pub reading: Reading,
+    pub(crate) reading: Reading,
     /// Show literals and parameters in examples (by default only normalised SQL leaves the log)
     #[arg(long)]
-    pub show_values: bool,
+    pub(crate) show_values: bool,
     /// Rows of each table in text and Markdown
     #[arg(long, value_name = "N", default_value_t = 20)]
-    pub top: usize,
+    pub(crate) top: usize,
     /// No progress and no remarks on standard error
     #[arg(short, long)]
-    pub quiet: bool,
+    pub(crate) quiet: bool,
 }
 
 /// How to read logs.
 #[derive(Debug, Args)]
-pub struct Reading {
+pub(crate) struct Reading {
     /// The server's log_line_prefix [default: found out from the log]
     #[arg(long, value_name = "PREFIX")]
-    pub log_line_prefix: Option<String>,
+    pub(crate) log_line_prefix: Option<String>,
     /// The format of all logs [default: found out from each]
     #[arg(long, value_name = "FORMAT")]
-    pub log_format: Option<String>,
+    pub(crate) log_format: Option<String>,
     /// Threads [default: all cores]
     #[arg(short, long, value_name = "N")]
-    pub jobs: Option<std::num::NonZeroUsize>,
+    pub(crate) jobs: Option<std::num::NonZeroUsize>,
     /// Bytes of a chunk; for tests: the report does not depend on it
     #[arg(long, value_name = "BYTES", default_value_t = 1 << 20, hide = true)]
-    pub chunk_size: usize,
+    pub(crate) chunk_size: usize,
 }
 
 /// Read SQL and write fingerprints.
 #[derive(Debug, Args)]
-pub struct Fingerprint {
+pub(crate) struct Fingerprint {
     /// Input is plain SQL, separated by NUL or by `;` outside literals, instead of JSON lines
     #[arg(long)]
-    pub text: bool,
+    pub(crate) text: bool,
 }
 
 /// An output format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
+pub(crate) enum Format {
     /// A self-contained page
     Html,
     /// The whole report: pglens.report/1

@@ -8,7 +8,6 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use cli::{Cli, Command};
-use command::Failure;
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
