@@ -83,6 +83,7 @@ fn settings(reading: &cli::Reading) -> Result<Settings, Failure> {
             prefix: reading.log_line_prefix.clone(),
             ..Hints::default()
         },
+        filter: std::sync::Arc::default(),
     })
 }
 
