@@ -329,7 +329,6 @@ fn to_next_start(rest: &[u8]) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::log::testing::{check, read, same_at_every_cut};
     use crate::log::{Dialect, Format, Hints};
 

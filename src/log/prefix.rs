@@ -379,8 +379,7 @@ impl Prefix {
         clocks: &mut Clocks,
     ) -> Option<(Part, usize)> {
         let mut at = 0;
-        let mut pieces = self.pieces.iter().enumerate();
-        while let Some((index, piece)) = pieces.next() {
+        for (index, piece) in self.pieces.iter().enumerate() {
             match piece {
                 Piece::Literal(literal) => {
                     if !starts_with(&line[at..], literal) {

@@ -238,7 +238,6 @@ fn foreign_reason(line: &[u8]) -> SkipReason {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::log::testing::{check, read, same_at_every_cut};
     use crate::log::{Dialect, Hints};
 

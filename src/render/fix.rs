@@ -12,11 +12,21 @@ use crate::units::Micros;
 /// Rows that one statement should carry at least where rows come in numbers; what a batch is assumed to hold.
 const BATCH: u64 = 100;
 
+/// The mean of a statement that is worth a look at its plan; below it, its number is what costs.
+const SLOW_US: u64 = 50_000;
+
+/// Thousandths of the load below which a statement is left alone.
+const WORTH_A_LOOK: u64 = 10;
+
 /// One thing to fix. Texts may hold names from the log: escape them like any other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Fix {
     /// What kind of thing it is, as people say it: `N+1`, `Redundant SELECT`.
     pub(super) label: String,
+    /// Further kinds of the same statement's findings.
+    pub(super) also: Vec<String>,
+    /// The route that sends it; empty where statements are not tagged.
+    pub(super) route: String,
     /// One line about this one.
     pub(super) title: String,
     /// The statement.
@@ -38,8 +48,21 @@ pub(super) struct Fix {
 /// At most `limit` things, the one that brings most first.
 pub(super) fn fixes(index: &Index<'_>, limit: usize) -> Vec<Fix> {
     let report = index.report;
-    let mut found: Vec<Fix> =
-        report.findings.iter().filter(|f| !f.minor).map(|finding| of(index, finding)).collect();
+    let mut found: Vec<Fix> = Vec::new();
+    for finding in report.findings.iter().filter(|f| !f.minor) {
+        // One statement, one place: an N+1 is often redundant and cacheable as well.
+        match found.iter().position(|fix| fix.fingerprint == finding.fingerprint) {
+            Some(at) => {
+                let fix = &mut found[at];
+                let also = label(&finding.kind);
+                if also != fix.label && !fix.also.contains(&also) {
+                    fix.also.push(also);
+                }
+            }
+            None if found.len() < limit => found.push(of(index, finding)),
+            None => {}
+        }
+    }
     if found.is_empty() {
         found = from_numbers(index);
         found.sort_by_cached_key(|fix| (std::cmp::Reverse(weight(report, fix)), fix.fingerprint.clone()));
@@ -105,6 +128,8 @@ pub(super) fn of(index: &Index<'_>, finding: &Finding) -> Fix {
     };
     Fix {
         label: label(&finding.kind),
+        also: Vec::new(),
+        route: finding.route.clone().unwrap_or_default(),
         title: finding.title.clone(),
         fingerprint: finding.fingerprint.clone(),
         why,
@@ -128,13 +153,14 @@ fn from_numbers(index: &Index<'_>) -> Vec<Fix> {
             found.push(row_by_row(index, insert));
         }
     }
-    for statement in report.statements.iter().filter(|s| s.timed > 0).take(20) {
+    // Schema changes and settings happen once; nothing is to be gained there.
+    let recurring = |s: &&Statement| s.timed > 0 && !matches!(s.kind.as_str(), "ddl" | "utility");
+    for statement in report.statements.iter().filter(recurring).take(20) {
         if found.iter().all(|fix| fix.fingerprint != statement.fingerprint) {
             found.push(most_time(report, statement));
         }
     }
-    // Below a thousandth of everything there is nothing to fix.
-    found.retain(|fix| weight(report, fix) > 0);
+    found.retain(|fix| weight(report, fix) >= WORTH_A_LOOK);
     found
 }
 
@@ -146,6 +172,8 @@ fn repeated(index: &Index<'_>, redundant: &RedundantSelect) -> Fix {
     let of = if tables.is_empty() { String::new() } else { format!(" to {tables}") };
     Fix {
         label: label("redundant_select"),
+        also: Vec::new(),
+        route: busiest_route(index.statement(&r.fingerprint)),
         title: format!(
             "Each question{of} is asked {} times over",
             count(r.calls / r.distinct_params.count.max(1))
@@ -178,6 +206,8 @@ fn row_by_row(index: &Index<'_>, insert: &HotInsert) -> Fix {
     };
     Fix {
         label: label("hot_insert"),
+        also: Vec::new(),
+        route: busiest_route(index.statement(&insert.fingerprint)),
         title: format!("Rows go into {table} one statement at a time"),
         fingerprint: insert.fingerprint.clone(),
         why: format!(
@@ -204,15 +234,22 @@ fn row_by_row(index: &Index<'_>, insert: &HotInsert) -> Fix {
 
 fn most_time(report: &Report, s: &Statement) -> Fix {
     let mean = s.mean_us.unwrap_or_default();
-    let slow = mean.0 >= 50_000;
-    let table = s.tables.first().map(String::as_str);
+    let slow = mean.0 >= SLOW_US;
+    let half = Micros(s.duration_us.0 / 2);
+    let what = match s.tables.first() {
+        Some(table) => format!("{} on {table}", s.kind.to_uppercase()),
+        None if s.kind == "transaction" => {
+            s.sql.split_whitespace().next().unwrap_or("transaction").to_uppercase()
+        }
+        None => s.kind.to_uppercase(),
+    };
     Fix {
         label: label(if slow { "slow" } else { "time_consuming" }),
-        title: match (slow, table) {
-            (true, Some(table)) => format!("A slow {} on {table}", s.kind.to_uppercase()),
-            (true, None) => format!("A slow {}", s.kind.to_uppercase()),
-            (false, Some(table)) => format!("A frequent {} on {table}", s.kind.to_uppercase()),
-            (false, None) => format!("A frequent {}", s.kind.to_uppercase()),
+        also: Vec::new(),
+        route: busiest_route(Some(s)),
+        title: match slow {
+            true => format!("A slow {what}"),
+            false => format!("{what}, {} times", count(s.calls)),
         },
         fingerprint: s.fingerprint.clone(),
         why: format!(
@@ -225,20 +262,28 @@ fn most_time(report: &Report, s: &Statement) -> Fix {
         ),
         cost: Cost { statements: s.calls, duration_us: s.duration_us },
         whole: true,
-        advice: match slow {
-            true => {
-                "Look at its plan with EXPLAIN (ANALYZE, BUFFERS): an index, fewer rows or fewer columns."
+        advice: match (s.kind.as_str(), slow) {
+            ("transaction", _) => {
+                "Do more in each transaction: every COMMIT waits for the disk. Where that cannot be, see commit_delay."
             }
-            false => "Each call is cheap, so send it less often: cache, join or batch it.",
+            (_, true) => "Look at its plan with EXPLAIN (ANALYZE, BUFFERS): an index, fewer rows or fewer columns.",
+            ("select", false) => "Each call is cheap, so send it less often: cache it, or join it into another.",
+            (_, false) => "Each call is cheap, so send it less often: several rows a statement, several statements a transaction.",
         }
         .to_owned(),
         gain: format!(
             "Halving it saves {}, {} of the time.",
-            duration(Micros(s.duration_us.0 / 2)),
-            minus_percent(s.duration_us.0 / 2, report.totals.duration_us.0)
+            duration(half),
+            minus_percent(half.0, report.totals.duration_us.0)
         ),
         model: None,
     }
+}
+
+/// The route that spends most time on a statement.
+fn busiest_route(statement: Option<&Statement>) -> String {
+    let route = statement.and_then(|s| s.routes.first());
+    route.filter(|route| !route.name.starts_with('(')).map_or_else(String::new, |route| route.name.clone())
 }
 
 /// What goes away with the cost.

@@ -119,11 +119,12 @@ fn head(report: &Report) -> String {
     let mut out = format!("## pglens: {name}{when}\n\n");
     let _ = writeln!(
         out,
-        "**{}** statements · **{}** in the database · **{}** fingerprints · **{}** errors",
+        "**{}** statements · **{}** in the database · **{}** fingerprints · **{}** {}",
         count(totals.statements),
         duration(totals.duration_us),
         count(totals.fingerprints),
-        count(totals.errors)
+        count(totals.errors),
+        if totals.errors == 1 { "error" } else { "errors" }
     );
     out
 }

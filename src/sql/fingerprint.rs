@@ -23,7 +23,7 @@ use super::hash::{Chain, Fingerprint, NULL_HASH, ValueHasher, value_hash};
 use super::lexer::{Lexer, TokenKind, dollar_string, number_end, operator_end, string_goes_on};
 use super::literal::{Form, Literal, canonical_number, is_plain_number, param_hash};
 use super::params::Params;
-use super::swar::{before_byte, keep, load, name_word};
+use super::swar::{before_byte, digits, keep, load, name_word};
 use super::table::{Act, Class, act, class, starts_naming};
 use super::types::{interval_fields_end, is_typable, type_end, typed_string};
 use super::words::names_a_type;
@@ -40,7 +40,7 @@ const PLACEHOLDER: u64 = b'$' as u64;
 #[derive(Copy, Clone, Debug, Eq, PartialEq, PartialOrd)]
 pub(super) enum Prev {
     /// The start, an operator, a keyword before an operand.
-    Prefix,
+    Prefix = 0,
     /// An opening bracket.
     Open,
     Comma,
@@ -84,7 +84,7 @@ pub(super) enum Prev {
 #[derive(Copy, Clone, Debug, Eq, PartialEq)]
 enum Holds {
     /// Not of interest.
-    Anything,
+    Anything = 0,
     /// `IN (`.
     List,
     /// `ARRAY[` and brackets inside it.
@@ -106,8 +106,8 @@ enum Holds {
 #[derive(Copy, Clone, Debug)]
 struct Rows {
     count: u32,
-    /// All rows so far are values, and alike.
-    alike: bool,
+    /// Some row is no values, or not like the first.
+    unlike: bool,
     shape: u64,
     /// The chain after the first row.
     first: Chain,
@@ -131,15 +131,16 @@ struct Frame {
     before: (Chain, Prev),
 }
 
-const NO_ROWS: Rows = Rows { count: 0, alike: true, shape: 0, first: Chain::tokens() };
+/// All zeros, like [`OUTERMOST`]: a stack of them is cleared at the speed of memory.
+const NO_ROWS: Rows = Rows { count: 0, unlike: false, shape: 0, first: Chain::none() };
 const OUTERMOST: Frame = Frame {
     holds: Holds::Anything,
     pure: false,
     count: 0,
     shape: 0,
-    first: Chain::tokens(),
+    first: Chain::none(),
     rows: NO_ROWS,
-    before: (Chain::tokens(), Prev::Prefix),
+    before: (Chain::none(), Prev::Prefix),
 };
 
 /// Shapes of the elements of a list.
@@ -188,7 +189,11 @@ struct Pass<'s, 'p, 'd> {
     last_word: (usize, usize),
     last_word_dotted: bool,
     dot_follows_name: bool,
+    /// One of the next three holds, or rows of VALUES may be over: the next token has to look.
+    border: bool,
+    /// A semicolon was read, and nothing after it yet.
     semicolon: bool,
+    /// The next token is the first of a statement.
     start: bool,
     insert: bool,
     insert_rows: u32,
@@ -217,6 +222,7 @@ pub(super) fn digest(sql: &[u8], params: Option<&Params<'_>>) -> Option<Digest> 
         last_word: (usize::MAX, usize::MAX),
         last_word_dotted: false,
         dot_follows_name: false,
+        border: true,
         semicolon: false,
         start: true,
         insert: false,
@@ -236,7 +242,15 @@ pub(super) fn digest(sql: &[u8], params: Option<&Params<'_>>) -> Option<Digest> 
 
 impl<'s> Pass<'s, '_, '_> {
     fn run(&mut self) -> Step {
-        while let Some(first) = self.sql.get(self.at).copied() {
+        while let Some(mut first) = self.sql.get(self.at).copied() {
+            // Most tokens have one space before them: not worth a round of its own.
+            if first == b' ' {
+                self.at += 1;
+                match self.sql.get(self.at) {
+                    Some(next) => first = *next,
+                    None => break,
+                }
+            }
             match class(first) {
                 Class::Space => self.at += 1,
                 Class::Letter => self.word(first)?,
@@ -263,6 +277,7 @@ impl<'s> Pass<'s, '_, '_> {
                 Class::Semicolon => {
                     self.semicolon = true;
                     self.start = true;
+                    self.border = true;
                     self.at += 1;
                 }
                 Class::Dollar => {
@@ -283,7 +298,7 @@ impl<'s> Pass<'s, '_, '_> {
     /// it is no first word.
     #[inline(always)]
     fn token(&mut self) {
-        if self.semicolon || self.start || matches!(self.prev, Prev::Row | Prev::RowsComma) {
+        if self.border {
             self.token_after_border();
         }
     }
@@ -292,6 +307,7 @@ impl<'s> Pass<'s, '_, '_> {
     #[inline(never)]
     fn token_after_border(&mut self) {
         self.start = false;
+        self.border = false;
         if self.semicolon {
             self.semicolon = false;
             if self.chain != Chain::tokens() {
@@ -306,7 +322,7 @@ impl<'s> Pass<'s, '_, '_> {
     fn end_rows(&mut self) {
         match self.prev {
             Prev::Row => {
-                if self.rows.alike {
+                if !self.rows.unlike {
                     self.chain = self.rows.first;
                 }
                 self.prev = Prev::Close;
@@ -387,29 +403,41 @@ impl<'s> Pass<'s, '_, '_> {
         self.frame.shape = self.frame.shape.wrapping_mul(3).wrapping_add(what);
     }
 
+    /// A number. Up to seven digits in a row are one word; anything else takes the long way.
+    #[inline(always)]
     fn number(&mut self, negative: bool) {
+        let word = load(self.sql, self.at);
+        let len = digits(word);
+        let first = word as u8;
+        let after = self.sql.get(self.at + len).copied().unwrap_or(0);
+        let plain = (first != b'0' || len == 1) && !matches!(class(after), Class::Letter | Class::Dot);
+        if len == 0 || len > 7 || !plain {
+            return self.other_number(negative);
+        }
+        self.at += len;
+        let digits = word & keep(len);
+        let (text, len) = if negative { ((digits << 8) | u64::from(b'-'), len + 1) } else { (digits, len) };
+        let chain = Chain::values().link(text);
+        let chain = if len == 8 { chain.link(0) } else { chain };
+        self.value(chain.link(len as u64).seal());
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn other_number(&mut self, negative: bool) {
         let start = self.at;
-        let end = number_end(self.sql, start);
-        self.at = end;
-        let text = &self.sql[start..end];
-        let hash = if !is_plain_number(text) {
-            let mut hasher = ValueHasher::new();
-            if negative {
-                hasher.write(b"-");
-            }
-            hasher.write(&canonical_number(text));
-            hasher.finish()
-        } else if !negative {
-            value_hash(text)
-        } else if start > 0 && self.sql[start - 1] == b'-' {
-            value_hash(&self.sql[start - 1..end])
-        } else {
-            let mut hasher = ValueHasher::new();
+        self.at = number_end(self.sql, start);
+        let text = &self.sql[start..self.at];
+        let mut hasher = ValueHasher::new();
+        if negative {
             hasher.write(b"-");
+        }
+        if is_plain_number(text) {
             hasher.write(text);
-            hasher.finish()
-        };
-        self.value(hash);
+        } else {
+            hasher.write(&canonical_number(text));
+        }
+        self.value(hasher.finish());
     }
 
     /// `'…'`, in one go: the quote is looked for and the value hashed eight bytes at a time.
@@ -761,41 +789,46 @@ impl<'s> Pass<'s, '_, '_> {
         Ok(true)
     }
 
-    /// A name in double quotes; `quote` is where its opening quote stands.
-    fn quoted_name(&mut self, quote: usize) -> Step {
+    /// A name in double quotes; `quote` is where its opening quote stands. Goes on over `"schema"."table"`.
+    #[inline(always)]
+    fn quoted_name(&mut self, mut quote: usize) -> Step {
         self.begin_name();
-        let dotted = self.prev == Prev::Dot;
-        let body = quote + 1;
-        let mut at = body;
-        let mut chain = self.chain;
-        let mut folds = self.sql.get(body).is_some_and(|b| !b.is_ascii_digit() && *b != b'$');
-        let mut head = 0;
+        self.last_word_dotted = self.prev == Prev::Dot;
+        self.frame.pure = false;
+        self.prev = Prev::Quoted;
         loop {
-            let word = name_word(load(self.sql, at));
-            folds &= !word.upper;
-            chain = chain.link(word.folded);
-            if at == body {
-                head = word.folded;
+            let body = quote + 1;
+            let mut at = body;
+            let mut chain = self.chain;
+            let mut folds = self.sql.get(body).is_some_and(|b| !b.is_ascii_digit() && *b != b'$');
+            let mut word = name_word(load(self.sql, at));
+            let head = word.folded;
+            loop {
+                folds &= !word.upper;
+                chain = chain.link(word.folded);
+                at += word.len;
+                if word.len < 8 {
+                    break;
+                }
+                word = name_word(load(self.sql, at));
             }
-            at += word.len;
-            if word.len < 8 {
-                break;
+            let next = self.sql.get(at + 1).copied().unwrap_or(0);
+            let simple = self.sql.get(at) == Some(&b'"') && next != b'"' && at > body;
+            if !simple || !folds {
+                return self.marked_name(quote, if simple { at } else { body });
             }
-        }
-        let simple = self.sql.get(at) == Some(&b'"') && self.sql.get(at + 1) != Some(&b'"') && at > body;
-        if simple && folds {
             if head == u64::from_le_bytes(*b"pg_temp_") || head == u64::from_le_bytes(*b"pg_toast") {
                 return Err(AskReference);
             }
             self.chain = chain;
             self.at = at + 1;
-        } else {
-            self.marked_name(quote, if simple { at } else { body })?;
+            if next != b'.' || self.sql.get(at + 2) != Some(&b'"') {
+                return Ok(());
+            }
+            self.chain = self.chain.link(u64::from(b'.'));
+            self.last_word_dotted = true;
+            quote = at + 2;
         }
-        self.frame.pure = false;
-        self.prev = Prev::Quoted;
-        self.last_word_dotted = dotted;
-        Ok(())
     }
 
     /// A quoted name that folding would change: its bytes with the opening quote.
@@ -839,7 +872,7 @@ impl<'s> Pass<'s, '_, '_> {
     // ---- punctuation ----
 
     fn comma(&mut self) {
-        if self.semicolon || self.start {
+        if self.border && (self.semicolon || self.start) {
             self.token_after_border();
         }
         self.at += 1;
@@ -856,6 +889,7 @@ impl<'s> Pass<'s, '_, '_> {
             };
         }
         self.prev = if prev == Prev::Row { Prev::RowsComma } else { Prev::Comma };
+        self.border = prev == Prev::Row;
     }
 
     fn open(&mut self) -> Step {
@@ -863,6 +897,7 @@ impl<'s> Pass<'s, '_, '_> {
         if !rows {
             self.token();
         }
+        self.border = false;
         let in_place = self.frame.pure
             && matches!(self.frame.holds, Holds::List | Holds::Bracket)
             && matches!(self.prev, Prev::Open | Prev::Comma);
@@ -997,13 +1032,14 @@ impl<'s> Pass<'s, '_, '_> {
         self.rows = row.rows;
         if self.rows.count == 0 {
             self.rows.first = self.chain;
-            self.rows.alike = values;
+            self.rows.unlike = !values;
             self.rows.shape = shape;
         } else {
-            self.rows.alike &= values && self.rows.shape == shape;
+            self.rows.unlike |= !values || self.rows.shape != shape;
         }
         self.rows.count += 1;
         self.prev = Prev::Row;
+        self.border = true;
     }
 
     fn close_bracket(&mut self) {
@@ -1234,7 +1270,7 @@ impl<'s> Pass<'s, '_, '_> {
     fn end(&mut self) {
         match self.prev {
             Prev::Row | Prev::RowsComma => {
-                if self.rows.alike {
+                if !self.rows.unlike {
                     self.chain = self.rows.first;
                 }
                 return;
@@ -1248,7 +1284,7 @@ impl<'s> Pass<'s, '_, '_> {
             Holds::List | Holds::Bracket if self.frame.count > 0 && self.prev != Prev::RowKeyword => {
                 self.chain = self.frame.first;
             }
-            Holds::ValuesRow if self.frame.rows.count > 0 && self.frame.rows.alike => {
+            Holds::ValuesRow if self.frame.rows.count > 0 && !self.frame.rows.unlike => {
                 self.chain = self.frame.rows.first;
             }
             Holds::Row => {

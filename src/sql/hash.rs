@@ -69,6 +69,11 @@ impl Chain {
         Chain(START_VALUES)
     }
 
+    /// No chain: what fills a place until there is one.
+    pub(super) const fn none() -> Self {
+        Chain(0)
+    }
+
     /// Adds one word.
     #[inline(always)]
     pub(super) const fn link(self, word: u64) -> Self {

@@ -27,6 +27,10 @@ pub(super) struct FixCard {
     pub(super) rank: usize,
     /// What kind of thing.
     pub(super) label: String,
+    /// Further kinds; may be empty.
+    pub(super) also: String,
+    /// Its route; may be empty.
+    pub(super) route: String,
     /// One line.
     pub(super) title: String,
     /// The statement.
@@ -66,6 +70,8 @@ pub(super) fn cards(index: &Index<'_>, shown: &Shown<'_>) -> Vec<FixCard> {
             FixCard {
                 rank: i + 1,
                 label: one_line(&fix.label),
+                also: shortened(&one_line(&fix.also.join(", ")), 200).into_owned(),
+                route: shortened(&one_line(&fix.route), 120).into_owned(),
                 title: shortened(&one_line(&fix.title), 200).into_owned(),
                 sql: shown.long_sql(&fix.fingerprint),
                 why: shortened(&one_line(&fix.why), 500).into_owned(),
