@@ -4,6 +4,7 @@ use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use std::io::Write;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use survey_app::config::{Profile, Switches};
 
 #[derive(Debug, Parser)]
@@ -59,12 +60,19 @@ impl SwitchArguments {
     }
 }
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    if matches!(arguments.command, Command::Keep) {
-        return survey_app::stack::keeper::keep();
+    let result = match arguments.command {
+        Command::Keep => survey_app::stack::keeper::keep(),
+        other => tokio::runtime::Runtime::new().context("the runtime").and_then(|r| r.block_on(command(other))),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            survey_app::notice(&format!("{error:#}"));
+            ExitCode::FAILURE
+        }
     }
-    tokio::runtime::Runtime::new().context("the runtime")?.block_on(command(arguments.command))
 }
 
 async fn command(command: Command) -> Result<()> {

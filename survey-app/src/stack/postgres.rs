@@ -15,22 +15,27 @@ use std::time::{Duration, Instant};
 use tokio_postgres::{NoTls, SimpleQueryMessage};
 
 /// Each line can be read back by pglens and says who, where, and under which switches.
-pub const LOG_LINE_PREFIX: &str = "%m [%p]: [%l-1] user=%u,db=%d,app=%a,client=%h ";
+pub(super) const LOG_LINE_PREFIX: &str = "%m [%p]: [%l-1] user=%u,db=%d,app=%a,client=%h ";
 const SLOT: &str = "standby1";
 
-/// The newest PostgreSQL server's programs: on the PATH, or where Debian puts them.
+const PROGRAMS: [&str; 3] = ["initdb", "postgres", "pg_basebackup"];
+
+/// The directory with all of PostgreSQL's programs that we need: the newest where Debian puts them, else the
+/// one on the PATH (resolved, because a link in it may stand alone).
 pub(super) fn find_bin() -> Option<PathBuf> {
-    if let Some(initdb) = find_program("initdb", &[]) {
-        return initdb.parent().map(Path::to_path_buf);
-    }
-    let versions = std::fs::read_dir("/usr/lib/postgresql").ok()?;
+    let whole = |bin: &Path| PROGRAMS.iter().all(|program| bin.join(program).exists());
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
     let mut found: Vec<(u32, PathBuf)> = versions
         .filter_map(Result::ok)
         .filter_map(|e| Some((e.file_name().to_str()?.parse().ok()?, e.path().join("bin"))))
-        .filter(|(_, bin): &(u32, PathBuf)| bin.join("initdb").exists() && bin.join("postgres").exists())
+        .filter(|(_, bin): &(u32, PathBuf)| whole(bin))
         .collect();
     found.sort();
-    found.pop().map(|(_, bin)| bin)
+    if let Some((_, bin)) = found.pop() {
+        return Some(bin);
+    }
+    let initdb = find_program("initdb", &[])?.canonicalize().ok()?;
+    initdb.parent().filter(|bin| whole(bin)).map(Path::to_path_buf)
 }
 
 impl Stack {
