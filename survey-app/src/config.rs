@@ -316,15 +316,27 @@ impl Switches {
     /// The active set in at most 63 bytes (a longer `application_name` would be cut by PostgreSQL), without
     /// spaces or commas so that any `log_line_prefix` can be read back.
     pub fn application_name(&self) -> String {
-        let bit = |on: bool| if on { '1' } else { '0' };
-        let mut name = format!("survey/{}:", self.profile.name());
-        name.push_str(&format!("j{}l{}w{}", bit(self.sql.select_related), bit(self.sql.request_local), bit(self.cache.write_through)));
-        name.push_str(&format!(".{}.{}", self.db.batching.name(), &self.db.tx.name()[..3]));
-        name.push_str(&format!(".{}.{}", &self.db.protocol.name()[..3], &self.db.via.name()[..3]));
-        name.push_str(&format!(".c-{}", &self.cache.backend.name()[..3]));
-        name.push_str(&format!(".e{}n{}h{}", bit(self.cache.empty_querysets), self.cache.count_timeout.min(9999), self.cache.hold_secs.min(99)));
-        name.push_str(&format!(".s-{}", &self.session.backend.name()[..2]));
-        name.push_str(&format!(".r-{}{}{}", self.router.mode.name(), bit(self.router.pinning), bit(self.router.read_only_models)));
+        let bit = |on: bool| u8::from(on);
+        let (sql, db, cache, router) = (&self.sql, &self.db, &self.cache, &self.router);
+        let name = format!(
+            "survey/{}:j{}l{}w{}.{}.{}.{}.{}.{}.e{}n{}h{}.{}.{}{}{}",
+            self.profile.name(),
+            bit(sql.select_related),
+            bit(sql.request_local),
+            bit(cache.write_through),
+            &db.batching.name()[..3],
+            &db.tx.name()[..3],
+            &db.protocol.name()[..3],
+            &db.via.name()[..3],
+            &cache.backend.name()[..3],
+            bit(cache.empty_querysets),
+            cache.count_timeout.min(9999),
+            cache.hold_secs.min(99),
+            &self.session.backend.name()[..2],
+            router.mode.name(),
+            bit(router.pinning),
+            bit(router.read_only_models),
+        );
         debug_assert!(name.len() <= 63, "{name} has {} bytes", name.len());
         name
     }
