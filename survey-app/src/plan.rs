@@ -137,7 +137,7 @@ pub fn questions_of_page(at: usize) -> usize {
     [5, 4, 6][at % 3]
 }
 
-/// Writes a plan; the survey's id.
+/// Writes a plan; the survey's id. Whoever serves pages already then calls [`announce`].
 pub async fn store(scope: &Scope, plan: &Plan) -> Result<i64> {
     let organization = find_or_create(scope, Model::Organization, "organization", &plan.organization, None).await?;
     let sql = "INSERT INTO survey (organization_id, slug, title) VALUES ($1, $2, $3) RETURNING id";
@@ -156,13 +156,14 @@ pub async fn store(scope: &Scope, plan: &Plan) -> Result<i64> {
     let pages = scope.execute(Model::SurveyPage, sql, vec![survey.into(), numbers.into(), titles.into()]).await?;
     let page_ids: BTreeMap<i64, i64> = pages.iter().map(|r| (r.int("number"), r.int("id"))).collect();
     store_questions(scope, plan, &page_ids, &scales).await?;
-    // What was asked for before it existed was remembered as missing.
-    for (model, rows) in [(Model::Survey, &rows), (Model::SurveyPage, &pages)] {
-        if let Some(row) = rows.first() {
-            scope.invalidate_after_commit(model, true, &row);
-        }
-    }
     Ok(survey)
+}
+
+/// After the commit, forgets that what a stored plan brought was missing.
+pub fn announce(scope: &Scope) {
+    for model in [Model::Survey, Model::SurveyPage, Model::Question, Model::SkipRule] {
+        scope.created_after_commit(model);
+    }
 }
 
 async fn store_scales(scope: &Scope, plan: &Plan) -> Result<BTreeMap<String, i64>> {

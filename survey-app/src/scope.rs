@@ -271,14 +271,17 @@ impl Scope {
         self.later(After::Forget(name.to_string()));
     }
 
-    /// After the commit, whatever the cache knows about these rows is dropped.
-    pub fn invalidate_after_commit(&self, model: Model, created: bool, row: &crate::db::Row<'_>) {
-        let whole = created
-            && (model.always_whole_model() || self.app.switches.cache.invalidate_on_create == OnCreate::WholeModel);
-        let models = if whole { vec![model] } else { Vec::new() };
-        // A new row is in no query yet; only a changed or deleted one can be.
-        let objects = if created { Vec::new() } else { object(model, "id", row).into_iter().collect() };
-        self.later(After::Invalidate(objects, models));
+    /// After the commit, whatever the cache knows about this row, its parents and its children is dropped.
+    pub fn changed_after_commit(&self, model: Model, row: &crate::db::Row<'_>) {
+        self.later(After::Invalidate(object(model, "id", row).into_iter().collect(), Vec::new()));
+    }
+
+    /// After the commit, cached queries of a model that is watched as a whole are dropped, because it has a
+    /// new row. Other queries stay: a new row is in none of them.
+    pub fn created_after_commit(&self, model: Model) {
+        if model.always_whole_model() || self.app.switches.cache.invalidate_on_create == OnCreate::WholeModel {
+            self.later(After::Invalidate(Vec::new(), vec![model]));
+        }
     }
 
     fn later(&self, what: After) {
