@@ -47,16 +47,14 @@ impl Seen {
         members(self.sent.iter().map(|s| (s.server, s.sql.as_str(), s.params.as_str())))
     }
 
-    /// How often the statement at `at` was sent with these values.
-    pub fn times(&self, at: usize) -> usize {
-        let this = &self.sent[at];
-        self.sent.iter().filter(|s| (s.server, &s.sql, &s.params) == (this.server, &this.sql, &this.params)).count()
-    }
-
-    /// How often the text of the statement at `at` was sent.
-    pub fn times_alike(&self, at: usize) -> usize {
-        let this = &self.sent[at];
-        self.sent.iter().filter(|s| (s.server, &s.sql) == (this.server, &this.sql)).count()
+    /// Each statement with how often its text was sent, and how often with these values.
+    pub fn rows(&self) -> Vec<(&Sent, usize, usize)> {
+        let alike = |this: &Sent| self.sent.iter().filter(|s| (s.server, &s.sql) == (this.server, &this.sql)).count();
+        let same = |this: &Sent| {
+            let key = (this.server, &this.sql, &this.params);
+            self.sent.iter().filter(|s| (s.server, &s.sql, &s.params) == key).count()
+        };
+        self.sent.iter().map(|sent| (sent, alike(sent), same(sent))).collect()
     }
 
     /// Time that the application waited for PostgreSQL.
@@ -122,7 +120,8 @@ mod tests {
             ],
         };
         assert_eq!((seen.similar(), seen.duplicates()), (3, 2));
-        assert_eq!((seen.times_alike(0), seen.times(0), seen.times(2)), (3, 2, 1));
+        let times: Vec<_> = seen.rows().iter().map(|r| (r.1, r.2)).collect();
+        assert_eq!(times, [(3, 2), (3, 2), (3, 1), (1, 1), (1, 1)]);
         assert_eq!(seen.server_timing(), "sql;dur=7.50;desc=\"5 statements\"");
     }
 

@@ -10,6 +10,7 @@
 //! Every step of the talk is a switch ([`config`]); the same code runs the naive and the tuned profile. This
 //! crate depends on nothing in pglens: all that connects them is PostgreSQL's log.
 
+pub mod cli;
 pub mod config;
 pub mod endpoints;
 pub mod models;
@@ -20,6 +21,7 @@ pub mod db;
 pub mod router;
 pub mod scope;
 
+pub mod admin;
 pub mod debug;
 pub mod pages;
 pub mod session;
@@ -29,12 +31,15 @@ pub mod trouble;
 pub mod web;
 
 pub mod assets;
+pub mod csv;
 pub mod migrate;
 pub mod plan;
 pub mod respondent;
 pub mod run;
 pub mod secret;
 pub mod stack;
+pub mod up;
+pub mod worker;
 
 use std::io::Write;
 

@@ -35,6 +35,8 @@ pub struct Order {
     pub seed: u64,
     /// Respondents at a time.
     pub at_once: usize,
+    /// Lines more or other in both `postgresql.conf`.
+    pub settings: Vec<(String, String)>,
 }
 
 /// `counters.json`
@@ -70,7 +72,8 @@ pub const SCHOOLS: usize = 4;
 pub async fn run(order: &Order, exe: &Path, logs: &Path) -> Result<Report> {
     let wanted = Wanted {
         application_name: order.switches.application_name(),
-        ..Wanted::everything(exe.to_path_buf(), logs.to_path_buf())
+        settings: order.settings.clone(),
+        ..Wanted::everything(exe.to_path_buf(), Some(logs.to_path_buf()))
     };
     // A run begins with empty logs, or the counts would not be its own.
     for name in ["primary", "replica", "pgbouncer", "memcached", "redis"] {
@@ -139,17 +142,25 @@ pub struct Site {
 }
 
 impl Site {
-    /// Serves `app` in the background.
+    /// Serves `app` in the background, on a free port.
     pub async fn serve(app: &Arc<App>) -> Result<Site> {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.context("no free port")?;
-        let at = listener.local_addr().context("no free port")?;
-        let service = crate::site::service(app).into_make_service_with_connect_info::<SocketAddr>();
+        Site::serve_at(app, 0).await
+    }
+
+    /// Serves `app` in the background, on `port` (0: a free one).
+    pub async fn serve_at(app: &Arc<App>, port: u16) -> Result<Site> {
+        let listener =
+            TcpListener::bind(("127.0.0.1", port)).await.with_context(|| format!("cannot listen at port {port}"))?;
+        let at = listener.local_addr().context("the listener's address")?;
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let app = Arc::clone(app);
         let done = tokio::spawn(async move {
-            let server = axum::serve(listener, service).with_graceful_shutdown(async {
+            let until = async {
                 let _ = stopped.await;
-            });
-            let _ = server.await;
+            };
+            if let Err(error) = crate::site::serve(&app, listener, until).await {
+                crate::notice(&format!("{error:#}"));
+            }
         });
         Ok(Site { at, stop, done })
     }

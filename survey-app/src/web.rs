@@ -65,6 +65,8 @@ pub struct Visit {
     pub path: String,
     /// The token that forms on the page must carry.
     pub csrf: String,
+    /// Whether it comes from one of `debug.internal_ips`.
+    pub is_internal: bool,
     params: Vec<(String, String)>,
     query: Vec<(String, String)>,
     fields: Vec<(String, String)>,
@@ -203,7 +205,10 @@ async fn answer(app: Arc<App>, route: Route, params: Vec<(String, String)>, requ
         for (name, value) in [("server-timing", seen.server_timing()), ("x-debug-request", seen.id.clone())] {
             response.headers_mut().insert(name, HeaderValue::from_str(&value).expect("digits and letters"));
         }
-        app.panel.keep(seen);
+        // Looking at the panel is not what anybody wants to see in it.
+        if !seen.view.starts_with("debug") {
+            app.panel.keep(seen);
+        }
     }
     headers(&app, response)
 }
@@ -221,6 +226,7 @@ async fn read(
     let scope = Scope::begin(Arc::clone(app), route.view, traceparent, pin);
     let known = find(&cookies, CSRF_COOKIE).filter(|token| is_ours(&app.secret, token)).map(str::to_string);
     let path = request.uri().path().to_string();
+    let is_internal = is_internal(app, request.extensions().get::<ConnectInfo<SocketAddr>>());
     let query = pairs(request.uri().query().unwrap_or_default());
     let in_header = text(request.headers(), "x-csrftoken").map(str::to_string);
     let foreign = is_foreign(request.headers());
@@ -238,7 +244,7 @@ async fn read(
     let new_token = known.is_none();
     let csrf = known.unwrap_or_else(|| new_csrf(&app.secret));
     let visit =
-        Visit { scope, path, csrf, params, query, fields, uploads, cookies, set_cookies: Mutex::default() };
+        Visit { scope, path, csrf, is_internal, params, query, fields, uploads, cookies, set_cookies: Mutex::default() };
     Ok((visit, new_token))
 }
 
@@ -346,7 +352,7 @@ fn headers(app: &App, mut response: Response) -> Response {
 }
 
 /// The address that a request came from.
-pub fn is_internal(app: &App, peer: Option<&ConnectInfo<SocketAddr>>) -> bool {
+fn is_internal(app: &App, peer: Option<&ConnectInfo<SocketAddr>>) -> bool {
     peer.is_some_and(|c| app.switches.debug.internal_ips.contains(&c.0.ip().to_string()))
 }
 

@@ -66,7 +66,7 @@ enum Order {
     Kill(String),
     /// Whether it runs.
     Ask(String),
-    /// A directory that goes when the keeper goes.
+    /// A directory or file that goes when the keeper goes.
     Remove(PathBuf),
 }
 
@@ -124,7 +124,7 @@ impl Keeper {
         Ok(matches!(self.order(&Order::Ask(name.to_string()))?, Report::Running(true)))
     }
 
-    /// Removes a directory when everything has stopped.
+    /// Removes a directory or a file when everything has stopped.
     pub fn remove_at_end(&self, dir: &Path) -> Result<()> {
         self.order(&Order::Remove(dir.to_path_buf())).map(drop)
     }
@@ -178,7 +178,7 @@ pub fn keep() -> Result<()> {
     }
     for directory in directories {
         // Somebody who still holds a file does not keep the others from going.
-        let _ = std::fs::remove_dir_all(&directory);
+        let _ = std::fs::remove_dir_all(&directory).or_else(|_| std::fs::remove_file(&directory));
     }
     Ok(())
 }

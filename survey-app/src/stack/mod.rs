@@ -24,8 +24,8 @@ const PORT_TRIES: usize = 5;
 pub struct Wanted {
     /// The binary that serves as keeper: this one, or, in a test, the one under test.
     pub exe: PathBuf,
-    /// Where logs go.
-    pub logs: PathBuf,
+    /// Where logs go; beside everything else, and gone with it, when not given.
+    pub logs: Option<PathBuf>,
     /// A streaming replica.
     pub replica: bool,
     /// pgbouncer in transaction mode.
@@ -42,7 +42,7 @@ pub struct Wanted {
 
 impl Wanted {
     /// Everything, with logs in `logs`.
-    pub fn everything(exe: PathBuf, logs: PathBuf) -> Wanted {
+    pub fn everything(exe: PathBuf, logs: Option<PathBuf>) -> Wanted {
         Wanted {
             exe,
             logs,
@@ -112,14 +112,15 @@ impl Stack {
     /// Brings everything up; an error takes down what had come up.
     pub async fn up(wanted: &Wanted) -> Result<Stack> {
         let programs = Programs::find(wanted)?;
-        std::fs::create_dir_all(&wanted.logs).with_context(|| format!("cannot create {}", wanted.logs.display()))?;
-        let logs = wanted.logs.canonicalize().with_context(|| format!("cannot find {}", wanted.logs.display()))?;
         let dir = tempfile::Builder::new().prefix("survey-app-").tempdir().context("a temporary directory")?;
         let keeper = Keeper::start(&wanted.exe)?;
         keeper.remove_at_end(dir.path())?;
         let dir = dir.keep();
         // Others may pass through, to the directories that are theirs.
         std::fs::set_permissions(&dir, std::fs::Permissions::from_mode(0o711)).context("the directory's mode")?;
+        let logs = wanted.logs.clone().unwrap_or_else(|| dir.join("logs"));
+        std::fs::create_dir_all(&logs).with_context(|| format!("cannot create {}", logs.display()))?;
+        let logs = logs.canonicalize().with_context(|| format!("cannot find {}", logs.display()))?;
         let user = server_user()?;
         let secret = crate::secret::random_hex(32);
         let primary = Postgres {
@@ -224,13 +225,25 @@ impl Stack {
         stop: Stop,
         command: impl Fn(u16) -> Result<Vec<String>>,
     ) -> Result<u16> {
+        self.serve_as(name, port, stop, self.user, command).await
+    }
+
+    /// As [`Stack::serve`], for `user`.
+    pub(crate) async fn serve_as(
+        &self,
+        name: &str,
+        port: Option<u16>,
+        stop: Stop,
+        user: Option<User>,
+        command: impl Fn(u16) -> Result<Vec<String>>,
+    ) -> Result<u16> {
         let log = self.logs.join(format!("{name}.log"));
         for _ in 0..PORT_TRIES {
             let at = match port {
                 Some(port) => port,
                 None => free_port()?,
             };
-            let spec = Spec { name: name.to_string(), argv: command(at)?, env: Vec::new(), user: self.user, log: log.clone(), stop };
+            let spec = Spec { name: name.to_string(), argv: command(at)?, env: Vec::new(), user, log: log.clone(), stop };
             self.keeper.run(spec)?;
             if self.wait_for_port(name, at).await? {
                 return Ok(at);
