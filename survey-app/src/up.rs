@@ -43,7 +43,12 @@ pub async fn up(arguments: &cli::Up, exe: &Path) -> Result<()> {
     };
     let (stack, letter) = started?;
     say(&letter)?;
-    signals.wait().await;
+    while signals.or(tokio::time::sleep(Duration::from_secs(1))).await.is_some() {
+        if !stack.keeper.is_alive() {
+            let _ = std::fs::remove_file(&place);
+            bail!("the keeper was killed, and with it everything that it had started");
+        }
+    }
     say("\nStopping …\n")?;
     tokio::task::spawn_blocking(move || drop(stack)).await.context("the stack")
 }

@@ -129,6 +129,18 @@ impl Keeper {
         self.order(&Order::Remove(dir.to_path_buf())).map(drop)
     }
 
+    /// Whether the keeper itself is alive.
+    pub fn is_alive(&self) -> bool {
+        self.order(&Order::Ask(String::new())).is_ok()
+    }
+
+    /// Stops everything, and waits until it has stopped.
+    pub fn end(&mut self) {
+        // The closed pipe is the order to end.
+        self.pipe.lock().expect("no panic holds this lock").take();
+        let _ = self.child.wait();
+    }
+
     fn order(&self, order: &Order) -> Result<Report> {
         let mut pipe = self.pipe.lock().expect("no panic holds this lock");
         let (stdin, stdout) = pipe.as_mut().context("the keeper has ended")?;
@@ -145,9 +157,7 @@ impl Keeper {
 
 impl Drop for Keeper {
     fn drop(&mut self) {
-        // The closed pipe is the order to end.
-        self.pipe.lock().expect("no panic holds this lock").take();
-        let _ = self.child.wait();
+        self.end();
     }
 }
 

@@ -108,6 +108,14 @@ impl Programs {
     }
 }
 
+impl Drop for Stack {
+    fn drop(&mut self) {
+        self.keeper.end();
+        // The keeper has done this, unless it was killed.
+        let _ = std::fs::remove_dir_all(&self.dir);
+    }
+}
+
 impl Stack {
     /// Brings everything up; an error takes down what had come up.
     pub async fn up(wanted: &Wanted) -> Result<Stack> {

@@ -55,17 +55,10 @@ pub(super) async fn check(visit: Arc<Visit>) -> Answer {
 
 /// The respondent's session: theirs from before, or a new one.
 async fn enter(scope: &Scope, survey: i64, respondent: i64, school: i64) -> anyhow::Result<Progress> {
-    let params = vec![respondent.into(), survey.into(), school.into()];
-    if scope.app().switches.db.batching == Batching::Row {
-        if let Some(progress) = queries::progress_of_respondent(scope, respondent).await? {
-            return Ok(progress);
-        }
-        let sql = format!(
-            "INSERT INTO response_session (respondent_id, survey_id, school_id) VALUES ($1, $2, $3) \
-             ON CONFLICT (respondent_id) DO UPDATE SET respondent_id = EXCLUDED.respondent_id RETURNING {PROGRESS}"
-        );
-        let rows = scope.execute(Model::ResponseSession, &sql, params).await?;
-        return rows.first().map(|r| Progress::of(&r)).ok_or_else(|| anyhow::anyhow!("RETURNING gave no row"));
+    if scope.app().switches.db.batching == Batching::Row
+        && let Some(progress) = queries::progress_of_respondent(scope, respondent).await?
+    {
+        return Ok(progress);
     }
     // `xmax` is 0 in a row that was inserted, and ours in one that was updated.
     let sql = format!(
@@ -73,6 +66,7 @@ async fn enter(scope: &Scope, survey: i64, respondent: i64, school: i64) -> anyh
          ON CONFLICT (respondent_id) DO UPDATE SET respondent_id = EXCLUDED.respondent_id \
          RETURNING {PROGRESS}, xmax = 0 AS is_new"
     );
+    let params = vec![respondent.into(), survey.into(), school.into()];
     let rows = scope.execute(Model::ResponseSession, &sql, params).await?;
     let row = rows.first().ok_or_else(|| anyhow::anyhow!("RETURNING gave no row"))?;
     let mut progress = Progress::of(&row);
