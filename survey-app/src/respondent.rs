@@ -140,6 +140,8 @@ pub struct Respondent {
     pub page: i64,
     /// What is known to be saved.
     pub acknowledged: Acknowledged,
+    /// Requests that failed and were sent again.
+    pub retried: usize,
     dice: u64,
     /// How often a failed request is sent again.
     patience: usize,
@@ -154,6 +156,7 @@ impl Respondent {
             csrf: String::new(),
             page: 1,
             acknowledged: Vec::new(),
+            retried: 0,
             dice: seed,
             patience: 0,
         }
@@ -250,6 +253,7 @@ impl Respondent {
                 Err(error) if left == 0 => return Err(error.context(format!("{method} {path}"))),
                 _ => {
                     left -= 1;
+                    self.retried += 1;
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
             }

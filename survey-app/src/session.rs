@@ -8,7 +8,10 @@ use crate::models::Model;
 use crate::scope::{Memory, Scope, Select};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
+use std::time::{Duration, Instant};
 
+/// How long a restart of the session store may take before somebody is told.
+const PATIENCE: Duration = Duration::from_secs(4);
 /// The cookie's name.
 pub const COOKIE: &str = "sessionid";
 
@@ -48,7 +51,7 @@ pub async fn load(scope: &Scope, id: &str) -> Result<Option<Session>> {
     }
     let text: Option<String> = match scope.app().switches.session.backend {
         SessionBackend::Redis => {
-            redis::cmd("GET").arg(key(id)).query_async(&mut redis(scope)?).await.context("the session store")?
+            patiently(scope, redis::cmd("GET").arg(key(id))).await?
         }
         SessionBackend::Db => {
             let select = Select {
@@ -74,7 +77,7 @@ pub async fn renew(scope: &Scope, old: Option<&str>, session: &Session) -> Resul
         SessionBackend::Redis => {
             let mut set = redis::cmd("SET");
             set.arg(key(&id)).arg(text).arg("EX").arg(ttl);
-            let _: () = set.query_async(&mut redis(scope)?).await.context("the session store")?;
+            let _: () = patiently(scope, &set).await?;
         }
         SessionBackend::Db => {
             let sql = "INSERT INTO http_session (id, data, expires_at) \
@@ -92,8 +95,7 @@ pub async fn renew(scope: &Scope, old: Option<&str>, session: &Session) -> Resul
 pub async fn end(scope: &Scope, id: &str) -> Result<()> {
     match scope.app().switches.session.backend {
         SessionBackend::Redis => {
-            let _: () =
-                redis::cmd("DEL").arg(key(id)).query_async(&mut redis(scope)?).await.context("the session store")?;
+            let _: () = patiently(scope, redis::cmd("DEL").arg(key(id))).await?;
         }
         SessionBackend::Db => {
             scope.execute(Model::HttpSession, "DELETE FROM http_session WHERE id = $1", vec![id.into()]).await?;
@@ -106,6 +108,16 @@ fn key(id: &str) -> String {
     format!("session:{id}")
 }
 
-fn redis(scope: &Scope) -> Result<redis::aio::ConnectionManager> {
-    scope.app().redis.clone().context("session.backend=redis, but no Redis is configured")
+/// Asks Redis, and again while it restarts: these commands may be sent twice, and a respondent who waits a
+/// moment is better off than one who is told to sign in.
+async fn patiently<T: redis::FromRedisValue>(scope: &Scope, command: &redis::Cmd) -> Result<T> {
+    let redis = scope.app().redis.clone().context("session.backend=redis, but no Redis is configured")?;
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match command.query_async(&mut redis.clone()).await {
+            Ok(value) => return Ok(value),
+            Err(error) if Instant::now() > deadline => return Err(error).context("the session store"),
+            Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+        }
+    }
 }

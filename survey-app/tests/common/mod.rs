@@ -30,6 +30,10 @@ pub(crate) async fn stack() -> Stack {
     let stack = Stack::up(&Wanted::everything(exe(), None)).await.unwrap_or_else(|e| panic!("{e:#}"));
     let app = App::start(Switches::of(Profile::Tuned), &stack.endpoints, Assets::plain()).await.unwrap();
     survey_app::migrate::migrate(&app).await.unwrap();
+    let prepare = scope(&app);
+    let sql = "INSERT INTO app_setting (name, value) VALUES ('help', 'Ask the person who gave you the code.')";
+    prepare.execute(survey_app::models::Model::AppSetting, sql, Vec::new()).await.unwrap();
+    prepare.finish(true).await.unwrap();
     stack.wait_for_replica().await.unwrap();
     stack
 }
