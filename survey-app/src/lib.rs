@@ -42,8 +42,19 @@ pub mod up;
 pub mod worker;
 
 use std::io::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// One line on stderr. A closed stderr is no reason to stop.
 pub fn notice(line: &str) {
     let _ = writeln!(std::io::stderr().lock(), "survey-app: {line}");
+}
+
+/// As [`notice`], at most once a second: a server that is down fails every request in the same way.
+pub(crate) fn notice_seldom(line: &str) {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    if LAST.swap(now, Ordering::Relaxed) != now {
+        notice(line);
+    }
 }

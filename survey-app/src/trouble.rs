@@ -58,7 +58,7 @@ impl Trouble {
     pub fn answer(self, app: &App, for_script: bool) -> Response {
         let (status, sentence) = (self.status(), self.sentence());
         if let Trouble::Unavailable(error) = &self {
-            crate::notice(&format!("unavailable: {error:#}"));
+            crate::notice_seldom(&format!("unavailable: {error:#}"));
         }
         match self {
             Trouble::SignIn(location) if for_script => {

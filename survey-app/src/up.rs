@@ -49,7 +49,8 @@ pub async fn up(arguments: &cli::Up, exe: &Path) -> Result<()> {
             bail!("the keeper was killed, and with it everything that it had started");
         }
     }
-    say("\nStopping …\n")?;
+    // Whoever read our output may be gone; the stack goes all the same.
+    let _ = say("\nStopping …\n");
     tokio::task::spawn_blocking(move || drop(stack)).await.context("the stack")
 }
 
@@ -251,6 +252,7 @@ fn place() -> PathBuf {
 /// The process that is up.
 fn running(place: &Path) -> Option<i32> {
     let pid: i32 = std::fs::read_to_string(place).ok()?.trim().parse().ok()?;
+    // Empty for a process that has ended and that nobody has waited for yet.
     let name = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
     String::from_utf8_lossy(&name).contains("survey-app").then_some(pid)
 }

@@ -18,7 +18,6 @@
   function complain(text) {
     trouble.textContent = text;
     trouble.hidden = !text;
-    if (text) { trouble.scrollIntoView({ block: "nearest" }); }
   }
 
   async function ask(path, options) {
@@ -75,7 +74,8 @@
     const first = missing(form);
     if (first) {
       complain("Please answer the questions that are marked.");
-      first.querySelector("input, textarea").focus();
+      first.scrollIntoView({ block: "center" });
+      first.querySelector("input, textarea").focus({ preventScroll: true });
       return;
     }
     tell("Saving…", true);
@@ -116,6 +116,10 @@
       alone(event.target, () => load(number - 1, true));
     }
   });
-  content.addEventListener("change", () => { tell(""); });
+  content.addEventListener("change", (event) => {
+    tell("");
+    event.target.closest(".question").classList.remove("missing");
+    if (!content.querySelector(".missing")) { complain(""); }
+  });
   alone(null, () => load(Number(survey.dataset.current), false));
 })();

@@ -60,6 +60,8 @@ pub struct User {
 #[derive(Debug, Serialize, Deserialize)]
 enum Order {
     Start(Spec),
+    /// Runs a program to its end.
+    Once(Spec),
     /// Ends a server in good order, at the latest by SIGKILL.
     Stop(String),
     /// SIGKILL, as a crash.
@@ -107,6 +109,12 @@ impl Keeper {
             Report::Pid(pid) => Ok(pid),
             other => bail!("the keeper answered {other:?}"),
         }
+    }
+
+    /// Runs a program to its end; an error carries what it wrote to its standard error. The keeper does this
+    /// too, because a program that outlives us would go on writing into the directory that is to go.
+    pub fn once(&self, spec: Spec) -> Result<()> {
+        self.order(&Order::Once(spec)).map(drop)
     }
 
     /// Ends a server in good order.
@@ -205,6 +213,13 @@ fn obey(order: Order, kept: &mut Vec<Kept>, directories: &mut Vec<PathBuf>) -> R
             kept.push(Kept { spec, child });
             Report::Pid(pid)
         }
+        Order::Once(spec) => {
+            let output = command(&spec).output().with_context(|| format!("cannot start {}", spec.argv[0]))?;
+            if !output.status.success() {
+                bail!("{} {}: {}", spec.name, ended(output.status), String::from_utf8_lossy(&output.stderr).trim());
+            }
+            Report::Done
+        }
         Order::Stop(name) => {
             if let Some(at) = kept.iter().position(|k| k.spec.name == name) {
                 end(&mut kept.remove(at));
@@ -236,16 +251,21 @@ fn start(spec: &Spec) -> Result<Child> {
         .append(true)
         .open(&spec.log)
         .with_context(|| format!("cannot write {}", spec.log.display()))?;
+    let mut command = command(spec);
+    command.stderr(log.try_clone().context("the log")?).stdout(log);
+    command.spawn().with_context(|| format!("cannot start {}", spec.argv[0]))
+}
+
+fn command(spec: &Spec) -> Command {
     let argv = dying_with_us(spec);
     let mut command = Command::new(&argv[0]);
-    command.args(&argv[1..]).envs(spec.env.iter().cloned()).process_group(0);
-    command.stdin(Stdio::null()).stderr(log.try_clone().context("the log")?).stdout(log);
+    command.args(&argv[1..]).envs(spec.env.iter().cloned()).process_group(0).current_dir("/").stdin(Stdio::null());
     if argv.len() == spec.argv.len()
         && let Some(user) = spec.user
     {
         command.uid(user.uid).gid(user.gid);
     }
-    command.spawn().with_context(|| format!("cannot start {}", spec.argv[0]))
+    command
 }
 
 /// The command behind `setpriv`, which has the kernel end it when we die; as it is where there is none.
@@ -286,7 +306,7 @@ fn end(kept: &mut Kept) {
 }
 
 /// How a one-off program ended, in words.
-pub(super) fn ended(status: std::process::ExitStatus) -> String {
+fn ended(status: std::process::ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("ended with {code}"),
         (None, Some(signal)) => format!("was ended by signal {signal}"),

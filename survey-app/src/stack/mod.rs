@@ -290,9 +290,11 @@ impl Stack {
     }
 }
 
-/// A program on the PATH, or in one of `others`.
+/// A program on the PATH, or in one of `others`; only in SURVEY_PROGRAMS when that is set.
 pub fn find_program(name: &str, others: &[&str]) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
+    let only = std::env::var_os("SURVEY_PROGRAMS");
+    let others = if only.is_some() { &[] } else { others };
+    let path = only.or_else(|| std::env::var_os("PATH")).unwrap_or_default();
     std::env::split_paths(&path)
         .chain(others.iter().map(PathBuf::from))
         .map(|dir| dir.join(name))

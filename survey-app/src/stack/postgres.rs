@@ -3,14 +3,12 @@
 //! Serves [`super::Stack`]. Everything that is asked of the servers here is asked by the superuser in a
 //! session that logs nothing.
 
-use super::keeper::{Stop, ended};
-use super::{Stack, Wanted, argv, find_program, own, tail};
+use super::keeper::{Spec, Stop};
+use super::{Stack, Wanted, argv, find_program, tail};
 use crate::endpoints::Postgres;
 use anyhow::{Context, Result, bail};
 use std::fmt::Write;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use tokio_postgres::{NoTls, SimpleQueryMessage};
 
@@ -24,7 +22,8 @@ const PROGRAMS: [&str; 3] = ["initdb", "postgres", "pg_basebackup"];
 /// one on the PATH (resolved, because a link in it may stand alone).
 pub(super) fn find_bin() -> Option<PathBuf> {
     let whole = |bin: &Path| PROGRAMS.iter().all(|program| bin.join(program).exists());
-    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
+    let packaged = if std::env::var_os("SURVEY_PROGRAMS").is_some() { None } else { Some("/usr/lib/postgresql") };
+    let versions = packaged.and_then(|dir| std::fs::read_dir(dir).ok()).into_iter().flatten();
     let mut found: Vec<(u32, PathBuf)> = versions
         .filter_map(Result::ok)
         .filter_map(|e| Some((e.file_name().to_str()?.parse().ok()?, e.path().join("bin"))))
@@ -184,16 +183,14 @@ impl Stack {
 
     /// Runs one of PostgreSQL's programs to its end, as the servers' user.
     fn once(&self, program: &str, arguments: &[&str]) -> Result<()> {
-        let mut command = Command::new(self.programs.postgres_bin.join(program));
-        command.args(arguments).env("PGPASSWORD", &self.superuser_password).current_dir("/").stdin(Stdio::null());
-        if let Some(user) = self.user {
-            command.uid(user.uid).gid(user.gid);
-        }
-        let output = command.output().with_context(|| format!("cannot start {program}"))?;
-        if !output.status.success() {
-            bail!("{program} {}: {}", ended(output.status), String::from_utf8_lossy(&output.stderr).trim());
-        }
-        own(&self.dir.join("primary"), self.user)
+        self.keeper.once(Spec {
+            name: program.to_string(),
+            argv: argv(&self.programs.postgres_bin.join(program), arguments)?,
+            env: vec![("PGPASSWORD".to_string(), self.superuser_password.clone())],
+            user: self.user,
+            log: self.logs.join("initdb.log"),
+            stop: Stop::Term,
+        })
     }
 }
 
@@ -201,7 +198,7 @@ fn settings(wanted: &Wanted) -> String {
     let mut text = format!(
         "\n# survey-app\n\
          listen_addresses = '127.0.0.1'\nunix_socket_directories = ''\nmax_connections = 80\nshared_buffers = 64MB\n\
-         dynamic_shared_memory_type = mmap\n\
+         dynamic_shared_memory_type = mmap\nrecovery_init_sync_method = syncfs\n\
          wal_level = replica\nmax_wal_senders = 5\nwal_keep_size = 64MB\nmax_slot_wal_keep_size = 1GB\n\
          hot_standby = on\nhot_standby_feedback = on\n\
          logging_collector = off\nlog_destination = stderr\nlc_messages = 'C'\nlog_timezone = 'UTC'\ntimezone = 'UTC'\n\
