@@ -102,7 +102,8 @@ pub fn publish(dir: &Path) -> Result<Vec<String>> {
             let source = SOURCES.iter().find(|(n, _)| n == part).expect("bundles name sources").1;
             text.push_str(&if extension == "css" { minify_css(source) } else { minify_js(source) });
         }
-        let file = format!("CACHE/{extension}/{stem}.{}.{extension}", &crate::secret::hash(text.as_bytes())[..12]);
+        let file =
+            format!("CACHE/{extension}/{stem}.{}.{extension}", &crate::secret::hash(text.as_bytes())[..12]);
         let path = dir.join(&file);
         std::fs::create_dir_all(path.parent().expect("joined above"))
             .with_context(|| format!("cannot create {}", dir.display()))?;
@@ -149,7 +150,10 @@ mod tests {
 
     #[test]
     fn minified() {
-        assert_eq!(minify_css("/* a */\na b { color: red;\n  margin: 0 1px; }\n"), "a b{color:red;margin:0 1px}");
+        assert_eq!(
+            minify_css("/* a */\na b { color: red;\n  margin: 0 1px; }\n"),
+            "a b{color:red;margin:0 1px}"
+        );
         assert_eq!(minify_js("// why\nlet a = 1;\n\n  f(a);\n"), "let a = 1;\nf(a);\n");
     }
 

@@ -277,8 +277,7 @@ impl Switches {
             }
         }
         for set in sets {
-            let (key, value) =
-                set.split_once('=').with_context(|| format!("`{set}` is not key=value"))?;
+            let (key, value) = set.split_once('=').with_context(|| format!("`{set}` is not key=value"))?;
             put(&mut table, key.trim(), value.trim()).with_context(|| format!("--set {set}"))?;
         }
         let switches: Switches = Value::Table(table).try_into().context("the switches")?;
@@ -288,7 +287,9 @@ impl Switches {
 
     fn check(&self) -> Result<()> {
         if self.db.batching == Batching::Copy && self.db.via == Via::Pgbouncer {
-            bail!("db.batching=copy prepares a named statement, which pgbouncer mixes up between clients; use unnest");
+            bail!(
+                "db.batching=copy prepares a named statement, which pgbouncer mixes up between clients; use unnest"
+            );
         }
         if self.db.pool == 0 {
             bail!("db.pool must be at least 1");
@@ -418,8 +419,9 @@ mod tests {
     #[test]
     fn later_sources_win() {
         let env = [("SURVEY_CACHE_COUNT_TIMEOUT".to_string(), "7".to_string())];
-        let one = Switches::assemble(Profile::Tuned, Some("[cache]\ncount_timeout = 5\nhold_secs = 1"), &env, &[])
-            .unwrap();
+        let one =
+            Switches::assemble(Profile::Tuned, Some("[cache]\ncount_timeout = 5\nhold_secs = 1"), &env, &[])
+                .unwrap();
         assert_eq!((one.cache.count_timeout, one.cache.hold_secs), (7, 1));
         let sets = ["cache.count_timeout=off".to_string(), "router.pool={primary=1,replica=3}".to_string()];
         let two = Switches::assemble(Profile::Tuned, None, &env, &sets).unwrap();

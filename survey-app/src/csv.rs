@@ -11,7 +11,8 @@ pub fn read(text: &str) -> Vec<Vec<String>> {
     let delimiter = if first.matches(';').count() > first.matches(',').count() { b';' } else { b',' };
     let mut reader: Reader = csv_core::ReaderBuilder::new().delimiter(delimiter).build();
     let mut out = Vec::new();
-    let (mut input, mut bytes, mut ends) = (text.as_bytes(), vec![0; text.len() + 1], vec![0; text.len() + 2]);
+    let (mut input, mut bytes, mut ends) =
+        (text.as_bytes(), vec![0; text.len() + 1], vec![0; text.len() + 2]);
     loop {
         let (mut filled, mut fields) = (0, 0);
         loop {
@@ -48,7 +49,11 @@ fn cell(text: &str) -> String {
         Some('=' | '+' | '-' | '@' | '\t') if text.parse::<f64>().is_err() => format!("'{text}"),
         _ => text.to_string(),
     };
-    if text.contains(['"', ',', '\n', '\r', ';']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+    if text.contains(['"', ',', '\n', '\r', ';']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text
+    }
 }
 
 #[cfg(test)]

@@ -34,7 +34,13 @@ pub struct Seen {
 impl Seen {
     /// The request that `scope` served.
     pub fn of(scope: &Scope, request: String, status: u16) -> Seen {
-        Seen { id: scope.trace().span_id.clone(), view: scope.view().name, request, status, sent: scope.sent() }
+        Seen {
+            id: scope.trace().span_id.clone(),
+            view: scope.view().name,
+            request,
+            status,
+            sent: scope.sent(),
+        }
     }
 
     /// Statements in groups of two or more with the same text: all members are counted.
@@ -49,7 +55,8 @@ impl Seen {
 
     /// Each statement with how often its text was sent, and how often with these values.
     pub fn rows(&self) -> Vec<(&Sent, usize, usize)> {
-        let alike = |this: &Sent| self.sent.iter().filter(|s| (s.server, &s.sql) == (this.server, &this.sql)).count();
+        let alike =
+            |this: &Sent| self.sent.iter().filter(|s| (s.server, &s.sql) == (this.server, &this.sql)).count();
         let same = |this: &Sent| {
             let key = (this.server, &this.sql, &this.params);
             self.sent.iter().filter(|s| (s.server, &s.sql, &s.params) == key).count()
@@ -101,7 +108,14 @@ mod tests {
     use crate::db::{Kind, Server};
 
     fn sent(server: Server, sql: &str, params: &str) -> Sent {
-        Sent { server, kind: Kind::Select, sql: sql.into(), params: params.into(), micros: 1500, failed: false }
+        Sent {
+            server,
+            kind: Kind::Select,
+            sql: sql.into(),
+            params: params.into(),
+            micros: 1500,
+            failed: false,
+        }
     }
 
     #[test]
@@ -129,7 +143,13 @@ mod tests {
     fn only_the_last_are_kept() {
         let panel = Panel::default();
         for i in 0..30 {
-            panel.keep(Seen { id: i.to_string(), view: "v", request: String::new(), status: 200, sent: vec![] });
+            panel.keep(Seen {
+                id: i.to_string(),
+                view: "v",
+                request: String::new(),
+                status: 200,
+                sent: vec![],
+            });
         }
         assert_eq!(panel.last().len(), KEPT);
         assert_eq!(panel.last()[0].id, "29");

@@ -46,7 +46,9 @@ pub struct Postgres {
 impl Endpoints {
     /// Reads the file that the stack wrote.
     pub fn read(path: &Path) -> Result<Endpoints> {
-        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-        toml::from_str(&text).with_context(|| format!("{} does not say where the servers are", path.display()))
+        let text =
+            std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        toml::from_str(&text)
+            .with_context(|| format!("{} does not say where the servers are", path.display()))
     }
 }

@@ -15,7 +15,9 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         // The keeper is single-threaded: the kernel tells its children when their thread's process dies.
         Command::Keep => stack::keeper::keep(),
-        other => tokio::runtime::Runtime::new().context("the runtime").and_then(|r| r.block_on(command(other))),
+        other => {
+            tokio::runtime::Runtime::new().context("the runtime").and_then(|r| r.block_on(command(other)))
+        }
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -77,7 +79,8 @@ async fn command(command: Command) -> Result<()> {
             }
         }
         Command::Static { dir, listen } => {
-            let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen at {listen}"))?;
+            let listener =
+                TcpListener::bind(listen).await.with_context(|| format!("cannot listen at {listen}"))?;
             site::serve_static(&dir, listener, async { drop(up::until_told().await) }).await
         }
         Command::Keep => Ok(()),
@@ -102,7 +105,11 @@ async fn count(arguments: &Run, exe: &std::path::Path, out: &mut impl Write) -> 
     let report = run::run(&order, exe, &arguments.logs).await?;
     for (server, kinds) in &report.totals {
         let kinds: Vec<String> = kinds.iter().map(|(k, n)| format!("{k} {n}")).collect();
-        writeln!(out, "{server:8} {}", if kinds.is_empty() { "nothing".to_string() } else { kinds.join(", ") })?;
+        writeln!(
+            out,
+            "{server:8} {}",
+            if kinds.is_empty() { "nothing".to_string() } else { kinds.join(", ") }
+        )?;
     }
     let requests: u64 = report.requests.values().sum();
     writeln!(out, "{requests} requests, {} answers saved; see {}", report.answers, arguments.logs.display())
@@ -111,7 +118,9 @@ async fn count(arguments: &Run, exe: &std::path::Path, out: &mut impl Write) -> 
 
 async fn web(arguments: &Web) -> Result<()> {
     let assets = match &arguments.static_dir {
-        Some(dir) if arguments.servers.switches.load()?.assets.compress => Assets::published(dir, &arguments.static_url)?,
+        Some(dir) if arguments.servers.switches.load()?.assets.compress => {
+            Assets::published(dir, &arguments.static_url)?
+        }
         Some(_) => Assets::plain(),
         None if arguments.servers.switches.load()?.assets.compress => {
             anyhow::bail!("assets.compress needs --static-dir, or switch it off")

@@ -46,7 +46,10 @@ mod tests {
     #[test]
     fn every_model_has_its_table() {
         for model in Model::ALL {
-            assert!(statements().any(|s| s.starts_with(&format!("CREATE TABLE {} (", model.table()))), "{model:?}");
+            assert!(
+                statements().any(|s| s.starts_with(&format!("CREATE TABLE {} (", model.table()))),
+                "{model:?}"
+            );
         }
         assert_eq!(count(), Model::ALL.len() + 1, "the tables and one index");
     }

@@ -32,23 +32,51 @@ pub enum Model {
 }
 
 use Model::{
-    AdminUser, AnswerChoice, AnswerScale, AppSetting, AuditLog, ExportJob, HttpSession,
-    Organization, PageVisit, Question, Respondent, ResponseItem, ResponseSession, Role, RosterRow, RosterUpload,
-    School, SkipRule, Survey, SurveyPage, SurveyText, SurveyUpload,
+    AdminUser, AnswerChoice, AnswerScale, AppSetting, AuditLog, ExportJob, HttpSession, Organization,
+    PageVisit, Question, Respondent, ResponseItem, ResponseSession, Role, RosterRow, RosterUpload, School,
+    SkipRule, Survey, SurveyPage, SurveyText, SurveyUpload,
 };
 
 /// The models that describe a survey: they do not change while it is taken, so they are cached, and the hot
 /// views may read them from the replica even when a respondent is pinned to the primary.
 pub const DESCRIBING: &[Model] = &[
-    Organization, School, Survey, SurveyPage, Question, AnswerScale, AnswerChoice, SkipRule, SurveyText, AppSetting,
+    Organization,
+    School,
+    Survey,
+    SurveyPage,
+    Question,
+    AnswerScale,
+    AnswerChoice,
+    SkipRule,
+    SurveyText,
+    AppSetting,
 ];
 
 impl Model {
     /// All of them.
     pub const ALL: &[Model] = &[
-        Organization, School, Survey, SurveyPage, Question, AnswerScale, AnswerChoice, SkipRule, SurveyText,
-        AppSetting, Respondent, ResponseSession, ResponseItem, PageVisit, AdminUser, Role, RosterUpload, RosterRow,
-        SurveyUpload, ExportJob, AuditLog, HttpSession,
+        Organization,
+        School,
+        Survey,
+        SurveyPage,
+        Question,
+        AnswerScale,
+        AnswerChoice,
+        SkipRule,
+        SurveyText,
+        AppSetting,
+        Respondent,
+        ResponseSession,
+        ResponseItem,
+        PageVisit,
+        AdminUser,
+        Role,
+        RosterUpload,
+        RosterRow,
+        SurveyUpload,
+        ExportJob,
+        AuditLog,
+        HttpSession,
     ];
 
     /// The table's name.

@@ -99,7 +99,8 @@ impl Plan {
 
     /// The survey of a run: `pages` pages of 5, 4 and 6 questions in turn, one scale, no rules.
     pub fn for_run(pages: usize) -> Plan {
-        let themes = ["The lessons", "My teachers", "My class", "At home", "Around school", "What comes next"];
+        let themes =
+            ["The lessons", "My teachers", "My class", "At home", "Around school", "What comes next"];
         let starts = [
             "The work in class makes me think",
             "I know what is expected of me",
@@ -139,21 +140,25 @@ pub fn questions_of_page(at: usize) -> usize {
 
 /// Writes a plan; the survey's id. Whoever serves pages already then calls [`announce`].
 pub async fn store(scope: &Scope, plan: &Plan) -> Result<i64> {
-    let organization = find_or_create(scope, Model::Organization, "organization", &plan.organization, None).await?;
+    let organization =
+        find_or_create(scope, Model::Organization, "organization", &plan.organization, None).await?;
     let sql = "INSERT INTO survey (organization_id, slug, title) VALUES ($1, $2, $3) RETURNING id";
     let params = vec![organization.into(), plan.slug.as_str().into(), plan.title.as_str().into()];
     let rows = scope.execute(Model::Survey, sql, params).await?;
     let survey = rows.first().context("RETURNING gave no row")?.int("id");
     for (place, body) in [("welcome", &plan.welcome), ("privacy", &plan.privacy)] {
         let sql = "INSERT INTO survey_text (survey_id, place, body) VALUES ($1, $2, $3)";
-        scope.execute(Model::SurveyText, sql, vec![survey.into(), place.into(), body.as_str().into()]).await?;
+        scope
+            .execute(Model::SurveyText, sql, vec![survey.into(), place.into(), body.as_str().into()])
+            .await?;
     }
     let scales = store_scales(scope, plan).await?;
     let (numbers, titles): (Vec<i64>, Vec<String>) =
         plan.pages.iter().enumerate().map(|(at, p)| (at as i64 + 1, p.title.clone())).unzip();
     let sql = "INSERT INTO survey_page (survey_id, number, title) \
                SELECT $1, given.number, given.title FROM unnest($2, $3) AS given (number, title) RETURNING id, number";
-    let pages = scope.execute(Model::SurveyPage, sql, vec![survey.into(), numbers.into(), titles.into()]).await?;
+    let pages =
+        scope.execute(Model::SurveyPage, sql, vec![survey.into(), numbers.into(), titles.into()]).await?;
     let page_ids: BTreeMap<i64, i64> = pages.iter().map(|r| (r.int("number"), r.int("id"))).collect();
     store_questions(scope, plan, &page_ids, &scales).await?;
     Ok(survey)
@@ -175,7 +180,9 @@ async fn store_scales(scope: &Scope, plan: &Plan) -> Result<BTreeMap<String, i64
         let sql = "INSERT INTO answer_choice (scale_id, number, value, label) \
                    SELECT $1, given.number, given.number::text, given.label FROM unnest($2, $3) AS given (number, label)";
         let numbers: Vec<i64> = (1..=choices.len() as i64).collect();
-        scope.execute(Model::AnswerChoice, sql, vec![id.into(), numbers.into(), choices.clone().into()]).await?;
+        scope
+            .execute(Model::AnswerChoice, sql, vec![id.into(), numbers.into(), choices.clone().into()])
+            .await?;
         ids.insert(name.clone(), id);
     }
     Ok(ids)
@@ -212,9 +219,14 @@ async fn store_questions(
         for question in &page.questions {
             number += 1;
             for (choice, to) in &question.skip {
-                let sql = "INSERT INTO skip_rule (page_id, question_id, value, to_page) VALUES ($1, $2, $3, $4)";
-                let params =
-                    vec![pages[&(at as i64 + 1)].into(), ids[&number].into(), choice.as_str().into(), (*to).into()];
+                let sql =
+                    "INSERT INTO skip_rule (page_id, question_id, value, to_page) VALUES ($1, $2, $3, $4)";
+                let params = vec![
+                    pages[&(at as i64 + 1)].into(),
+                    ids[&number].into(),
+                    choice.as_str().into(),
+                    (*to).into(),
+                ];
                 scope.execute(Model::SkipRule, sql, params).await?;
             }
         }

@@ -51,7 +51,12 @@ impl Browser {
     }
 
     /// POST of a form, with the token as header when there is one.
-    pub async fn post(&mut self, path: &str, fields: &[(String, String)], csrf: Option<&str>) -> Result<Reply> {
+    pub async fn post(
+        &mut self,
+        path: &str,
+        fields: &[(String, String)],
+        csrf: Option<&str>,
+    ) -> Result<Reply> {
         let pair = |(k, v): &(String, String)| format!("{}={}", encode(k), encode(v));
         let body: Vec<String> = fields.iter().map(pair).collect();
         let headers: Vec<(&str, &str)> = csrf.map(|token| ("x-csrftoken", token)).into_iter().collect();
@@ -68,13 +73,15 @@ impl Browser {
         headers: &[(&str, &str)],
     ) -> Result<Reply> {
         if self.connection.as_ref().is_none_or(SendRequest::is_closed) {
-            let stream = tokio::net::TcpStream::connect(self.at).await.context("cannot connect to the application")?;
+            let stream =
+                tokio::net::TcpStream::connect(self.at).await.context("cannot connect to the application")?;
             stream.set_nodelay(true).context("the connection")?;
             let (sender, driver) = handshake(TokioIo::new(stream)).await.context("HTTP")?;
             tokio::spawn(driver);
             self.connection = Some(sender);
         }
-        let mut request = Request::builder().method(method).uri(path).header(header::HOST, self.at.to_string());
+        let mut request =
+            Request::builder().method(method).uri(path).header(header::HOST, self.at.to_string());
         let now = Instant::now();
         self.cookies.retain(|_, (_, until)| until.is_none_or(|u| u > now));
         let cookies: Vec<String> = self.cookies.iter().map(|(k, (v, _))| format!("{k}={v}")).collect();
@@ -172,7 +179,8 @@ impl Respondent {
     pub async fn log_in(&mut self, code: &str) -> Result<()> {
         let path = format!("/survey/{}/", self.slug);
         let page = self.expect(StatusCode::OK, Method::GET, &path, Vec::new()).await?;
-        self.csrf = between(&page.body, "name=\"csrf\" value=\"", "\"").context("no token in the form")?.to_string();
+        self.csrf =
+            between(&page.body, "name=\"csrf\" value=\"", "\"").context("no token in the form")?.to_string();
         let fields = vec![("code".to_string(), code.to_string())];
         self.expect(StatusCode::SEE_OTHER, Method::POST, &path, fields).await.map(drop)
     }
@@ -314,7 +322,10 @@ mod tests {
         let got = fields(html);
         assert_eq!(got.len(), expected.len());
         for ((name, values), (want, choices)) in got.iter().zip(expected) {
-            assert_eq!((name.as_str(), values.iter().map(String::as_str).collect::<Vec<_>>()), (want, choices));
+            assert_eq!(
+                (name.as_str(), values.iter().map(String::as_str).collect::<Vec<_>>()),
+                (want, choices)
+            );
         }
     }
 }

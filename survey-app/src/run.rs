@@ -118,7 +118,8 @@ pub async fn on(stack: &Stack, app: &Arc<App>, order: &Order) -> Result<Report> 
 pub async fn seed(app: &Arc<App>, users: usize, pages: usize) -> Result<i64> {
     let scope = Scope::begin(Arc::clone(app), SEED, None, Pin::default());
     let survey = plan::store(&scope, &Plan::for_run(pages)).await?;
-    let people: Vec<(String, String)> = (0..users).map(|u| (person(u), format!("School {}", u % SCHOOLS + 1))).collect();
+    let people: Vec<(String, String)> =
+        (0..users).map(|u| (person(u), format!("School {}", u % SCHOOLS + 1))).collect();
     plan::enroll(&scope, survey, &people).await?;
     let sql = "INSERT INTO app_setting (name, value) VALUES ($1, $2)";
     let help = "Questions? Ask the person who gave you the code.";
@@ -149,8 +150,9 @@ impl Site {
 
     /// Serves `app` in the background, on `port` (0: a free one).
     pub async fn serve_at(app: &Arc<App>, port: u16) -> Result<Site> {
-        let listener =
-            TcpListener::bind(("127.0.0.1", port)).await.with_context(|| format!("cannot listen at port {port}"))?;
+        let listener = TcpListener::bind(("127.0.0.1", port))
+            .await
+            .with_context(|| format!("cannot listen at port {port}"))?;
         let at = listener.local_addr().context("the listener's address")?;
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let app = Arc::clone(app);
@@ -187,10 +189,14 @@ async fn walk(app: &Arc<App>, at: SocketAddr, survey: i64, order: &Order) -> Res
                     return Ok::<usize, anyhow::Error>(answers);
                 }
                 let code = crate::secret::login_code(&secret, survey, &person(user));
-                let mut respondent = Respondent::new(at, "run", seed.wrapping_mul(1_000_003).wrapping_add(user as u64));
+                let mut respondent =
+                    Respondent::new(at, "run", seed.wrapping_mul(1_000_003).wrapping_add(user as u64));
                 let counted = respondent.take(&code).await.with_context(|| format!("respondent {user}"))?;
                 let acknowledged: usize = respondent.acknowledged.iter().map(|p| p.1.len()).sum();
-                anyhow::ensure!(counted == acknowledged, "{counted} answers are stored, {acknowledged} were sent");
+                anyhow::ensure!(
+                    counted == acknowledged,
+                    "{counted} answers are stored, {acknowledged} were sent"
+                );
                 answers += acknowledged;
             }
         });

@@ -82,13 +82,16 @@ enum After {
     Invalidate(Vec<Object>, Vec<Model>),
 }
 
+/// Answers of this request, by text and values.
+type Remembered = HashMap<(String, Vec<Param>), (Model, Rows)>;
+
 /// One request's state.
 pub struct Scope {
     app: Arc<App>,
     view: View,
     trace: Trace,
     pin: Mutex<Pin>,
-    remembered: Mutex<HashMap<(String, Vec<Param>), (Model, Rows)>>,
+    remembered: Mutex<Remembered>,
     sent: Mutex<Vec<Sent>>,
     tx: tokio::sync::Mutex<Option<Connection>>,
     after: Mutex<Vec<After>>,
@@ -158,7 +161,8 @@ impl Scope {
     pub async fn select(&self, select: &Select) -> Result<Rows> {
         let local = self.app.switches.sql.request_local;
         let name = (select.sql.clone(), select.params.clone());
-        if local && let Some((_, rows)) = self.remembered.lock().expect("no panic holds this lock").get(&name) {
+        if local && let Some((_, rows)) = self.remembered.lock().expect("no panic holds this lock").get(&name)
+        {
             return Ok(rows.clone());
         }
         let read_only = self.view.read_only.contains(&select.model);
@@ -171,7 +175,10 @@ impl Scope {
             Memory::Rows | Memory::Count => self.select_cached(server, select).await?,
         };
         if local {
-            self.remembered.lock().expect("no panic holds this lock").insert(name, (select.model, rows.clone()));
+            self.remembered
+                .lock()
+                .expect("no panic holds this lock")
+                .insert(name, (select.model, rows.clone()));
         }
         Ok(rows)
     }
@@ -238,7 +245,14 @@ impl Scope {
 
     /// Replaces rows by `lines` in one DELETE and one COPY; always in a transaction, because between the two
     /// the old rows are gone.
-    pub async fn copy(&self, model: Model, delete: &str, params: Vec<Param>, copy: &str, lines: String) -> Result<()> {
+    pub async fn copy(
+        &self,
+        model: Model,
+        delete: &str,
+        params: Vec<Param>,
+        copy: &str,
+        lines: String,
+    ) -> Result<()> {
         self.pin.lock().expect("no panic holds this lock").write();
         self.forget_local(model);
         self.begin_transaction().await?;
@@ -279,7 +293,8 @@ impl Scope {
     /// After the commit, cached queries of a model that is watched as a whole are dropped, because it has a
     /// new row. Other queries stay: a new row is in none of them.
     pub fn created_after_commit(&self, model: Model) {
-        if model.always_whole_model() || self.app.switches.cache.invalidate_on_create == OnCreate::WholeModel {
+        if model.always_whole_model() || self.app.switches.cache.invalidate_on_create == OnCreate::WholeModel
+        {
             self.later(After::Invalidate(Vec::new(), vec![model]));
         }
     }
@@ -455,7 +470,7 @@ impl Scope {
             server: key.server,
             kind: key.kind,
             sql: sql.to_string(),
-            params: format!("{params:?}"),
+            params: crate::db::show(params),
             micros: start.elapsed().as_micros() as u64,
             failed,
         };

@@ -50,9 +50,7 @@ pub async fn load(scope: &Scope, id: &str) -> Result<Option<Session>> {
         return Ok(None);
     }
     let text: Option<String> = match scope.app().switches.session.backend {
-        SessionBackend::Redis => {
-            patiently(scope, redis::cmd("GET").arg(key(id))).await?
-        }
+        SessionBackend::Redis => patiently(scope, redis::cmd("GET").arg(key(id))).await?,
         SessionBackend::Db => {
             let select = Select {
                 model: Model::HttpSession,
@@ -82,7 +80,9 @@ pub async fn renew(scope: &Scope, old: Option<&str>, session: &Session) -> Resul
         SessionBackend::Db => {
             let sql = "INSERT INTO http_session (id, data, expires_at) \
                        VALUES ($1, $2, now() + $3 * interval '1 second')";
-            scope.execute(Model::HttpSession, sql, vec![id.as_str().into(), text.into(), (ttl as i64).into()]).await?;
+            scope
+                .execute(Model::HttpSession, sql, vec![id.as_str().into(), text.into(), (ttl as i64).into()])
+                .await?;
         }
     }
     if let Some(old) = old {
@@ -98,7 +98,9 @@ pub async fn end(scope: &Scope, id: &str) -> Result<()> {
             let _: () = patiently(scope, redis::cmd("DEL").arg(key(id))).await?;
         }
         SessionBackend::Db => {
-            scope.execute(Model::HttpSession, "DELETE FROM http_session WHERE id = $1", vec![id.into()]).await?;
+            scope
+                .execute(Model::HttpSession, "DELETE FROM http_session WHERE id = $1", vec![id.into()])
+                .await?;
         }
     }
     Ok(())

@@ -30,7 +30,11 @@ pub fn service(app: &Arc<App>) -> Router {
 }
 
 /// Serves the pages until `until` is over.
-pub async fn serve(app: &Arc<App>, listener: TcpListener, until: impl Future<Output = ()> + Send + 'static) -> Result<()> {
+pub async fn serve(
+    app: &Arc<App>,
+    listener: TcpListener,
+    until: impl Future<Output = ()> + Send + 'static,
+) -> Result<()> {
     let service = service(app).into_make_service_with_connect_info::<SocketAddr>();
     axum::serve(listener, service).with_graceful_shutdown(until).await.context("the web server")
 }
@@ -43,7 +47,11 @@ struct Published {
 }
 
 /// Serves published files until `until` is over. They are read once: their names change with their content.
-pub async fn serve_static(dir: &Path, listener: TcpListener, until: impl Future<Output = ()> + Send + 'static) -> Result<()> {
+pub async fn serve_static(
+    dir: &Path,
+    listener: TcpListener,
+    until: impl Future<Output = ()> + Send + 'static,
+) -> Result<()> {
     let mut files = HashMap::new();
     for kind in ["css", "js"] {
         let Ok(entries) = std::fs::read_dir(dir.join("CACHE").join(kind)) else { continue };
@@ -52,15 +60,21 @@ pub async fn serve_static(dir: &Path, listener: TcpListener, until: impl Future<
             if name.ends_with(".gz") {
                 continue;
             }
-            let plain = std::fs::read(entry.path()).with_context(|| format!("cannot read {}", entry.path().display()))?;
+            let plain = std::fs::read(entry.path())
+                .with_context(|| format!("cannot read {}", entry.path().display()))?;
             let packed = std::fs::read(entry.path().with_file_name(format!("{name}.gz"))).ok();
-            files.insert(format!("{kind}/{name}"), Published { content_type: content_type(&name), plain, packed });
+            files.insert(
+                format!("{kind}/{name}"),
+                Published { content_type: content_type(&name), plain, packed },
+            );
         }
     }
     let files = Arc::new(files);
     let answer = move |UrlPath(path): UrlPath<String>, headers: HeaderMap| {
         let files = Arc::clone(&files);
-        async move { files.get(&path).map_or_else(|| StatusCode::NOT_FOUND.into_response(), |f| send(f, &headers)) }
+        async move {
+            files.get(&path).map_or_else(|| StatusCode::NOT_FOUND.into_response(), |f| send(f, &headers))
+        }
     };
     let router = Router::new().route("/CACHE/{*path}", get(answer));
     axum::serve(listener, router).with_graceful_shutdown(until).await.context("the static server")

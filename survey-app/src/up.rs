@@ -75,8 +75,11 @@ async fn start(switches: &Switches, wanted: &Wanted, port: u16, place: &Path) ->
     stack.wait_for_replica().await?;
     let profile = switches.profile.name().to_string();
     let common = |command: &str| -> Vec<String> {
-        let pairs = [("--profile", profile.clone()), ("--config", text(&config)), ("--endpoints", text(&endpoints))];
-        std::iter::once(command.to_string()).chain(pairs.into_iter().flat_map(|(k, v)| [k.to_string(), v])).collect()
+        let pairs =
+            [("--profile", profile.clone()), ("--config", text(&config)), ("--endpoints", text(&endpoints))];
+        std::iter::once(command.to_string())
+            .chain(pairs.into_iter().flat_map(|(k, v)| [k.to_string(), v]))
+            .collect()
     };
     let wish = (port != 0).then_some(port);
     let port = stack
@@ -100,9 +103,10 @@ async fn start(switches: &Switches, wanted: &Wanted, port: u16, place: &Path) ->
 
 /// A first look with one PostgreSQL and nothing else.
 pub async fn demo(arguments: &cli::Demo, exe: &Path) -> Result<()> {
-    let mut sets: Vec<String> = ["session.backend=db", "cache.backend=locmem", "router.mode=off", "assets.compress=off"]
-        .map(str::to_string)
-        .to_vec();
+    let mut sets: Vec<String> =
+        ["session.backend=db", "cache.backend=locmem", "router.mode=off", "assets.compress=off"]
+            .map(str::to_string)
+            .to_vec();
     sets.extend(arguments.sets.iter().cloned());
     let switches = Switches::load(Profile::Tuned, None, &sets)?;
     let signals = Signals::listen()?;
@@ -175,11 +179,13 @@ async fn first_steps(app: &Arc<App>) -> Result<Letter> {
     let scope = Scope::begin(Arc::clone(app), FIRST, None, Pin::default());
     let example = Plan::read(EXAMPLE_SURVEY)?;
     let survey = plan::store(&scope, &example).await?;
-    let people = [("Jordan Reyes", "North School"), ("Sam Okafor", "Lake School"), ("Kim Larsen", "Lake School")];
+    let people =
+        [("Jordan Reyes", "North School"), ("Sam Okafor", "Lake School"), ("Kim Larsen", "Lake School")];
     let people: Vec<(String, String)> = people.iter().map(|(p, s)| (p.to_string(), s.to_string())).collect();
     plan::enroll(&scope, survey, &people).await?;
     scope.finish(true).await?;
-    let codes = people.iter().map(|(person, _)| crate::secret::login_code(&app.secret, survey, person)).collect();
+    let codes =
+        people.iter().map(|(person, _)| crate::secret::login_code(&app.secret, survey, person)).collect();
     Ok(Letter { password, codes, slug: example.slug })
 }
 
@@ -202,7 +208,14 @@ impl Stack {
         let exe = text(&std::env::current_exe().context("our own path")?);
         let argv = std::iter::once(exe).chain(arguments).collect();
         let log = self.logs.join(format!("{name}.log"));
-        self.keeper.run(Spec { name: name.to_string(), argv, env: Vec::new(), user: None, log, stop: Stop::Term })?;
+        self.keeper.run(Spec {
+            name: name.to_string(),
+            argv,
+            env: Vec::new(),
+            user: None,
+            log,
+            stop: Stop::Term,
+        })?;
         Ok(())
     }
 }

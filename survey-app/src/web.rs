@@ -193,7 +193,10 @@ async fn answer(app: Arc<App>, route: Route, params: Vec<(String, String)>, requ
     }
     let router = &app.switches.router;
     if app.router.pins() && visit.scope.pin().sets_cookie(is_post) {
-        cookies.push(format!("{}=y; Path=/; Max-Age={}; HttpOnly; SameSite=Lax", router.pin_key, router.pin_secs));
+        cookies.push(format!(
+            "{}=y; Path=/; Max-Age={}; HttpOnly; SameSite=Lax",
+            router.pin_key, router.pin_secs
+        ));
     }
     for cookie in cookies {
         if let Ok(value) = HeaderValue::from_str(&cookie) {
@@ -238,13 +241,25 @@ async fn read(
         let given = in_header.as_deref().or(find(&fields, CSRF_FIELD)).unwrap_or_default();
         let fits = known.as_deref().is_some_and(|token| crate::secret::same(token, given));
         if !fits || foreign {
-            return Err(Trouble::Forbidden("This form has expired. Please go back, reload the page and try again."));
+            return Err(Trouble::Forbidden(
+                "This form has expired. Please go back, reload the page and try again.",
+            ));
         }
     }
     let new_token = known.is_none();
     let csrf = known.unwrap_or_else(|| new_csrf(&app.secret));
-    let visit =
-        Visit { scope, path, csrf, is_internal, params, query, fields, uploads, cookies, set_cookies: Mutex::default() };
+    let visit = Visit {
+        scope,
+        path,
+        csrf,
+        is_internal,
+        params,
+        query,
+        fields,
+        uploads,
+        cookies,
+        set_cookies: Mutex::default(),
+    };
     Ok((visit, new_token))
 }
 

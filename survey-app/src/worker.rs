@@ -40,18 +40,29 @@ pub async fn enqueue(app: &Arc<App>, job: Job) -> Result<()> {
         return Ok(());
     };
     let text = serde_json::to_string(&job).context("a job is plain values")?;
-    redis::cmd("LPUSH").arg(WAITING).arg(text).query_async::<()>(&mut redis.clone()).await.context("the job queue")
+    redis::cmd("LPUSH")
+        .arg(WAITING)
+        .arg(text)
+        .query_async::<()>(&mut redis.clone())
+        .await
+        .context("the job queue")
 }
 
 /// Works until the process ends. Jobs that a dead worker left are done first.
 pub async fn serve(app: &Arc<App>, redis_address: &str) -> Result<()> {
     let client = redis::Client::open(format!("redis://{redis_address}")).context("Redis")?;
     // A connection of its own: whoever waits on it keeps everybody else waiting.
-    let config = redis::aio::ConnectionManagerConfig::new().set_response_timeout(Some(Duration::from_secs(20)));
+    let config =
+        redis::aio::ConnectionManagerConfig::new().set_response_timeout(Some(Duration::from_secs(20)));
     let mut redis = redis::aio::ConnectionManager::new_with_config(client, config).await.context("Redis")?;
     loop {
-        let left: Option<String> =
-            redis::cmd("LMOVE").arg(WORKING).arg(WAITING).arg("RIGHT").arg("RIGHT").query_async(&mut redis).await?;
+        let left: Option<String> = redis::cmd("LMOVE")
+            .arg(WORKING)
+            .arg(WAITING)
+            .arg("RIGHT")
+            .arg("RIGHT")
+            .query_async(&mut redis)
+            .await?;
         if left.is_none() {
             break;
         }
@@ -67,15 +78,20 @@ pub async fn serve(app: &Arc<App>, redis_address: &str) -> Result<()> {
         if let Ok(job) = serde_json::from_str(&text) {
             work(app, job).await;
         }
-        let _: Result<(), _> = redis::cmd("LREM").arg(WORKING).arg(1).arg(&text).query_async(&mut redis).await;
+        let _: Result<(), _> =
+            redis::cmd("LREM").arg(WORKING).arg(1).arg(&text).query_async(&mut redis).await;
     }
 }
 
 /// Does one job, and writes down how it went.
 pub async fn work(app: &Arc<App>, job: Job) {
     let (view, table, id) = match job {
-        Job::Export(id) => (View { name: "worker:export", route: "worker", read_only: &[] }, Model::ExportJob, id),
-        Job::Roster(id) => (View { name: "worker:roster", route: "worker", read_only: &[] }, Model::RosterUpload, id),
+        Job::Export(id) => {
+            (View { name: "worker:export", route: "worker", read_only: &[] }, Model::ExportJob, id)
+        }
+        Job::Roster(id) => {
+            (View { name: "worker:roster", route: "worker", read_only: &[] }, Model::RosterUpload, id)
+        }
     };
     let scope = Scope::begin(Arc::clone(app), view, None, Pin::default());
     let done = match job {
@@ -93,7 +109,8 @@ pub async fn work(app: &Arc<App>, job: Job) {
         crate::notice(&format!("{job:?}: {error:#}"));
         let scope = Scope::begin(Arc::clone(app), view, None, Pin::default());
         let sql = format!("UPDATE {} SET status = 'failed', message = $2 WHERE id = $1", table.table());
-        let message = "This could not be done. Please try again, and tell your support when it happens twice.";
+        let message =
+            "This could not be done. Please try again, and tell your support when it happens twice.";
         let _ = scope.execute(table, &sql, vec![id.into(), message.into()]).await;
         let _ = scope.finish(true).await;
     }
@@ -104,8 +121,11 @@ async fn export(scope: &Scope, id: i64) -> Result<()> {
     let survey = begin(scope, Model::ExportJob, id).await?;
     let sql = "SELECT question.id, question.number FROM question JOIN survey_page ON survey_page.id = question.page_id \
                WHERE survey_page.survey_id = $1 ORDER BY survey_page.number, question.number";
-    let questions: Vec<(i64, String)> =
-        ask(scope, Model::Question, sql, survey).await?.iter().map(|r| (r.int("id"), r.text("number"))).collect();
+    let questions: Vec<(i64, String)> = ask(scope, Model::Question, sql, survey)
+        .await?
+        .iter()
+        .map(|r| (r.int("id"), r.text("number")))
+        .collect();
     let sql = "SELECT response_session.id, person, school.name AS school, to_char(started_at, 'YYYY-MM-DD HH24:MI:SS') \
                AS started, to_char(completed_at, 'YYYY-MM-DD HH24:MI:SS') AS completed FROM response_session \
                JOIN respondent ON respondent.id = response_session.respondent_id \

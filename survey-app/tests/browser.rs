@@ -4,6 +4,8 @@
 //!
 //! Speaks WebDriver to chromedriver. With SURVEY_SCREENSHOTS=DIR it leaves a picture of each step.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use hyper::Method;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read};
@@ -36,7 +38,8 @@ impl Drop for Driver {
 
 impl Driver {
     async fn start() -> Driver {
-        let missing = "the browser test needs chromedriver and Chromium: apt-get install chromium chromium-driver";
+        let missing =
+            "the browser test needs chromedriver and Chromium: apt-get install chromium chromium-driver";
         let program = find_program("chromedriver", &["/usr/lib/chromium"]).expect(missing);
         let chromium = find_program("chromium", &[]).expect(missing);
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -58,8 +61,15 @@ impl Driver {
         let mut arguments = vec![format!("--user-data-dir={}", driver._profile.path().display())];
         arguments.extend(
             [
-                "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-                "--disable-background-networking", "--disable-component-update", "--disable-sync", "--hide-scrollbars",
+                "--headless=new",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-quic",
+                "--no-first-run",
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--disable-sync",
+                "--hide-scrollbars",
             ]
             .map(str::to_string),
         );
@@ -72,9 +82,17 @@ impl Driver {
 
     async fn call(&mut self, method: Method, path: &str, body: Value) -> Result<Value, String> {
         let body = if method == Method::POST { body.to_string() } else { String::new() };
-        let reply = self.wire.send(method, path, "application/json", body, &[]).await.map_err(|e| format!("{e:#}"))?;
+        let reply = self
+            .wire
+            .send(method, path, "application/json", body, &[])
+            .await
+            .map_err(|e| format!("{e:#}"))?;
         let answer: Value = serde_json::from_str(&reply.body).map_err(|e| format!("{e}: {}", reply.body))?;
-        if reply.status.is_success() { Ok(answer["value"].clone()) } else { Err(answer["value"]["message"].to_string()) }
+        if reply.status.is_success() {
+            Ok(answer["value"].clone())
+        } else {
+            Err(answer["value"]["message"].to_string())
+        }
     }
 
     async fn post(&mut self, path: &str, body: Value) -> Result<Value, String> {
@@ -129,7 +147,12 @@ impl Driver {
         let script = format!(
             "const done = arguments[0]; fetch(document.querySelector('{css}').href).then(r => r.text()).then(done)"
         );
-        self.post("/execute/async", json!({ "script": script, "args": [] })).await.unwrap().as_str().unwrap().to_string()
+        self.post("/execute/async", json!({ "script": script, "args": [] }))
+            .await
+            .unwrap()
+            .as_str()
+            .unwrap()
+            .to_string()
     }
 
     async fn resize(&mut self, width: u32, height: u32) {
@@ -139,7 +162,9 @@ impl Driver {
     /// Waits until `script` says true.
     async fn until(&mut self, script: &str) {
         let deadline = Instant::now() + Duration::from_secs(30);
-        while self.post("/execute/sync", json!({ "script": script, "args": [] })).await != Ok(Value::Bool(true)) {
+        while self.post("/execute/sync", json!({ "script": script, "args": [] })).await
+            != Ok(Value::Bool(true))
+        {
             if Instant::now() > deadline {
                 let body = self.script("return document.body.innerText + location.href").await;
                 panic!("never: {script}\n{body}");
@@ -220,7 +245,9 @@ impl Up {
             let read = |name: &str| std::fs::read(entry.path().join(name)).unwrap_or_default();
             let line = String::from_utf8_lossy(&read("cmdline")).replace('\0', " ");
             let environment = String::from_utf8_lossy(&read("environ")).into_owned();
-            if (line.contains(&place) || environment.contains(&place)) && !entry.path().ends_with(self.child.id().to_string()) {
+            if (line.contains(&place) || environment.contains(&place))
+                && !entry.path().ends_with(self.child.id().to_string())
+            {
                 left.push(line);
             }
         }
@@ -236,7 +263,11 @@ impl Up {
     }
 
     fn signal(&self, signal: rustix::process::Signal) {
-        rustix::process::kill_process(rustix::process::Pid::from_raw(self.child.id() as i32).unwrap(), signal).unwrap();
+        rustix::process::kill_process(
+            rustix::process::Pid::from_raw(self.child.id() as i32).unwrap(),
+            signal,
+        )
+        .unwrap();
     }
 }
 
@@ -266,7 +297,10 @@ async fn a_survey_from_upload_to_download() {
         std::fs::write(&path, text).unwrap();
         path
     };
-    let (survey, roster) = (write("survey.toml", SURVEY), write("roster.csv", "person,school\nAlex Kim,Hill School\nRobin Day,Hill School\n"));
+    let (survey, roster) = (
+        write("survey.toml", SURVEY),
+        write("roster.csv", "person,school\nAlex Kim,Hill School\nRobin Day,Hill School\n"),
+    );
 
     // The administrator uploads a survey and a roster, and prints the codes.
     d.resize(1200, 900).await;
@@ -289,7 +323,8 @@ async fn a_survey_from_upload_to_download() {
     d.until("return [...document.querySelectorAll('.status')].some(s => s.textContent === 'done')").await;
     d.picture("4-roster").await;
     let codes = d.fetch("a.codes").await;
-    let code = codes.lines().find(|l| l.starts_with("Alex Kim")).unwrap().rsplit(',').next().unwrap().to_string();
+    let code =
+        codes.lines().find(|l| l.starts_with("Alex Kim")).unwrap().rsplit(',').next().unwrap().to_string();
 
     // Somebody takes the survey on a phone.
     d.resize(390, 844).await;
@@ -359,7 +394,11 @@ async fn a_survey_from_upload_to_download() {
     drop(d);
 
     // A second stack of the same user is refused; SIGKILL leaves nothing.
-    let second = Command::new(env!("CARGO_BIN_EXE_survey-app")).arg("up").env("TMPDIR", up.place.path()).output().unwrap();
+    let second = Command::new(env!("CARGO_BIN_EXE_survey-app"))
+        .arg("up")
+        .env("TMPDIR", up.place.path())
+        .output()
+        .unwrap();
     assert!(String::from_utf8_lossy(&second.stderr).contains("is up already"), "{second:?}");
     assert!(!up.leftovers().is_empty(), "this test would see what is left");
     up.child.kill().unwrap();
@@ -376,7 +415,8 @@ fn ctrl_c_and_down_leave_nothing() {
     up.everything_is_gone();
     let mut up = Up::start();
     let place = up.place.path().to_path_buf();
-    let down = || Command::new(env!("CARGO_BIN_EXE_survey-app")).arg("down").env("TMPDIR", place).output().unwrap();
+    let down =
+        || Command::new(env!("CARGO_BIN_EXE_survey-app")).arg("down").env("TMPDIR", place).output().unwrap();
     assert!(!up.leftovers().is_empty());
     let stopped = std::thread::scope(|s| {
         let stopped = s.spawn(down);
@@ -388,8 +428,14 @@ fn ctrl_c_and_down_leave_nothing() {
     // In the middle of coming up.
     let place = tempfile::tempdir().unwrap();
     std::fs::set_permissions(place.path(), std::os::unix::fs::PermissionsExt::from_mode(0o711)).unwrap();
-    let spawn = Command::new(env!("CARGO_BIN_EXE_survey-app")).arg("up").env("TMPDIR", place.path()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-    let mut half = Up { child: spawn.unwrap(), _output: None, site: String::new(), password: String::new(), place };
+    let spawn = Command::new(env!("CARGO_BIN_EXE_survey-app"))
+        .arg("up")
+        .env("TMPDIR", place.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    let mut half =
+        Up { child: spawn.unwrap(), _output: None, site: String::new(), password: String::new(), place };
     std::thread::sleep(Duration::from_millis(900));
     half.child.kill().unwrap();
     half.child.wait().unwrap();
@@ -407,7 +453,10 @@ fn without_servers_it_says_what_to_install() {
         .unwrap();
     assert!(!output.status.success());
     let says = String::from_utf8_lossy(&output.stderr);
-    assert!(says.contains("apt-get install --no-install-recommends postgresql pgbouncer memcached redis-server"), "{says}");
+    assert!(
+        says.contains("apt-get install --no-install-recommends postgresql pgbouncer memcached redis-server"),
+        "{says}"
+    );
 }
 
 /// The bytes of a picture.
@@ -421,7 +470,8 @@ fn base64(text: &str) -> Vec<u8> {
     };
     let mut out = Vec::new();
     for group in text.trim_end_matches('=').as_bytes().chunks(4) {
-        let bits = group.iter().fold(0u32, |acc, b| acc << 6 | u32::from(value(*b))) << (6 * (4 - group.len()));
+        let bits =
+            group.iter().fold(0u32, |acc, b| acc << 6 | u32::from(value(*b))) << (6 * (4 - group.len()));
         out.extend_from_slice(&bits.to_be_bytes()[1..group.len()]);
     }
     out

@@ -1,5 +1,7 @@
 //! Servers that lag, die and come back while people take a survey. One stack, one test at a time.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod common;
 
 use common::Case;
@@ -14,7 +16,13 @@ async fn stack() -> MutexGuard<'static, Stack> {
     static STACK: OnceLock<Mutex<Stack>> = OnceLock::new();
     let up = || tokio::runtime::Runtime::new().unwrap().block_on(common::stack());
     let stack = tokio::task::block_in_place(|| {
-        STACK.get_or_init(|| Mutex::new(std::thread::spawn(up).join().unwrap_or_else(|_| panic!("the stack did not come up; see above"))))
+        STACK.get_or_init(|| {
+            Mutex::new(
+                std::thread::spawn(up)
+                    .join()
+                    .unwrap_or_else(|_| panic!("the stack did not come up; see above")),
+            )
+        })
     });
     stack.lock().await
 }
@@ -166,7 +174,8 @@ async fn a_restarted_redis_signs_nobody_out() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replica_that_is_cut_off_fails_no_request() {
     let stack = stack().await;
-    let case = Case::new(&stack, Profile::Tuned, &["cache.backend=none", "cache.write_through=off"], 6, 4).await;
+    let case =
+        Case::new(&stack, Profile::Tuned, &["cache.backend=none", "cache.write_through=off"], 6, 4).await;
     let crowd = Crowd::start(&case, 0);
     tokio::time::sleep(Duration::from_millis(350)).await;
     stack.keeper.kill("replica").unwrap();

@@ -1,5 +1,7 @@
 //! Whole runs: golden statement counts per view, equal to PostgreSQL's logs, and the talk's headline.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod common;
 
 use common::log;
@@ -29,7 +31,8 @@ async fn counted(profile: Profile, sets: &[&str], users: u64, pages: u64) -> Rep
 
 /// The report that was returned, the file that was left and both servers' logs say the same, exactly.
 fn agrees(report: &Report, dir: &Path) {
-    let file: Report = serde_json::from_str(&std::fs::read_to_string(dir.join("counters.json")).unwrap()).unwrap();
+    let file: Report =
+        serde_json::from_str(&std::fs::read_to_string(dir.join("counters.json")).unwrap()).unwrap();
     assert_eq!(log::of_report(&file), log::of_report(report));
     let (own, logged) = (log::of_report(report), log::of_logs(dir));
     for key in own.keys().chain(logged.keys()) {
@@ -41,7 +44,9 @@ fn agrees(report: &Report, dir: &Path) {
 /// Statements by view for one kind, without those that prepare the run.
 fn by_view(report: &Report, kind: &str) -> BTreeMap<String, u64> {
     let mut out = BTreeMap::new();
-    for line in report.statements.iter().filter(|l| l.key.kind.name() == kind && l.key.view.starts_with("survey_")) {
+    for line in
+        report.statements.iter().filter(|l| l.key.kind.name() == kind && l.key.view.starts_with("survey_"))
+    {
         *out.entry(line.key.view.clone()).or_default() += line.calls;
     }
     out
@@ -52,7 +57,8 @@ fn selects(report: &Report) -> u64 {
 }
 
 fn expect(report: &Report, kind: &str, golden: &[(&str, u64)]) {
-    let golden: BTreeMap<String, u64> = golden.iter().filter(|g| g.1 > 0).map(|(v, n)| (v.to_string(), *n)).collect();
+    let golden: BTreeMap<String, u64> =
+        golden.iter().filter(|g| g.1 > 0).map(|(v, n)| (v.to_string(), *n)).collect();
     assert_eq!(by_view(report, kind), golden, "{kind} by view");
 }
 
@@ -66,18 +72,22 @@ async fn naive_counts_are_golden() {
     let report = counted(Profile::Naive, &[], S, P).await;
     let q = questions(P);
     assert_eq!(q, 50);
-    expect(&report, "select", &[
-        // GET: survey, organization, setting. POST: survey, organization, respondent, school, old session.
-        ("survey_login", S * (3 + 5)),
-        // session, respondent, survey, organization; respondent again, school; setting, texts, pages, 2 counts.
-        ("survey_display", S * (4 + 2 + 5)),
-        // session, respondent, survey, page, questions; the choices of each question; answers, rules, 2 counts.
-        ("survey_content", S * (P * 5 + q + P * 4)),
-        // The same five; choices and old answer of each question; rules, the page read back, session again.
-        ("survey_change_page", S * (P * 5 + 2 * q + P * 3)),
-        // session, respondent, survey, organization, school, count.
-        ("survey_complete", S * 6),
-    ]);
+    expect(
+        &report,
+        "select",
+        &[
+            // GET: survey, organization, setting. POST: survey, organization, respondent, school, old session.
+            ("survey_login", S * (3 + 5)),
+            // session, respondent, survey, organization; respondent again, school; setting, texts, pages, 2 counts.
+            ("survey_display", S * (4 + 2 + 5)),
+            // session, respondent, survey, page, questions; the choices of each question; answers, rules, 2 counts.
+            ("survey_content", S * (P * 5 + q + P * 4)),
+            // The same five; choices and old answer of each question; rules, the page read back, session again.
+            ("survey_change_page", S * (P * 5 + 2 * q + P * 3)),
+            // session, respondent, survey, organization, school, count.
+            ("survey_complete", S * 6),
+        ],
+    );
     // Together S·(25 + 17P + 3Q) = 79·(25 + 170 + 150).
     assert_eq!(selects(&report), 27_255);
     expect(&report, "insert", &[("survey_login", S), ("survey_change_page", S * (q + P))]);
@@ -101,32 +111,38 @@ async fn naive_counts_are_golden() {
 async fn tuned_counts_are_golden_and_the_headline_holds() {
     let report = counted(Profile::Tuned, &[], S, P).await;
     let schools = SCHOOLS as u64;
-    expect(&report, "select", &[
-        // Everybody's code; once: survey with organization, setting, each school.
-        ("survey_login", S + 1 + 1 + schools),
-        // Once: texts, pages, count of questions; once a school: who has completed.
-        ("survey_display", 3 + schools),
-        // Once: survey, count of pages; once a page: page, questions with choices, rules.
-        ("survey_content", 2 + 3 * P),
-        // Everything that the save needs was there for the page it belongs to.
-        ("survey_change_page", 0),
-        // Everybody's number of answers.
-        ("survey_complete", S),
-    ]);
+    expect(
+        &report,
+        "select",
+        &[
+            // Everybody's code; once: survey with organization, setting, each school.
+            ("survey_login", S + 1 + 1 + schools),
+            // Once: texts, pages, count of questions; once a school: who has completed.
+            ("survey_display", 3 + schools),
+            // Once: survey, count of pages; once a page: page, questions with choices, rules.
+            ("survey_content", 2 + 3 * P),
+            // Everything that the save needs was there for the page it belongs to.
+            ("survey_change_page", 0),
+            // Everybody's number of answers.
+            ("survey_complete", S),
+        ],
+    );
     let after = selects(&report);
     assert_eq!(after, 2 * S + 6 + 3 + 4 + 2 + 30);
     expect(&report, "insert", &[("survey_login", S), ("survey_change_page", 2 * S * P)]);
     expect(&report, "update", &[("survey_login", S), ("survey_change_page", S * P), ("survey_complete", S)]);
     // BEGIN and COMMIT around every request that writes.
-    expect(&report, "transaction", &[
-        ("survey_login", 2 * S),
-        ("survey_change_page", 2 * S * P),
-        ("survey_complete", 2 * S),
-    ]);
+    expect(
+        &report,
+        "transaction",
+        &[("survey_login", 2 * S), ("survey_change_page", 2 * S * P), ("survey_complete", 2 * S)],
+    );
     // The replica gets SELECTs and nothing else; describing models never reach the primary in a hot view.
     assert_eq!(report.totals["replica"].keys().collect::<Vec<_>>(), ["select"]);
     let describing = |table: &str| survey_app::models::DESCRIBING.iter().any(|m| m.table() == table);
-    for line in report.statements.iter().filter(|l| l.key.view.starts_with("survey_") && describing(&l.key.table)) {
+    for line in
+        report.statements.iter().filter(|l| l.key.view.starts_with("survey_") && describing(&l.key.table))
+    {
         assert_eq!(line.key.server.name(), "replica", "{line:?}");
     }
     // "cut the SELECT statements by 25,000, to less than 10% of its former value"
@@ -143,7 +159,8 @@ async fn each_cache_setting_matters() {
     // Two counts with every page, two with the frame; P and S of them share what was paid for once.
     let no_count = counted(Profile::Tuned, &["cache.count_timeout=off"], S, P).await;
     assert_eq!(selects(&no_count), tuned + 2 * S * P + 2 * S - (2 + SCHOOLS as u64));
-    let neither = counted(Profile::Tuned, &["cache.empty_querysets=off", "cache.count_timeout=off"], S, P).await;
+    let neither =
+        counted(Profile::Tuned, &["cache.empty_querysets=off", "cache.count_timeout=off"], S, P).await;
     assert_eq!(selects(&neither), selects(&no_empty) + selects(&no_count) - tuned);
     assert!(selects(&neither) * 10 > 27_255, "without both settings the talk's headline does not hold");
 }
@@ -181,7 +198,8 @@ async fn every_switch_keeps_its_counts() {
         case.respondent(0).take(&case.code(0)).await.unwrap_or_else(|e| panic!("{sets:?}: {e:#}"));
         let own = log::of_app(&case.app);
         assert_eq!(own, log::since(&stack, &marks), "{sets:?}: own count against the log");
-        let sum = |select: bool| own.iter().filter(|c| (c.0.2 == "select") == select).map(|c| c.1).sum::<u64>();
+        let sum =
+            |select: bool| own.iter().filter(|c| (c.0.2 == "select") == select).map(|c| c.1).sum::<u64>();
         assert_eq!((sum(true), sum(false)), (selects, writes), "{sets:?}");
     }
 }

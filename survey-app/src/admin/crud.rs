@@ -41,7 +41,11 @@ pub(super) async fn home(visit: Arc<Visit>) -> Answer {
         })
         .collect();
     let tables = TABLES.iter().map(|t| (t.model.table(), t.label)).collect();
-    Ok(pages::html(&HomePage { frame: Frame::of(&visit, "Survey administration", Some(&rights)), surveys, tables }))
+    Ok(pages::html(&HomePage {
+        frame: Frame::of(&visit, "Survey administration", Some(&rights)),
+        surveys,
+        tables,
+    }))
 }
 
 /// Rows of a model, the newest first; `?q=` searches, `?survey_id=` and the like narrow down.
@@ -51,7 +55,8 @@ pub(super) async fn list(visit: Arc<Visit>) -> Answer {
     let page: i64 = visit.query("page").and_then(|p| p.parse().ok()).unwrap_or(0).clamp(0, 1_000_000);
     let (filter, params, mut query) = narrowed(&visit, table);
     let name = table.model.table();
-    let count = ask(&visit.scope, table.model, format!("SELECT count(*) AS n FROM {name}{filter}"), params.clone());
+    let count =
+        ask(&visit.scope, table.model, format!("SELECT count(*) AS n FROM {name}{filter}"), params.clone());
     let total = count.await?.first().map(|r| r.int("n")).unwrap_or_default();
     let sql = format!("{}{filter} ORDER BY id DESC LIMIT {ROWS} OFFSET {}", selected(table), page * ROWS);
     let rows = ask(&visit.scope, table.model, sql, params).await?;
@@ -78,7 +83,8 @@ pub(super) async fn export(visit: Arc<Visit>) -> Answer {
     rights.need(rights.may_export)?;
     let table = table_of(&visit)?;
     let (filter, params, _) = narrowed(&visit, table);
-    let rows = ask(&visit.scope, table.model, format!("{}{filter} ORDER BY id", selected(table)), params).await?;
+    let rows =
+        ask(&visit.scope, table.model, format!("{}{filter} ORDER BY id", selected(table)), params).await?;
     let names: Vec<&str> = table.columns.iter().filter(|c| shown(c)).map(|c| c.name).collect();
     let mut text = crate::csv::line(std::iter::once("id").chain(names.iter().copied()));
     for row in rows.iter() {
@@ -156,7 +162,8 @@ pub(super) async fn change(visit: Arc<Visit>) -> Answer {
     let id = visit.number("id")?;
     announce_before(&visit.scope, table, id).await?;
     let (names, mut params) = typed(&visit, table, false).await?;
-    let sets: Vec<String> = names.iter().enumerate().map(|(at, name)| format!("{name} = ${}", at + 1)).collect();
+    let sets: Vec<String> =
+        names.iter().enumerate().map(|(at, name)| format!("{name} = ${}", at + 1)).collect();
     params.push(id.into());
     let keys = keys(table);
     let sql = format!(
@@ -189,12 +196,23 @@ pub(super) async fn delete(visit: Arc<Visit>) -> Answer {
 /// A file to keep.
 pub(super) fn attachment(name: &str, text: String) -> axum::response::Response {
     let disposition = format!("attachment; filename=\"{name}\"");
-    ([(header::CONTENT_TYPE, "text/csv; charset=utf-8".to_string()), (header::CONTENT_DISPOSITION, disposition)], text)
+    (
+        [
+            (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_string()),
+            (header::CONTENT_DISPOSITION, disposition),
+        ],
+        text,
+    )
         .into_response()
 }
 
 /// A SELECT of the administration: from the primary, never remembered, so that people see what they saved.
-pub(super) async fn ask(scope: &Scope, model: Model, sql: String, params: Vec<Param>) -> anyhow::Result<Rows> {
+pub(super) async fn ask(
+    scope: &Scope,
+    model: Model,
+    sql: String,
+    params: Vec<Param>,
+) -> anyhow::Result<Rows> {
     scope.select_from_primary(&Select { model, joined: &[], sql, params, memory: Memory::Never }).await
 }
 
@@ -252,12 +270,18 @@ fn narrowed(visit: &Visit, table: &Table) -> (String, Vec<Param>, String) {
     if let Some(text) = visit.query("q").filter(|t| !t.is_empty()) {
         let escaped = text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
         params.push(format!("%{escaped}%").into());
-        let places = table.columns.iter().filter(|c| matches!(c.kind, Holds::Line | Holds::Lines | Holds::Word(_)));
+        let places =
+            table.columns.iter().filter(|c| matches!(c.kind, Holds::Line | Holds::Lines | Holds::Word(_)));
         let any: Vec<String> = places.map(|c| format!("{} ILIKE ${}", c.name, params.len())).collect();
-        conditions.push(if any.is_empty() { format!("${} = ''", params.len()) } else { format!("({})", any.join(" OR ")) });
+        conditions.push(if any.is_empty() {
+            format!("${} = ''", params.len())
+        } else {
+            format!("({})", any.join(" OR "))
+        });
         query.push_str(&format!("q={}&", crate::db::comment::encode(text)));
     }
-    let filter = if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) };
+    let filter =
+        if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) };
     (filter, params, query)
 }
 
@@ -303,13 +327,19 @@ async fn field(
     };
     // A new row is open, required, active unless somebody says otherwise.
     let value = match (column.kind, value) {
-        (Holds::Flag, None) if is_new => if column.name.starts_with("may_manage") { "f" } else { "t" }.to_string(),
+        (Holds::Flag, None) if is_new => {
+            if column.name.starts_with("may_manage") { "f" } else { "t" }.to_string()
+        }
         (_, value) => value.unwrap_or_default(),
     };
     Ok(Field { name: column.name, label: column.label, kind, value, options })
 }
 
-async fn rows_to_choose(scope: &Scope, model: Model, chosen: Option<&str>) -> anyhow::Result<Vec<(String, String)>> {
+async fn rows_to_choose(
+    scope: &Scope,
+    model: Model,
+    chosen: Option<&str>,
+) -> anyhow::Result<Vec<(String, String)>> {
     let Some(table) = Table::of(model) else { return Ok(Vec::new()) };
     let chosen = chosen.and_then(|c| c.parse::<i64>().ok()).unwrap_or_default();
     let sql = format!(
@@ -322,7 +352,11 @@ async fn rows_to_choose(scope: &Scope, model: Model, chosen: Option<&str>) -> an
 }
 
 /// What a form said, as columns and values.
-async fn typed(visit: &Visit, table: &Table, is_new: bool) -> Result<(Vec<&'static str>, Vec<Param>), Trouble> {
+async fn typed(
+    visit: &Visit,
+    table: &Table,
+    is_new: bool,
+) -> Result<(Vec<&'static str>, Vec<Param>), Trouble> {
     let (mut names, mut params): (Vec<&'static str>, Vec<Param>) = Default::default();
     for column in table.columns {
         let text = visit.field(column.name).trim();
@@ -361,10 +395,13 @@ async fn typed(visit: &Visit, table: &Table, is_new: bool) -> Result<(Vec<&'stat
 
 /// What the database refuses, in words; anything else is its failure.
 pub(super) fn refused(error: anyhow::Error) -> Trouble {
-    let code = error.chain().find_map(|e| e.downcast_ref::<tokio_postgres::Error>()).and_then(|e| e.code()).cloned();
+    let code =
+        error.chain().find_map(|e| e.downcast_ref::<tokio_postgres::Error>()).and_then(|e| e.code()).cloned();
     let sentence = match code {
         Some(SqlState::UNIQUE_VIOLATION) => "There is one like this already.",
-        Some(SqlState::FOREIGN_KEY_VIOLATION) => "Other rows belong to this one, or one that it names is gone.",
+        Some(SqlState::FOREIGN_KEY_VIOLATION) => {
+            "Other rows belong to this one, or one that it names is gone."
+        }
         Some(SqlState::CHECK_VIOLATION | SqlState::NUMERIC_VALUE_OUT_OF_RANGE) => "A value is not allowed.",
         _ => return Trouble::Unavailable(error),
     };

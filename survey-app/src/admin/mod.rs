@@ -44,11 +44,21 @@ fn build() -> Vec<Route> {
     named(Method::GET, "/admin/upload", "admin_survey_upload", |v| Box::pin(transfer::survey_form(v)));
     named(Method::POST, "/admin/upload", "admin_survey_upload", |v| Box::pin(transfer::survey_upload(v)));
     named(Method::GET, "/admin/survey/{id}/roster", "admin_roster", |v| Box::pin(transfer::roster_form(v)));
-    named(Method::POST, "/admin/survey/{id}/roster", "admin_roster", |v| Box::pin(transfer::roster_upload(v)));
-    named(Method::GET, "/admin/roster_upload/{id}/codes.csv", "admin_codes", |v| Box::pin(transfer::codes(v)));
-    named(Method::GET, "/admin/survey/{id}/responses", "admin_responses", |v| Box::pin(transfer::responses(v)));
-    named(Method::POST, "/admin/survey/{id}/responses", "admin_responses", |v| Box::pin(transfer::request_export(v)));
-    named(Method::GET, "/admin/export_job/{id}/responses.csv", "admin_download", |v| Box::pin(transfer::download(v)));
+    named(Method::POST, "/admin/survey/{id}/roster", "admin_roster", |v| {
+        Box::pin(transfer::roster_upload(v))
+    });
+    named(Method::GET, "/admin/roster_upload/{id}/codes.csv", "admin_codes", |v| {
+        Box::pin(transfer::codes(v))
+    });
+    named(Method::GET, "/admin/survey/{id}/responses", "admin_responses", |v| {
+        Box::pin(transfer::responses(v))
+    });
+    named(Method::POST, "/admin/survey/{id}/responses", "admin_responses", |v| {
+        Box::pin(transfer::request_export(v))
+    });
+    named(Method::GET, "/admin/export_job/{id}/responses.csv", "admin_download", |v| {
+        Box::pin(transfer::download(v))
+    });
     named(Method::GET, "/static/{file}", "static", |v| Box::pin(gate::asset(v)));
     named(Method::GET, "/debug/", "debug_list", |v| Box::pin(debug::list(v)));
     named(Method::GET, "/debug/counters", "debug_counters", |v| Box::pin(debug::counters(v)));

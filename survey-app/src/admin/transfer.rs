@@ -28,7 +28,8 @@ pub(super) async fn survey_form(visit: Arc<Visit>) -> Answer {
 fn survey_page(visit: &Visit, rights: &gate::Rights, error: String) -> UploadPage {
     UploadPage {
         frame: Frame::of(visit, "Upload a survey", Some(rights)),
-        lead: "A survey is a TOML file: pages with their questions, and the scales that the questions use.".to_string(),
+        lead: "A survey is a TOML file: pages with their questions, and the scales that the questions use."
+            .to_string(),
         accept: ".toml,text/plain",
         example: EXAMPLE_SURVEY,
         error,
@@ -44,7 +45,9 @@ pub(super) async fn survey_upload(visit: Arc<Visit>) -> Answer {
     let (name, text) = uploaded(&visit)?;
     let plan = match Plan::read(&text) {
         Ok(plan) => plan,
-        Err(error) => return Ok(unprocessable(pages::html(&survey_page(&visit, &rights, format!("{error:#}."))))),
+        Err(error) => {
+            return Ok(unprocessable(pages::html(&survey_page(&visit, &rights, format!("{error:#}.")))));
+        }
     };
     let survey = plan::store(&visit.scope, &plan).await.map_err(|error| match refused(error) {
         Trouble::Bad(_) => Trouble::Bad(format!("There is a survey at “{}” already.", plan.slug)),
@@ -82,7 +85,9 @@ async fn roster_page(visit: &Visit, rights: &gate::Rights, error: String) -> Res
     let waits = earlier.iter().any(|e| e[2] == "waiting" || e[2] == "working");
     Ok(UploadPage {
         frame: Frame::of(visit, "Roster", Some(rights)),
-        lead: format!("Who may take “{title}”: a CSV file with a person (a name or a number of yours) and a school in each line. Everybody gets a code of their own; upload the file again and those who are new are added."),
+        lead: format!(
+            "Who may take “{title}”: a CSV file with a person (a name or a number of yours) and a school in each line. Everybody gets a code of their own; upload the file again and those who are new are added."
+        ),
         accept: ".csv,text/csv,text/plain",
         example: EXAMPLE_ROSTER,
         error,
@@ -104,7 +109,8 @@ pub(super) async fn roster_upload(visit: Arc<Visit>) -> Answer {
             return Ok(unprocessable(pages::html(&roster_page(&visit, &rights, sentence).await?)));
         }
     };
-    let sql = "INSERT INTO roster_upload (survey_id, file_name, uploaded_by) VALUES ($1, $2, $3) RETURNING id";
+    let sql =
+        "INSERT INTO roster_upload (survey_id, file_name, uploaded_by) VALUES ($1, $2, $3) RETURNING id";
     let params = vec![survey.into(), name.into(), rights.name.as_str().into()];
     let rows = visit.scope.execute(Model::RosterUpload, sql, params).await?;
     let id = rows.first().map(|r| r.int("id")).unwrap_or_default();
@@ -113,7 +119,10 @@ pub(super) async fn roster_upload(visit: Arc<Visit>) -> Answer {
         let (persons, schools): (Vec<String>, Vec<String>) = chunk.iter().cloned().unzip();
         let sql = "INSERT INTO roster_row (roster_upload_id, line, person, school) SELECT $1, given.line, \
                    given.person, given.school FROM unnest($2, $3, $4) AS given (line, person, school)";
-        visit.scope.execute(Model::RosterRow, sql, vec![id.into(), lines.into(), persons.into(), schools.into()]).await?;
+        visit
+            .scope
+            .execute(Model::RosterRow, sql, vec![id.into(), lines.into(), persons.into(), schools.into()])
+            .await?;
     }
     gate::note(&visit.scope, &rights.name, &format!("uploaded roster {id}")).await?;
     // The job must find what this request wrote.
@@ -191,7 +200,8 @@ pub(super) async fn request_export(visit: Arc<Visit>) -> Answer {
     let survey = visit.number("id")?;
     title_of(&visit, survey).await?;
     let sql = "INSERT INTO export_job (survey_id, requested_by) VALUES ($1, $2) RETURNING id";
-    let rows = visit.scope.execute(Model::ExportJob, sql, vec![survey.into(), rights.name.as_str().into()]).await?;
+    let rows =
+        visit.scope.execute(Model::ExportJob, sql, vec![survey.into(), rights.name.as_str().into()]).await?;
     let id = rows.first().map(|r| r.int("id")).unwrap_or_default();
     gate::note(&visit.scope, &rights.name, &format!("requested export {id}")).await?;
     visit.scope.commit().await?;

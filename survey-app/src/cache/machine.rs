@@ -96,7 +96,6 @@ pub struct Machine {
     dirty: Mutex<BTreeSet<String>>,
 }
 
-#[expect(clippy::large_enum_variant, reason = "one of these exists per process")]
 enum Lists {
     Local(Mutex<BTreeMap<String, BTreeSet<String>>>),
     Redis(ConnectionManager),
@@ -140,7 +139,8 @@ impl Machine {
     /// Whoever fills a query holds this until it is done; those who wait then find it filled. Many
     /// respondents who start at once cost one SELECT, not one each.
     pub async fn flight(&self, query: &QueryKey) -> MutexGuard<'_, ()> {
-        let stripe = query.key.bytes().fold(0usize, |h, b| h.wrapping_mul(31).wrapping_add(b as usize)) % STRIPES;
+        let stripe =
+            query.key.bytes().fold(0usize, |h, b| h.wrapping_mul(31).wrapping_add(b as usize)) % STRIPES;
         self.stripes[stripe].lock().await
     }
 

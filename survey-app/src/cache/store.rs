@@ -89,9 +89,9 @@ impl Store {
                 self.guard(async { redis::cmd("GET").arg(key).query_async(&mut connection).await }).await
             }
             Place::Memcached { .. } => {
-                self.guard(self.with_client(async |c: &mut Client| {
-                    Ok(c.get(key).await?.and_then(|v| v.data))
-                }))
+                self.guard(
+                    self.with_client(async |c: &mut Client| Ok(c.get(key).await?.and_then(|v| v.data))),
+                )
                 .await
             }
         }
@@ -103,20 +103,28 @@ impl Store {
             Place::None => Ok(()),
             Place::Locmem(map) => {
                 let until = Instant::now() + Duration::from_secs(ttl);
-                map.lock().expect("no panic holds this lock").insert(key.to_string(), (until, value.to_vec()));
+                map.lock()
+                    .expect("no panic holds this lock")
+                    .insert(key.to_string(), (until, value.to_vec()));
                 Ok(())
             }
             Place::Redis(connection) => {
                 let mut connection = connection.clone();
                 self.guard(async {
-                    redis::cmd("SET").arg(key).arg(value).arg("EX").arg(ttl).query_async(&mut connection).await
+                    redis::cmd("SET")
+                        .arg(key)
+                        .arg(value)
+                        .arg("EX")
+                        .arg(ttl)
+                        .query_async(&mut connection)
+                        .await
                 })
                 .await
             }
             Place::Memcached { .. } => {
-                self.guard(self.with_client(async |c: &mut Client| {
-                    c.set(key, value, Some(ttl as i64), None).await
-                }))
+                self.guard(
+                    self.with_client(async |c: &mut Client| c.set(key, value, Some(ttl as i64), None).await),
+                )
                 .await
             }
         }

@@ -12,12 +12,18 @@ pub fn interpolate(sql: &str, params: &[Param]) -> String {
     while let Some(at) = rest.find('$') {
         out.push_str(&rest[..at]);
         let digits = rest[at + 1..].bytes().take_while(u8::is_ascii_digit).count();
-        let number: usize = rest[at + 1..at + 1 + digits].parse().expect("our own statements number their parameters");
+        let number: usize =
+            rest[at + 1..at + 1 + digits].parse().expect("our own statements number their parameters");
         out.push_str(&literal(&params[number - 1]));
         rest = &rest[at + 1 + digits..];
     }
     out.push_str(rest);
     out
+}
+
+/// Parameters as a person reads them.
+pub fn show(params: &[Param]) -> String {
+    params.iter().map(literal).collect::<Vec<_>>().join(", ")
 }
 
 fn literal(param: &Param) -> String {
@@ -70,7 +76,11 @@ mod tests {
         check("SELECT $1", &["'; DROP TABLE t; --".into()], "SELECT '''; DROP TABLE t; --'");
         check("SELECT $1", &["a\0b".into()], "SELECT 'ab'");
         check("SELECT $1", &[Param::Int(None)], "SELECT NULL");
-        check("SELECT $2, $1", &[vec![1, 2].into(), vec!["x,y".to_string()].into()], "SELECT ARRAY['x,y']::text[], ARRAY[1,2]::bigint[]");
+        check(
+            "SELECT $2, $1",
+            &[vec![1, 2].into(), vec!["x,y".to_string()].into()],
+            "SELECT ARRAY['x,y']::text[], ARRAY[1,2]::bigint[]",
+        );
         // A value that looks like a parameter is not looked at again.
         check("SELECT $1, $2", &["$2".into(), 1.into()], "SELECT '$2', 1");
     }

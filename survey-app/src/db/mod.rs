@@ -10,7 +10,7 @@ pub mod counters;
 mod literal;
 mod pool;
 
-pub use literal::interpolate;
+pub use literal::{interpolate, show};
 pub use pool::{Connection, Pools};
 
 use serde::{Deserialize, Serialize};

@@ -69,7 +69,8 @@ fn pool(at: &Postgres, switches: &Switches) -> Result<Pool> {
     if switches.db.via == Via::Direct {
         config.application_name(switches.application_name());
     }
-    let manager = Manager::from_config(config, NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
+    let manager =
+        Manager::from_config(config, NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
     Pool::builder(manager)
         .max_size(switches.db.pool)
         .runtime(Runtime::Tokio1)

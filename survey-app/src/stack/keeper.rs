@@ -181,7 +181,9 @@ pub fn keep() -> Result<()> {
     for line in std::io::stdin().lock().lines() {
         let Ok(line) = line else { break };
         let report = match serde_json::from_str(&line) {
-            Ok(order) => obey(order, &mut kept, &mut directories).unwrap_or_else(|e| Report::Failed(format!("{e:#}"))),
+            Ok(order) => {
+                obey(order, &mut kept, &mut directories).unwrap_or_else(|e| Report::Failed(format!("{e:#}")))
+            }
             Err(error) => Report::Failed(error.to_string()),
         };
         let mut out = std::io::stdout().lock();
@@ -216,7 +218,12 @@ fn obey(order: Order, kept: &mut Vec<Kept>, directories: &mut Vec<PathBuf>) -> R
         Order::Once(spec) => {
             let output = command(&spec).output().with_context(|| format!("cannot start {}", spec.argv[0]))?;
             if !output.status.success() {
-                bail!("{} {}: {}", spec.name, ended(output.status), String::from_utf8_lossy(&output.stderr).trim());
+                bail!(
+                    "{} {}: {}",
+                    spec.name,
+                    ended(output.status),
+                    String::from_utf8_lossy(&output.stderr).trim()
+                );
             }
             Report::Done
         }
@@ -259,7 +266,12 @@ fn start(spec: &Spec) -> Result<Child> {
 fn command(spec: &Spec) -> Command {
     let argv = dying_with_us(spec);
     let mut command = Command::new(&argv[0]);
-    command.args(&argv[1..]).envs(spec.env.iter().cloned()).process_group(0).current_dir("/").stdin(Stdio::null());
+    command
+        .args(&argv[1..])
+        .envs(spec.env.iter().cloned())
+        .process_group(0)
+        .current_dir("/")
+        .stdin(Stdio::null());
     if argv.len() == spec.argv.len()
         && let Some(user) = spec.user
     {
@@ -277,7 +289,11 @@ fn dying_with_us(spec: &Spec) -> Vec<String> {
     };
     let mut argv = vec![setpriv.display().to_string(), "--pdeathsig".to_string(), signal.to_string()];
     if let Some(user) = spec.user {
-        argv.extend([format!("--reuid={}", user.uid), format!("--regid={}", user.gid), "--clear-groups".to_string()]);
+        argv.extend([
+            format!("--reuid={}", user.uid),
+            format!("--regid={}", user.gid),
+            "--clear-groups".to_string(),
+        ]);
     }
     argv.push("--".to_string());
     argv.extend(spec.argv.iter().cloned());

@@ -120,12 +120,14 @@ impl Stack {
     /// Brings everything up; an error takes down what had come up.
     pub async fn up(wanted: &Wanted) -> Result<Stack> {
         let programs = Programs::find(wanted)?;
-        let dir = tempfile::Builder::new().prefix("survey-app-").tempdir().context("a temporary directory")?;
+        let dir =
+            tempfile::Builder::new().prefix("survey-app-").tempdir().context("a temporary directory")?;
         let keeper = Keeper::start(&wanted.exe)?;
         keeper.remove_at_end(dir.path())?;
         let dir = dir.keep();
         // Others may pass through, to the directories that are theirs.
-        std::fs::set_permissions(&dir, std::fs::Permissions::from_mode(0o711)).context("the directory's mode")?;
+        std::fs::set_permissions(&dir, std::fs::Permissions::from_mode(0o711))
+            .context("the directory's mode")?;
         let logs = wanted.logs.clone().unwrap_or_else(|| dir.join("logs"));
         std::fs::create_dir_all(&logs).with_context(|| format!("cannot create {}", logs.display()))?;
         let logs = logs.canonicalize().with_context(|| format!("cannot find {}", logs.display()))?;
@@ -185,7 +187,18 @@ impl Stack {
         let port = self
             .serve("redis", port, Stop::Term, |port| {
                 let (port, dir) = (port.to_string(), dir.display().to_string());
-                let options = ["--bind", "127.0.0.1", "--port", &port, "--dir", &dir, "--save", "", "--appendonly", "yes"];
+                let options = [
+                    "--bind",
+                    "127.0.0.1",
+                    "--port",
+                    &port,
+                    "--dir",
+                    &dir,
+                    "--save",
+                    "",
+                    "--appendonly",
+                    "yes",
+                ];
                 argv(&program, &options)
             })
             .await?;
@@ -199,7 +212,9 @@ impl Stack {
         let primary = self.endpoints.primary.clone();
         let users = dir.join("users");
         write_private(&users, &format!("\"{}\" \"{}\"\n", primary.user, primary.password), self.user)?;
-        let database = |name: &str, at: &Postgres| format!("{name} = host={} port={} dbname={}\n", at.host, at.port, at.database);
+        let database = |name: &str, at: &Postgres| {
+            format!("{name} = host={} port={} dbname={}\n", at.host, at.port, at.database)
+        };
         let mut databases = database("survey", &primary);
         if let Some(replica) = &self.endpoints.replica {
             databases.push_str(&database("survey_replica", replica));
@@ -251,7 +266,14 @@ impl Stack {
                 Some(port) => port,
                 None => free_port()?,
             };
-            let spec = Spec { name: name.to_string(), argv: command(at)?, env: Vec::new(), user, log: log.clone(), stop };
+            let spec = Spec {
+                name: name.to_string(),
+                argv: command(at)?,
+                env: Vec::new(),
+                user,
+                log: log.clone(),
+                stop,
+            };
             self.keeper.run(spec)?;
             if self.wait_for_port(name, at).await? {
                 return Ok(at);
@@ -284,7 +306,8 @@ impl Stack {
         if !dir.exists() {
             std::fs::create_dir(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
         }
-        std::fs::set_permissions(&dir, std::fs::Permissions::from_mode(0o700)).context("the directory's mode")?;
+        std::fs::set_permissions(&dir, std::fs::Permissions::from_mode(0o700))
+            .context("the directory's mode")?;
         own(&dir, self.user)?;
         Ok(dir)
     }
@@ -322,7 +345,10 @@ fn server_user() -> Result<Option<User>> {
         let mut fields = line.split(':').skip(2);
         Some(User { uid: fields.next()?.parse().ok()?, gid: fields.next()?.parse().ok()? })
     };
-    of("postgres").or_else(|| of("nobody")).map(Some).context("no user `postgres` or `nobody` to run servers as")
+    of("postgres")
+        .or_else(|| of("nobody"))
+        .map(Some)
+        .context("no user `postgres` or `nobody` to run servers as")
 }
 
 fn own(path: &Path, user: Option<User>) -> Result<()> {

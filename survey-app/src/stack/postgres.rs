@@ -22,7 +22,8 @@ const PROGRAMS: [&str; 3] = ["initdb", "postgres", "pg_basebackup"];
 /// one on the PATH (resolved, because a link in it may stand alone).
 pub(super) fn find_bin() -> Option<PathBuf> {
     let whole = |bin: &Path| PROGRAMS.iter().all(|program| bin.join(program).exists());
-    let packaged = if std::env::var_os("SURVEY_PROGRAMS").is_some() { None } else { Some("/usr/lib/postgresql") };
+    let packaged =
+        if std::env::var_os("SURVEY_PROGRAMS").is_some() { None } else { Some("/usr/lib/postgresql") };
     let versions = packaged.and_then(|dir| std::fs::read_dir(dir).ok()).into_iter().flatten();
     let mut found: Vec<(u32, PathBuf)> = versions
         .filter_map(Result::ok)
@@ -43,8 +44,18 @@ impl Stack {
         let password = self.dir.join("password");
         super::write_private(&password, &self.superuser_password, self.user)?;
         let arguments = [
-            "-D", path(&data)?, "-U", "postgres", "-A", "scram-sha-256", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync",
-            "--pwfile", path(&password)?,
+            "-D",
+            path(&data)?,
+            "-U",
+            "postgres",
+            "-A",
+            "scram-sha-256",
+            "-E",
+            "UTF8",
+            "--locale=C.UTF-8",
+            "--no-sync",
+            "--pwfile",
+            path(&password)?,
         ];
         self.once("initdb", &arguments)?;
         let _ = std::fs::remove_file(&password);
@@ -53,7 +64,10 @@ impl Stack {
         let survey = self.endpoints.primary.clone();
         for sql in [
             format!("CREATE ROLE survey LOGIN PASSWORD '{}'", survey.password),
-            format!("ALTER ROLE survey SET application_name = '{}'", wanted.application_name.replace('\'', "''")),
+            format!(
+                "ALTER ROLE survey SET application_name = '{}'",
+                wanted.application_name.replace('\'', "''")
+            ),
             format!("CREATE ROLE repl LOGIN REPLICATION PASSWORD '{}'", self.superuser_password),
             "CREATE DATABASE survey OWNER survey".to_string(),
             format!("SELECT pg_create_physical_replication_slot('{SLOT}')"),
@@ -67,8 +81,22 @@ impl Stack {
         let data = self.private_dir("replica")?;
         let port = self.endpoints.primary.port.to_string();
         let arguments = [
-            "-h", "127.0.0.1", "-p", &port, "-U", "repl", "-D", path(&data)?, "-R", "-X", "stream", "-S", SLOT, "-c",
-            "fast", "--no-sync",
+            "-h",
+            "127.0.0.1",
+            "-p",
+            &port,
+            "-U",
+            "repl",
+            "-D",
+            path(&data)?,
+            "-R",
+            "-X",
+            "stream",
+            "-S",
+            SLOT,
+            "-c",
+            "fast",
+            "--no-sync",
         ];
         self.once("pg_basebackup", &arguments)?;
         // The copied configuration names the primary's port; the last line of a name wins.
@@ -167,7 +195,12 @@ impl Stack {
     /// One statement as superuser, without a trace in the log; the first cell of its first row.
     pub async fn ask(&self, port: u16, database: &str, sql: &str) -> Result<Option<String>> {
         let mut config = tokio_postgres::Config::new();
-        config.host("127.0.0.1").port(port).dbname(database).user("postgres").password(&self.superuser_password);
+        config
+            .host("127.0.0.1")
+            .port(port)
+            .dbname(database)
+            .user("postgres")
+            .password(&self.superuser_password);
         config.connect_timeout(Duration::from_secs(2));
         config.options("-c log_min_duration_statement=-1 -c log_min_error_statement=panic");
         let (client, connection) = config.connect(NoTls).await.context("cannot connect to PostgreSQL")?;

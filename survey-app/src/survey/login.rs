@@ -20,7 +20,13 @@ pub(super) async fn show(visit: Arc<Visit>) -> Answer {
     let survey = survey.ok_or(Trouble::NotFound)?;
     let help = queries::setting(&visit.scope, "help").await?.unwrap_or_default();
     let page = Page::of(&visit, &survey.title);
-    Ok(pages::html(&LoginPage { page, organization: survey.organization, is_open: survey.is_open, help, error: "" }))
+    Ok(pages::html(&LoginPage {
+        page,
+        organization: survey.organization,
+        is_open: survey.is_open,
+        help,
+        error: "",
+    }))
 }
 
 /// The code was sent.
@@ -36,13 +42,20 @@ pub(super) async fn check(visit: Arc<Visit>) -> Answer {
     let Some(respondent) = known else {
         let error = "We do not know this code. Please check it and try again.";
         let page = Page::of(&visit, &survey.title);
-        let html =
-            LoginPage { page, organization: survey.organization, is_open: survey.is_open, help: String::new(), error };
+        let html = LoginPage {
+            page,
+            organization: survey.organization,
+            is_open: survey.is_open,
+            help: String::new(),
+            error,
+        };
         return Ok((StatusCode::UNPROCESSABLE_ENTITY, pages::html(&html)).into_response());
     };
     // A roster can name a school that was closed since; that is for an administrator to mend.
     if queries::school(scope, respondent.school).await?.is_empty() {
-        return Err(Trouble::Bad("Your school is not on our list. Please ask the person who gave you the code.".into()));
+        return Err(Trouble::Bad(
+            "Your school is not on our list. Please ask the person who gave you the code.".into(),
+        ));
     }
     let progress = enter(scope, survey.id, respondent.id, respondent.school).await?;
     let sql = "UPDATE respondent SET logins = logins + 1, last_login_at = now() WHERE id = $1";

@@ -37,20 +37,39 @@ pub const HOT: [&str; 5] =
 
 /// Their routes.
 pub fn routes() -> Vec<Route> {
-    let route = |method: Method, path: &'static str, name: &'static str, handler: Handler, for_script: bool| Route {
-        method,
-        path,
-        view: View { name, route: path, read_only: READ_ONLY },
-        handler,
-        for_script,
-    };
+    let route =
+        |method: Method, path: &'static str, name: &'static str, handler: Handler, for_script: bool| Route {
+            method,
+            path,
+            view: View { name, route: path, read_only: READ_ONLY },
+            handler,
+            for_script,
+        };
     vec![
         route(Method::GET, "/survey/{slug}/", "survey_login", |v| Box::pin(login::show(v)), false),
         route(Method::POST, "/survey/{slug}/", "survey_login", |v| Box::pin(login::check(v)), false),
         route(Method::GET, "/survey/{slug}/take", "survey_display", |v| Box::pin(display::show(v)), false),
-        route(Method::GET, "/survey/{slug}/content/{number}", "survey_content", |v| Box::pin(content::show(v)), true),
-        route(Method::POST, "/survey/{slug}/page/{number}", "survey_change_page", |v| Box::pin(save::save(v)), true),
-        route(Method::GET, "/survey/{slug}/complete", "survey_complete", |v| Box::pin(complete::show(v)), false),
+        route(
+            Method::GET,
+            "/survey/{slug}/content/{number}",
+            "survey_content",
+            |v| Box::pin(content::show(v)),
+            true,
+        ),
+        route(
+            Method::POST,
+            "/survey/{slug}/page/{number}",
+            "survey_change_page",
+            |v| Box::pin(save::save(v)),
+            true,
+        ),
+        route(
+            Method::GET,
+            "/survey/{slug}/complete",
+            "survey_complete",
+            |v| Box::pin(complete::show(v)),
+            false,
+        ),
     ]
 }
 

@@ -281,7 +281,11 @@ fn first_number(rows: &crate::db::Rows) -> i64 {
 }
 
 /// The respondent with a login code: asked again at the primary when the replica has not heard of them.
-pub(crate) async fn respondent_by_code(scope: &Scope, survey: i64, code_hmac: &str) -> Result<Option<Respondent>> {
+pub(crate) async fn respondent_by_code(
+    scope: &Scope,
+    survey: i64,
+    code_hmac: &str,
+) -> Result<Option<Respondent>> {
     let sql = "SELECT id, school_id FROM respondent WHERE code_hmac = $1 AND survey_id = $2";
     let select = plain(Model::Respondent, sql, vec![code_hmac.into(), survey.into()]);
     let mut rows = scope.select(&select).await?;

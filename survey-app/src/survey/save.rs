@@ -54,7 +54,9 @@ pub(super) async fn save(visit: Arc<Visit>) -> Answer {
     let sql = "INSERT INTO page_visit (session_id, page_id, action) VALUES ($1, $2, $3)";
     scope.execute(Model::PageVisit, sql, vec![progress.id.into(), page.id.into(), "save".into()]).await?;
     let answer = match ends && moved.reached_end {
-        true => serde_json::json!({ "done": format!("/survey/{}/complete", crate::db::comment::encode(&survey.slug)) }),
+        true => {
+            serde_json::json!({ "done": format!("/survey/{}/complete", crate::db::comment::encode(&survey.slug)) })
+        }
         false => serde_json::json!({ "next": next }),
     };
     Ok(([(header::CONTENT_TYPE, "application/json")], answer.to_string()).into_response())
@@ -74,7 +76,10 @@ fn check(visit: &Visit, questions: &[Question]) -> Result<BTreeMap<i64, String>,
                 continue;
             }
         } else if question.scale.is_some() && !question.choices.iter().any(|c| c.value == value) {
-            return Err(Trouble::Bad(format!("Please choose one of the answers to question {}.", question.number)));
+            return Err(Trouble::Bad(format!(
+                "Please choose one of the answers to question {}.",
+                question.number
+            )));
         }
         if value.len() > LONGEST {
             return Err(Trouble::Bad(format!("The answer to question {} is too long.", question.number)));
@@ -95,7 +100,8 @@ async fn write(
     if given.is_empty() {
         return Ok(());
     }
-    let replace = "ON CONFLICT (session_id, question_id) DO UPDATE SET value = EXCLUDED.value, answered_at = now()";
+    let replace =
+        "ON CONFLICT (session_id, question_id) DO UPDATE SET value = EXCLUDED.value, answered_at = now()";
     match scope.app().switches.db.batching {
         Batching::Row => {
             for question in questions {
@@ -107,8 +113,9 @@ async fn write(
                     scope.execute(model, sql, params).await?;
                 } else {
                     // The look above cannot see a second tab that saves the same page now.
-                    let sql =
-                        format!("INSERT INTO response_item (session_id, question_id, value) VALUES ($1, $2, $3) {replace}");
+                    let sql = format!(
+                        "INSERT INTO response_item (session_id, question_id, value) VALUES ($1, $2, $3) {replace}"
+                    );
                     scope.execute(model, &sql, params).await?;
                 }
             }
@@ -122,7 +129,9 @@ async fn write(
                 tuples.push(format!("($1, ${}, ${})", params.len() - 1, params.len()));
             }
             let tuples = tuples.join(", ");
-            let sql = format!("INSERT INTO response_item (session_id, question_id, value) VALUES {tuples} {replace}");
+            let sql = format!(
+                "INSERT INTO response_item (session_id, question_id, value) VALUES {tuples} {replace}"
+            );
             scope.execute(model, &sql, params).await?;
         }
         Batching::Unnest => {

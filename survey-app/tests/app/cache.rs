@@ -79,7 +79,10 @@ async fn saving_a_parent_drops_its_children() {
     new_school(&app, org, "a").await;
     look(&app, &school_of(org)).await;
     rename(&app, Model::Organization, org, "renamed").await;
-    assert!(look(&app, &school_of(org)).await.1, "the schools of an organization that was saved are asked for again");
+    assert!(
+        look(&app, &school_of(org)).await.1,
+        "the schools of an organization that was saved are asked for again"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -107,7 +110,20 @@ async fn strangers_stay() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_save_drops_the_entries_of_both_servers() {
     let stack = shared();
-    let both = Case::new(stack, Profile::Tuned, &["cache.hold_secs=0", "router.mode=rr", "router.pool={primary=1,replica=1}", "router.pinning=off", "sql.request_local=off"], 1, 1).await;
+    let both = Case::new(
+        stack,
+        Profile::Tuned,
+        &[
+            "cache.hold_secs=0",
+            "router.mode=rr",
+            "router.pool={primary=1,replica=1}",
+            "router.pinning=off",
+            "sql.request_local=off",
+        ],
+        1,
+        1,
+    )
+    .await;
     let app = &both.app;
     let org = new_organization(app).await;
     let school = new_school(app, org, "old").await;
@@ -152,12 +168,20 @@ async fn skip_rules_are_watched_as_a_whole_whatever_the_switch_says() {
     let case = case(&["cache.invalidate_on_create=off", "cache.hold_secs=0"]).await;
     let app = &case.app;
     let sql = "SELECT question.id, page_id FROM question JOIN survey_page ON survey_page.id = page_id WHERE survey_id = $1";
-    let found = scope(app).select(&Select { memory: Memory::Never, ..rows(Model::Question, sql, vec![case.survey.into()]) }).await.unwrap();
+    let found = scope(app)
+        .select(&Select { memory: Memory::Never, ..rows(Model::Question, sql, vec![case.survey.into()]) })
+        .await
+        .unwrap();
     let (question, page) = (found.first().unwrap().int("id"), found.first().unwrap().int("page_id"));
-    let rules = rows(Model::SkipRule, "SELECT id, page_id, value FROM skip_rule WHERE page_id = $1", vec![page.into()]);
+    let rules = rows(
+        Model::SkipRule,
+        "SELECT id, page_id, value FROM skip_rule WHERE page_id = $1",
+        vec![page.into()],
+    );
     look(app, &rules).await;
     assert_eq!(look(app, &rules).await, (vec![], false));
-    let sql = "INSERT INTO skip_rule (page_id, question_id, value, to_page) VALUES ($1, $2, '1', 9) RETURNING id";
+    let sql =
+        "INSERT INTO skip_rule (page_id, question_id, value, to_page) VALUES ($1, $2, '1', 9) RETURNING id";
     insert(app, Model::SkipRule, sql, vec![page.into(), question.into()]).await;
     assert_eq!(look(app, &rules).await, (vec!["1".to_string()], true));
 }
@@ -188,7 +212,11 @@ async fn nothing_is_filled_during_the_hold() {
     look(&app, &school_of(org)).await;
     rename(&app, Model::School, school, "new").await;
     for _ in 0..2 {
-        assert_eq!(look(&app, &school_of(org)).await, (vec!["new".to_string()], true), "held: asked, not filled");
+        assert_eq!(
+            look(&app, &school_of(org)).await,
+            (vec!["new".to_string()], true),
+            "held: asked, not filled"
+        );
     }
     tokio::time::sleep(Duration::from_millis(3100)).await;
     assert!(look(&app, &school_of(org)).await.1, "over: filled");
@@ -241,7 +269,11 @@ async fn written_values_are_found_by_the_next_request() {
     let (_, again) = respondent.content(1).await.unwrap();
     assert!(again.body.contains("checked"), "the saved answers are on the page");
     let of = |lines: &[survey_app::db::counters::Line], table: &str| {
-        lines.iter().filter(|l| l.key.table == table && l.key.view == "survey_content").map(|l| l.calls).sum::<u64>()
+        lines
+            .iter()
+            .filter(|l| l.key.table == table && l.key.view == "survey_content")
+            .map(|l| l.calls)
+            .sum::<u64>()
     };
     for table in ["response_session", "response_item", "respondent"] {
         assert_eq!(of(&before, table), 0, "{table}");

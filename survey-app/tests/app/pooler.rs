@@ -26,7 +26,8 @@ async fn no_wrong_row_under_concurrency() {
                     1 => ("SELECT $1 + 1 AS answer, 'b' AS kind", (number + 1).to_string()),
                     _ => ("SELECT $1 * 2 AS answer, 'c' AS kind, 0 AS more", (number * 2).to_string()),
                 };
-                let select = Select { memory: Memory::Never, ..rows(Model::School, sql, vec![number.into()]) };
+                let select =
+                    Select { memory: Memory::Never, ..rows(Model::School, sql, vec![number.into()]) };
                 let found = scope(&app).select(&select).await.unwrap();
                 assert_eq!(found.first().unwrap().text("answer"), expected);
             }

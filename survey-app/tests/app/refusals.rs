@@ -59,7 +59,10 @@ async fn a_forged_session() {
         let mut forger = Browser::new(case.at());
         forger.cookies.insert("sessionid".to_string(), (id.to_string(), None));
         let reply = forger.get(&take).await.unwrap();
-        assert_eq!((reply.status, reply.header("location")), (StatusCode::SEE_OTHER, &*format!("/survey/{}/", case.slug)));
+        assert_eq!(
+            (reply.status, reply.header("location")),
+            (StatusCode::SEE_OTHER, &*format!("/survey/{}/", case.slug))
+        );
         let reply = forger.get(&format!("/survey/{}/content/1", case.slug)).await.unwrap();
         assert_eq!(reply.status, StatusCode::UNAUTHORIZED, "a script is told, not led away");
         assert_eq!(forger.get("/admin/survey/").await.unwrap().header("location"), "/admin/login");
@@ -76,7 +79,10 @@ async fn an_id_from_before_the_login_is_worth_nothing() {
     assert_ne!(one.browser.cookies["sessionid"].0, old.0);
     let mut thief = Browser::new(case.at());
     thief.cookies.insert("sessionid".to_string(), old);
-    assert_eq!(thief.get(&format!("/survey/{}/take", case.slug)).await.unwrap().status, StatusCode::SEE_OTHER);
+    assert_eq!(
+        thief.get(&format!("/survey/{}/take", case.slug)).await.unwrap().status,
+        StatusCode::SEE_OTHER
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -104,7 +110,8 @@ async fn other_peoples_pages() {
         assert_eq!(reply.header("location"), format!("/survey/{}/", theirs.slug), "{tail}");
     }
     let token = one.csrf.clone();
-    let reply = one.browser.post(&format!("/survey/{}/page/1", theirs.slug), &[], Some(&token)).await.unwrap();
+    let reply =
+        one.browser.post(&format!("/survey/{}/page/1", theirs.slug), &[], Some(&token)).await.unwrap();
     assert_eq!(reply.status, StatusCode::UNAUTHORIZED);
     // A code of one survey does not open another.
     let mut lost = theirs.respondent(0);
@@ -139,7 +146,15 @@ async fn answers_that_are_no_choices() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sql_in_every_field_in_both_protocols() {
-    let tricks = ["' OR '1'='1", "'; DROP TABLE school; --", "\\'; SELECT pg_sleep(9); --", "$1", "%' OR true --", "\u{0}x", "é’\"<script>"];
+    let tricks = [
+        "' OR '1'='1",
+        "'; DROP TABLE school; --",
+        "\\'; SELECT pg_sleep(9); --",
+        "$1",
+        "%' OR true --",
+        "\u{0}x",
+        "é’\"<script>",
+    ];
     for protocol in ["simple", "typed"] {
         let set = format!("db.protocol={protocol}");
         let case = Case::new(shared(), Profile::Tuned, &[&set], 2, 1).await;
@@ -154,26 +169,51 @@ async fn sql_in_every_field_in_both_protocols() {
         survey_app::admin::create_admin(app, "root", "a long password").await.unwrap();
         let mut admin = Browser::new(case.at());
         let page = admin.get("/admin/login").await.unwrap();
-        let token = page.body.split("name=\"csrf\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_string();
+        let token =
+            page.body.split("name=\"csrf\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_string();
         let field = |k: &str, v: &str| (k.to_string(), v.to_string());
         for trick in tricks {
             let wrong = [field("name", trick), field("password", trick)];
-            assert_eq!(admin.post("/admin/login", &wrong, Some(&token)).await.unwrap().status, StatusCode::UNPROCESSABLE_ENTITY);
+            assert_eq!(
+                admin.post("/admin/login", &wrong, Some(&token)).await.unwrap().status,
+                StatusCode::UNPROCESSABLE_ENTITY
+            );
         }
         let right = [field("name", "root"), field("password", "a long password")];
-        assert_eq!(admin.post("/admin/login", &right, Some(&token)).await.unwrap().status, StatusCode::SEE_OTHER);
+        assert_eq!(
+            admin.post("/admin/login", &right, Some(&token)).await.unwrap().status,
+            StatusCode::SEE_OTHER
+        );
         for trick in tricks {
             let plain = trick.replace('\u{0}', "");
-            let saved = admin.post("/admin/organization/new", &[field("name", trick), field("contact", trick)], Some(&token)).await.unwrap();
+            let saved = admin
+                .post(
+                    "/admin/organization/new",
+                    &[field("name", trick), field("contact", trick)],
+                    Some(&token),
+                )
+                .await
+                .unwrap();
             assert_eq!(saved.status, StatusCode::SEE_OTHER, "{trick}");
             let shown = admin.get(saved.header("location")).await.unwrap().body;
             let escaped = plain.replace('<', "&#60;");
-            assert!(shown.contains("&#60;script&#62;") || !escaped.contains("&#60;"), "markup is shown as text");
+            assert!(
+                shown.contains("&#60;script&#62;") || !escaped.contains("&#60;"),
+                "markup is shown as text"
+            );
             let search = survey_app::db::comment::encode(trick);
-            let found = admin.get(&format!("/admin/organization/?q={search}&survey_id=1;--&page=x")).await.unwrap();
+            let found =
+                admin.get(&format!("/admin/organization/?q={search}&survey_id=1;--&page=x")).await.unwrap();
             assert_eq!(found.status, StatusCode::OK, "{trick}");
-            let sql = format!("SELECT count(*) FROM organization WHERE name = E'{}'", plain.replace('\\', "\\\\").replace('\'', "''"));
-            assert_ne!(shared().ask_survey(&sql).await.unwrap().as_deref(), Some("0"), "{trick} is stored as it is");
+            let sql = format!(
+                "SELECT count(*) FROM organization WHERE name = E'{}'",
+                plain.replace('\\', "\\\\").replace('\'', "''")
+            );
+            assert_ne!(
+                shared().ask_survey(&sql).await.unwrap().as_deref(),
+                Some("0"),
+                "{trick} is stored as it is"
+            );
         }
         assert_ne!(shared().ask_survey("SELECT count(*) FROM school").await.unwrap().as_deref(), Some("0"));
     }

@@ -13,7 +13,8 @@ fn count(case: &Case, server: Server, table: &str) -> u64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_post_that_writes_pins_its_client() {
-    let case = Case::new(shared(), Profile::Tuned, &["cache.backend=none", "cache.write_through=off"], 2, 1).await;
+    let case =
+        Case::new(shared(), Profile::Tuned, &["cache.backend=none", "cache.write_through=off"], 2, 1).await;
     let mut one = case.respondent(0);
     let page = one.browser.get(&format!("/survey/{}/", case.slug)).await.unwrap();
     assert!(!page.header("set-cookie").contains("master_db_pinned"), "a GET does not pin");

@@ -22,7 +22,12 @@ async fn the_panel_counts_what_the_log_shows_for_each_request() {
         let seen = case.app.panel.last();
         assert_eq!(seen.len(), 8, "2P + 4 requests");
         for request in &seen {
-            assert_eq!(request.sent.len(), logged.get(&request.id).copied().unwrap_or(0), "{}", request.request);
+            assert_eq!(
+                request.sent.len(),
+                logged.get(&request.id).copied().unwrap_or(0),
+                "{}",
+                request.request
+            );
         }
         let duplicates: usize = seen.iter().map(|r| r.duplicates()).sum();
         // The choices of one scale are asked for with every question; session and respondent are read again.
@@ -42,7 +47,11 @@ async fn the_panel_is_for_internal_addresses() {
     assert!(counters.body.contains("\"survey_login\""));
     let closed = Case::new(shared(), Profile::Naive, &["debug.internal_ips=[\"10.1.2.3\"]"], 1, 1).await;
     for path in ["/debug/", "/debug/counters", "/debug/0123456789abcdef"] {
-        assert_eq!(Browser::new(closed.at()).get(path).await.unwrap().status, StatusCode::NOT_FOUND, "{path}");
+        assert_eq!(
+            Browser::new(closed.at()).get(path).await.unwrap().status,
+            StatusCode::NOT_FOUND,
+            "{path}"
+        );
     }
 }
 
@@ -63,7 +72,10 @@ async fn a_page_can_be_saved_again_and_left_and_come_back_to() {
         let latest = one.acknowledged.last().unwrap().1.clone();
         let (_, shown) = one.content(1).await.unwrap();
         for (name, value) in &latest {
-            assert!(shown.body.contains(&format!("name=\"{name}\" value=\"{value}\" checked")), "{name}={value}");
+            assert!(
+                shown.body.contains(&format!("name=\"{name}\" value=\"{value}\" checked")),
+                "{name}={value}"
+            );
         }
         // Another day, another browser, the same code.
         let mut later = case.respondent(0);
@@ -110,7 +122,10 @@ async fn two_tabs_lose_nothing() {
     for (page, latest) in [(1, a), (2, b)] {
         let (_, shown) = one.content(page).await.unwrap();
         for (name, value) in latest {
-            assert!(shown.body.contains(&format!("name=\"{name}\" value=\"{value}\" checked")), "{name}={value}");
+            assert!(
+                shown.body.contains(&format!("name=\"{name}\" value=\"{value}\" checked")),
+                "{name}={value}"
+            );
         }
     }
 }

@@ -27,7 +27,9 @@ pub(crate) fn since(stack: &survey_app::stack::Stack, from: &Marks) -> Counts {
     let mut counts = Counts::new();
     for (server, at) in from {
         let text = std::fs::read_to_string(stack.logs.join(format!("{server}.log"))).unwrap();
-        for (view, kind, _) in text[*at..].lines().filter_map(execution).filter(|e| e.0.starts_with("survey_")) {
+        for (view, kind, _) in
+            text[*at..].lines().filter_map(execution).filter(|e| e.0.starts_with("survey_"))
+        {
             *counts.entry((server.to_string(), view, kind)).or_default() += 1;
         }
     }
@@ -39,7 +41,8 @@ pub(crate) type Marks = Vec<(&'static str, usize)>;
 
 /// How long the logs are now. PostgreSQL writes a statement's line before it answers.
 pub(crate) fn marks(stack: &survey_app::stack::Stack) -> Marks {
-    let length = |server: &str| std::fs::metadata(stack.logs.join(format!("{server}.log"))).unwrap().len() as usize;
+    let length =
+        |server: &str| std::fs::metadata(stack.logs.join(format!("{server}.log"))).unwrap().len() as usize;
     ["primary", "replica"].map(|server| (server, length(server))).to_vec()
 }
 
@@ -47,7 +50,8 @@ pub(crate) fn marks(stack: &survey_app::stack::Stack) -> Marks {
 pub(crate) fn of_app(app: &survey_app::app::App) -> Counts {
     let mut counts = Counts::new();
     for line in app.counters.lines().iter().filter(|l| l.key.view.starts_with("survey_")) {
-        let key = (line.key.server.name().to_string(), line.key.view.clone(), line.key.kind.name().to_string());
+        let key =
+            (line.key.server.name().to_string(), line.key.view.clone(), line.key.kind.name().to_string());
         *counts.entry(key).or_default() += line.calls - line.failed;
     }
     counts
@@ -57,7 +61,8 @@ pub(crate) fn of_app(app: &survey_app::app::App) -> Counts {
 pub(crate) fn of_report(report: &Report) -> Counts {
     let mut counts = Counts::new();
     for line in &report.statements {
-        let key = (line.key.server.name().to_string(), line.key.view.clone(), line.key.kind.name().to_string());
+        let key =
+            (line.key.server.name().to_string(), line.key.view.clone(), line.key.kind.name().to_string());
         *counts.entry(key).or_default() += line.calls - line.failed;
     }
     counts

@@ -31,7 +31,8 @@ pub(crate) async fn stack() -> Stack {
     let app = App::start(Switches::of(Profile::Tuned), &stack.endpoints, Assets::plain()).await.unwrap();
     survey_app::migrate::migrate(&app).await.unwrap();
     let prepare = scope(&app);
-    let sql = "INSERT INTO app_setting (name, value) VALUES ('help', 'Ask the person who gave you the code.')";
+    let sql =
+        "INSERT INTO app_setting (name, value) VALUES ('help', 'Ask the person who gave you the code.')";
     prepare.execute(survey_app::models::Model::AppSetting, sql, Vec::new()).await.unwrap();
     prepare.finish(true).await.unwrap();
     stack.wait_for_replica().await.unwrap();
@@ -63,7 +64,13 @@ pub(crate) fn switches(profile: Profile, sets: &[&str]) -> Switches {
 }
 
 impl Case {
-    pub(crate) async fn new(stack: &Stack, profile: Profile, sets: &[&str], pages: usize, people: usize) -> Case {
+    pub(crate) async fn new(
+        stack: &Stack,
+        profile: Profile,
+        sets: &[&str],
+        pages: usize,
+        people: usize,
+    ) -> Case {
         let app = App::start(switches(profile, sets), &stack.endpoints, Assets::plain()).await.unwrap();
         let slug = unique("case");
         let survey = seed(&app, &slug, pages, people).await;
@@ -89,7 +96,9 @@ impl Case {
     pub(crate) fn selects(&self, view: &str, table: &str) -> u64 {
         use survey_app::db::Kind;
         self.app.counters.sum(|k| {
-            k.kind == Kind::Select && (view.is_empty() || k.view == view) && (table.is_empty() || k.table == table)
+            k.kind == Kind::Select
+                && (view.is_empty() || k.view == view)
+                && (table.is_empty() || k.table == table)
         })
     }
 }
@@ -118,6 +127,10 @@ pub(crate) async fn seed(app: &Arc<App>, slug: &str, pages: usize, people: usize
 }
 
 /// A SELECT that is remembered as rows.
-pub(crate) fn rows(model: survey_app::models::Model, sql: &str, params: Vec<survey_app::db::Param>) -> Select {
+pub(crate) fn rows(
+    model: survey_app::models::Model,
+    sql: &str,
+    params: Vec<survey_app::db::Param>,
+) -> Select {
     Select { model, joined: &[], sql: sql.to_string(), params, memory: Memory::Rows }
 }
