@@ -101,7 +101,10 @@ async fn count(arguments: &Run, exe: &std::path::Path, out: &mut impl Write) -> 
         at_once: arguments.at_once as usize,
         settings: settings.context("--pg takes NAME=VALUE")?,
     };
-    writeln!(out, "{}", order.switches.application_name())?;
+    for (name, value) in order.switches.list() {
+        writeln!(out, "{name} = {value}")?;
+    }
+    writeln!(out, "application_name = {}\n", order.switches.application_name())?;
     let report = run::run(&order, exe, &arguments.logs).await?;
     for (server, kinds) in &report.totals {
         let kinds: Vec<String> = kinds.iter().map(|(k, n)| format!("{k} {n}")).collect();

@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// A replica that takes longer is passed over.
-const REPLICA_PATIENCE: Duration = Duration::from_secs(2);
+const REPLICA_PATIENCE: Duration = Duration::from_secs(4);
 
 /// Who sends statements: a view, a worker's job, the migration.
 #[derive(Clone, Copy, Debug)]

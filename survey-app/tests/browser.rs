@@ -196,6 +196,8 @@ impl Driver {
 /// `survey-app up` with a place of its own for everything that it leaves while it runs.
 struct Up {
     child: Child,
+    /// A login code of the survey that is there from the start.
+    code: String,
     /// Held open: a closed one would be another way to end.
     _output: Option<std::io::Lines<BufReader<std::process::ChildStdout>>>,
     site: String,
@@ -205,22 +207,30 @@ struct Up {
 
 impl Up {
     fn start() -> Up {
+        Up::with("up")
+    }
+
+    /// `up` or `demo`.
+    fn with(command: &str) -> Up {
         let place = tempfile::tempdir().unwrap();
         // Servers that run as another user must be able to pass.
         std::fs::set_permissions(place.path(), std::os::unix::fs::PermissionsExt::from_mode(0o711)).unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_survey-app"))
-            .arg("up")
+            .arg(command)
             .env("TMPDIR", place.path())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let (mut site, mut password) = (String::new(), String::new());
+        let (mut site, mut password, mut code) = (String::new(), String::new(), String::new());
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         for line in lines.by_ref().map_while(Result::ok) {
             if let Some(rest) = line.trim().strip_prefix("administration") {
                 site = rest.trim().split("/admin/").next().unwrap().to_string();
                 password = rest.split(" / ").nth(1).unwrap().to_string();
+            }
+            if let Some(rest) = line.trim().strip_prefix("login codes") {
+                code = rest.trim().to_string();
             }
             if line.starts_with("Ctrl-C") {
                 break;
@@ -229,9 +239,9 @@ impl Up {
         if site.is_empty() {
             let mut why = String::new();
             let _ = child.stderr.take().unwrap().read_to_string(&mut why);
-            panic!("survey-app up: {why}");
+            panic!("survey-app {command}: {why}");
         }
-        Up { child, _output: Some(lines), site, password, place }
+        Up { child, code, _output: Some(lines), site, password, place }
     }
 
     /// What it started that is still there: processes that name its place, and what lies in it.
@@ -434,12 +444,31 @@ fn ctrl_c_and_down_leave_nothing() {
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn();
-    let mut half =
-        Up { child: spawn.unwrap(), _output: None, site: String::new(), password: String::new(), place };
+    let mut half = Up {
+        child: spawn.unwrap(),
+        code: String::new(),
+        _output: None,
+        site: String::new(),
+        password: String::new(),
+        place,
+    };
     std::thread::sleep(Duration::from_millis(900));
     half.child.kill().unwrap();
     half.child.wait().unwrap();
     half.everything_is_gone();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demo_takes_a_survey_and_leaves_nothing() {
+    let mut demo = Up::with("demo");
+    let at: SocketAddr = demo.site.strip_prefix("http://").unwrap().parse().unwrap();
+    let mut somebody = survey_app::respondent::Respondent::new(at, "our-school", 1);
+    let answers = somebody.take(&demo.code).await.unwrap();
+    // The fourth question leads past the second page when it is answered with "No".
+    assert!(answers == 6 || answers == 8, "{answers}");
+    demo.signal(rustix::process::Signal::TERM);
+    assert!(demo.child.wait().unwrap().success());
+    demo.everything_is_gone();
 }
 
 #[test]
