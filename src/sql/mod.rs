@@ -122,19 +122,3 @@ fn contents<'s, 'a>(
     let values = canonical.literals.iter().map(content);
     slots.zip(values).map(|(placeholder, content)| Value { placeholder, content }).collect()
 }
-
-/// Does a text that ends in `;` end a statement there, or is that semicolon inside a literal, a quoted name, a
-/// comment or a body in parentheses?
-pub fn ends_statement(text: &[u8]) -> bool {
-    let mut last = None;
-    let mut depth = 0_i64;
-    for token in Lexer::new(text) {
-        match token.text(text) {
-            b"(" => depth += 1,
-            b")" => depth -= 1,
-            _ => {}
-        }
-        last = Some(token);
-    }
-    depth <= 0 && last.is_some_and(|token| token.text(text) == b";")
-}
