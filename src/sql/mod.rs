@@ -12,6 +12,7 @@ mod lexer;
 mod literal;
 mod normalise;
 mod params;
+mod parsed;
 mod pretty;
 #[cfg(test)]
 mod rules;
