@@ -305,11 +305,7 @@ mod tests {
 
     #[test]
     fn nesting_and_length_are_bounded() {
-        for sql in [
-            "(".repeat(100_000),
-            format!("SELECT {}1", "-".repeat(3)),
-            format!("SELECT {}", "f(".repeat(50_000)),
-        ] {
+        for sql in ["(".repeat(100_000), format!("SELECT {}", "f(".repeat(50_000))] {
             assert_eq!(shape(sql.as_bytes()).parsed_by, Parser::Lexer);
         }
         let long = format!("SELECT {} FROM t", vec!["a + 1"; 50_000].join(", "));
