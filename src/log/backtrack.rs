@@ -49,18 +49,18 @@ pub(crate) fn begin<'a>(
 ) -> Option<(Part, usize)> {
     let mut search = Search { spans: [(0, 0); SPANS], steps: STEPS };
     let session_mark = pieces.iter().position(|piece| *piece == Piece::SessionOnly);
-    for (word, part, text) in severity::candidates(line, REACH) {
-        let slice = &line[..word];
+    for candidate in severity::candidates(line, REACH) {
+        let slice = &line[..candidate.word];
         if search.explain(pieces, 0, slice, 0) {
             search.assign(pieces, slice, head, clocks)?;
-            return Some((part, text));
+            return Some((candidate.part, candidate.text));
         }
         if let Some(mark) = session_mark
             && search.explain(&pieces[..mark], 0, slice, 0)
         {
             search.assign(&pieces[..mark], slice, head, clocks)?;
             forget(pieces, mark, head);
-            return Some((part, text));
+            return Some((candidate.part, candidate.text));
         }
         if search.steps == 0 {
             return None;

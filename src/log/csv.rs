@@ -436,7 +436,7 @@ mod tests {
 
     #[test]
     fn translated_severities_are_counted() {
-        let log = format!("{HEAD},FEHLER,00000,\"x\",,,,,,,,,\"psql\"\n");
+        let log = format!("{HEAD},OCHIBKA,00000,\"x\",,,,,,,,,\"psql\"\n");
         check(&csv(), &log, &[&format!("unknown_severity {}", log.len())]);
     }
 }

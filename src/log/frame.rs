@@ -15,8 +15,7 @@ use memchr::{memchr, memrchr};
 use super::entry::{Entry, Part, Session, Who};
 use super::json::{Members, Record};
 use super::prefix::{Clocks, Head, Line};
-use super::severity;
-use super::stderr::{BOM, Stderr};
+use super::stderr::{BOM, Stderr, foreign_reason};
 use super::syslog::Syslog;
 use super::wrap::Wrapper;
 use super::{Sink, Skip, SkipReason};
@@ -318,10 +317,7 @@ impl<'a, S: Sink<'a>> Walk<'a, '_, S> {
                 }
                 Line::Foreign => {
                     self.close(place);
-                    let reason = match severity::translated(line, super::prefix::REACH) {
-                        Some(_) => SkipReason::UnknownSeverity,
-                        None => SkipReason::NoPrefix,
-                    };
+                    let reason = foreign_reason(line);
                     self.open = Open::Skip { reason, pid: frame.pid };
                     // A chunk may begin here: what follows must not know the entry before.
                     self.last = None;
@@ -354,9 +350,8 @@ impl<'a, S: Sink<'a>> Walk<'a, '_, S> {
                     pid => Some(Session { pid, start: 0 }),
                 };
                 self.close(place);
-                let translated = severity::translated(line, super::prefix::REACH).is_some();
                 match session {
-                    Some(session) if frame.pid == 0 || frame.numbered && !translated => {
+                    Some(session) if frame.pid == 0 || frame.numbered => {
                         self.buffer.clear();
                         append(&mut self.buffer, line, join);
                         let text = self.arena.alloc_slice_copy(&self.buffer);
@@ -364,11 +359,7 @@ impl<'a, S: Sink<'a>> Walk<'a, '_, S> {
                         self.open = Open::Entry { part: Part::More, text: Text::One(text), pid: frame.pid };
                     }
                     _ => {
-                        let reason = match (translated, place) {
-                            (true, _) => SkipReason::UnknownSeverity,
-                            (false, 0) => SkipReason::CutStart,
-                            (false, _) => SkipReason::NoPrefix,
-                        };
+                        let reason = if place == 0 { SkipReason::CutStart } else { SkipReason::NoPrefix };
                         self.open = Open::Skip { reason, pid: frame.pid };
                     }
                 }

@@ -449,7 +449,7 @@ mod tests {
 
     #[test]
     fn what_is_no_record_is_counted() {
-        let foreign = LINE.replace("LOG", "FEHLER");
+        let foreign = LINE.replace("LOG", "OCHIBKA");
         check(
             &json(),
             &format!("age\":\"x\"}}\n{LINE}\n\n{foreign}\n{{\"a\":1}}\nnot json\n{LINE}\n{{\"timest"),
@@ -457,7 +457,7 @@ mod tests {
                 "cut_start 10",
                 "LOG u@d \"x\" 00000",
                 "blank 1",
-                &format!("unknown_severity {}", LINE.len() + "FEH\n".len()),
+                &format!("unknown_severity {}", LINE.len() + "OCHI\n".len()),
                 "other_program 8",
                 "bad_json 9",
                 "LOG u@d \"x\" 00000",

@@ -781,7 +781,7 @@ mod tests {
             &format!("{stamp} u@d LOG:  u@d LOG:  x"),
             &format!("LOG | {T} | 77.0 | u | d |  |  | u@d LOG:  x"),
         );
-        check(debian, &format!("{stamp} u@d PROTOKOLL:  x"), "Foreign");
+        check(debian, &format!("{stamp} u@d PROTOCOLLO:  x"), "Foreign");
         check(debian, &format!("{stamp} u@d LOG: x"), "Foreign");
         check(debian, "select 1 -- LOG:  x", "Continues");
         check(debian, "2026-11-23 14:59:16.162 UTC [77", "Continues");
@@ -866,7 +866,7 @@ mod tests {
         fn fast_and_slow_agree(
             template in "(%m |%t |)(\\[%p\\]|%p|%c)[ :](%q)?((%u@%d|%u|user=%u,db=%d|%r|%h|%a|%l|%x|%v|%e|%i)[ ,:/]){0,4}",
             names in proptest::collection::vec("[a-zA-Z0-9@:/ ,\\[\\]=.()é]{0,9}", 12),
-            word in "(LOG|ERROR|DETAIL|FEHLER):  ",
+            word in "(LOG|ERROR|DETAIL|FEHLER|OCHIBKA):  ",
         ) {
             let prefix = Prefix::compile(&template);
             let mut line = Vec::new();

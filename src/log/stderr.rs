@@ -235,13 +235,16 @@ pub(crate) fn join_lines<'a>(raw: &[u8], crlf: bool, arena: &'a Bump) -> &'a [u8
     &text[..to + rest]
 }
 
-/// Why a line with the prefix's head is no entry.
+/// Why a line with the prefix's head is no entry: a word in capitals where the severity stands is one that we do not
+/// know, anything else is another program's.
 #[cold]
-fn foreign_reason(line: &[u8]) -> SkipReason {
-    match super::severity::translated(line, super::prefix::REACH) {
-        Some(_) => SkipReason::UnknownSeverity,
-        None => SkipReason::NoPrefix,
-    }
+pub(crate) fn foreign_reason(line: &[u8]) -> SkipReason {
+    let head = &line[..line.len().min(super::prefix::REACH)];
+    let unknown = memchr::memmem::find_iter(head, b":  ").next().is_some_and(|colon| {
+        let word = head[..colon].trim_ascii_end().rsplit(|&byte| byte == b' ').next().unwrap_or_default();
+        word.len() > 1 && !word.iter().any(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+    });
+    if unknown { SkipReason::UnknownSeverity } else { SkipReason::NoPrefix }
 }
 
 #[cfg(test)]
@@ -299,13 +302,13 @@ mod tests {
         check(
             &dialect("%m [%p] %q%u@%d "),
             &format!(
-                "\n rest of a statement\n{A}u@d LOG:  a\n\n\n{A}u@d FEHLER:  x\n\ty\n{A}pgbouncer\n{A}LOG:  b"
+                "\n rest of a statement\n{A}u@d LOG:  a\n\n\n{A}u@d ÓŠIBKA:  x\n\ty\n{A}pgbouncer\n{A}LOG:  b"
             ),
             &[
                 "cut_start 22",
                 "LOG u@d \"a\"",
                 "blank 2",
-                "unknown_severity 51",
+                "unknown_severity 53",
                 "no_prefix 43",
                 "LOG @ \"b\"",
             ],
@@ -339,7 +342,7 @@ mod tests {
     #[test]
     fn cutting_does_not_matter() {
         let log = format!(
-            "tail\n{A}u@d LOG:  a\n\tb\n\n{A}u@d FEHLER:  x\n\ty\n{A}u@d ERROR:  é\n{A}x\n{A}u@d STATEMENT:  1\n2\n"
+            "tail\n{A}u@d LOG:  a\n\tb\n\n{A}u@d ÓŠIBKA:  x\n\ty\n{A}u@d ERROR:  é\n{A}x\n{A}u@d STATEMENT:  1\n2\n"
         );
         same_at_every_cut(&dialect("%m [%p] %q%u@%d "), log.as_bytes());
     }
