@@ -14,7 +14,7 @@ use super::infer;
 use super::json::{Members, Value};
 use super::prefix::{Clocks, Escape, Head, Line, Prefix, REACH};
 use super::severity;
-use super::stderr::{BOM, Stderr};
+use super::stderr::{BOM, Stderr, no_text};
 use super::syslog::{self, Syslog};
 use super::time::Clock;
 use super::wrap::{self, Letter, Wrapper};
@@ -93,6 +93,7 @@ pub(crate) fn detect(sample: &[u8], hints: &Hints) -> Result<Dialect, DetectErro
     if sample.starts_with(b"\xFF\xFE") || sample.starts_with(b"\xFE\xFF") {
         return Err(DetectError::Utf16);
     }
+    let sample = &sample[no_text(sample, 0)..];
     let sample = sample.strip_prefix(BOM).unwrap_or(sample);
     if sample.trim_ascii().is_empty() {
         return Err(DetectError::Empty);
@@ -316,6 +317,7 @@ impl<'s> Lines<'s> {
                 }
                 break;
             };
+            let line = &line[no_text(line, lines)..];
             lines += 1;
             carriage_returns += usize::from(line.ends_with(b"\r"));
             if line.first() != Some(&b'\t')

@@ -15,7 +15,7 @@ use memchr::{memchr, memrchr};
 use super::entry::{Entry, Part, Session, Who};
 use super::json::{Members, Record};
 use super::prefix::{Clocks, Head, Line};
-use super::stderr::{BOM, Stderr, foreign_reason};
+use super::stderr::{Stderr, foreign_reason, no_text};
 use super::syslog::Syslog;
 use super::wrap::Wrapper;
 use super::{Sink, Skip, SkipReason};
@@ -126,7 +126,7 @@ impl Framed {
         while let Some(newline) = memrchr(b'\n', &buffer[..end]) {
             arena.reset();
             let line = line_at(buffer, newline + 1);
-            if self.begins(line, &arena) {
+            if self.begins(&line[no_text(line, newline + 1)..], &arena) {
                 let before = memrchr(b'\n', &buffer[..newline]).map_or(0, |newline| newline + 1);
                 let before = self.outer.unwrap(line_at(buffer, before), &arena);
                 if !matches!(before, Unwrapped::Frame(Frame { partial: true, .. })) {
@@ -177,11 +177,9 @@ impl Framed {
         let mut at = 0;
         while at < chunk.len() {
             let after = memchr(b'\n', &chunk[at..]).map_or(chunk.len(), |len| at + len + 1);
-            let mut line = line_at(chunk, at);
-            if at == 0 {
-                line = line.strip_prefix(BOM).unwrap_or(line);
-            }
-            line = line.strip_suffix(b"\r").unwrap_or(line);
+            let line = line_at(chunk, at);
+            let line = &line[no_text(line, at)..];
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
             let unwrapped = if line.trim_ascii().is_empty() {
                 Unwrapped::Malformed(SkipReason::Blank)
             } else {

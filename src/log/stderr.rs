@@ -26,6 +26,17 @@ pub(crate) struct Stderr {
 /// Three bytes that some editors put before UTF-8.
 pub(crate) const BOM: &[u8] = b"\xEF\xBB\xBF";
 
+/// Bytes at the start of a line that are no text: a hole of zeros, which logrotate's `copytruncate` leaves in a log
+/// that is being written to, and a byte order mark at the start of a chunk.
+#[inline]
+pub(crate) fn no_text(line: &[u8], at: usize) -> usize {
+    match line.first() {
+        Some(0) => line.iter().position(|&byte| byte != 0).unwrap_or(line.len()),
+        Some(0xEF) if at == 0 && line.starts_with(BOM) => BOM.len(),
+        _ => 0,
+    }
+}
+
 /// What has begun and not yet ended.
 enum Open {
     /// Nothing yet: bytes belong to an entry that began before the chunk.
@@ -45,6 +56,7 @@ impl Stderr {
         while let Some(newline) = memrchr(b'\n', &buffer[..end]) {
             let line = &buffer[newline + 1..];
             let line = &line[..memchr(b'\n', line).unwrap_or(line.len())];
+            let line = &line[no_text(line, newline + 1)..];
             if line.first().is_some_and(|&byte| byte != b'\t')
                 && self.prefix.begin(line, &mut head, &mut clocks) != Line::Continues
             {
@@ -80,10 +92,7 @@ impl Stderr {
                 at = after;
                 continue;
             }
-            let mut line_at = at;
-            if at == 0 && chunk.starts_with(BOM) {
-                line_at = BOM.len().min(line_end);
-            }
+            let line_at = at + no_text(&chunk[at..line_end], at);
             let line = &chunk[line_at..line_end];
             let kind = self.prefix.begin(line, &mut heads[now ^ 1], clocks);
             let begun = match kind {
@@ -325,6 +334,17 @@ mod tests {
             &dialect,
             &format!("\u{FEFF}{A}LOG:  a\r\n\tb\r\n{A}LOG:  c\r\n"),
             &["LOG @ \"a\\nb\"", "LOG @ \"c\""],
+        );
+    }
+
+    #[test]
+    fn a_hole_of_zeros_before_a_line() {
+        let dialect = dialect("%m [%p] ");
+        let log = format!("\0\0\0{A}LOG:  a\n\0\0{A}LOG:  b\n\tc\n");
+        check(&dialect, &log, &["LOG @ \"a\"", "LOG @ \"b\\nc\""]);
+        assert_eq!(
+            Dialect::detect(log.as_bytes(), &Hints::default()).unwrap().prefix(),
+            Some("%m [%p] %q%u@%d ")
         );
     }
 
