@@ -94,9 +94,40 @@ impl<'de> Deserialize<'de> for Timestamp {
     }
 }
 
-/// A position in a stream: the bytes of all earlier files of the stream, plus the offset in this one.
+/// A position in a stream: which of its files, and the byte in that file.
+///
+/// The file is in the upper bits, so positions compare in reading order, and those of a file are known before the
+/// files before it are read: that is what lets workers read several compressed files of one log at once. Positions
+/// of one file are as far apart as their numbers; across files, only who knows the lengths of the files can tell.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ByteOffset(pub u64);
+
+impl ByteOffset {
+    /// A file of a stream is shorter than 2 to this power: 16 TiB.
+    const FILE_BITS: u32 = 44;
+    /// Bytes of a file that have a position.
+    pub const MOST_BYTES: u64 = (1 << Self::FILE_BITS) - 1;
+    /// Files that one stream may have.
+    pub const MOST_FILES: usize = 1 << (64 - Self::FILE_BITS);
+
+    /// A byte of a file.
+    #[must_use]
+    pub fn new(file: u32, byte: u64) -> Self {
+        Self(u64::from(file) << Self::FILE_BITS | byte.min(Self::MOST_BYTES))
+    }
+
+    /// The number of the file within its stream.
+    #[must_use]
+    pub fn file(self) -> u32 {
+        (self.0 >> Self::FILE_BITS) as u32
+    }
+
+    /// The byte within the file.
+    #[must_use]
+    pub fn byte(self) -> u64 {
+        self.0 & Self::MOST_BYTES
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -113,6 +144,15 @@ mod tests {
     fn instants_survive_json() {
         let json = serde_json::to_string(&Timestamp(1_700_000_000_123_456)).unwrap();
         assert_eq!(serde_json::from_str::<Timestamp>(&json).unwrap(), Timestamp(1_700_000_000_123_456));
+    }
+
+    #[test]
+    fn positions_compare_in_reading_order() {
+        let at = ByteOffset::new(3, 7);
+        assert_eq!((at.file(), at.byte()), (3, 7));
+        assert!(ByteOffset::new(2, ByteOffset::MOST_BYTES) < at);
+        assert_eq!(ByteOffset::new(0, 0), ByteOffset(0));
+        assert_eq!(ByteOffset::new(1, u64::MAX).file(), 1);
     }
 
     #[test]
