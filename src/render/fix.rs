@@ -193,10 +193,7 @@ fn repeated(index: &Index<'_>, redundant: &RedundantSelect) -> Fix {
         ),
         cost,
         whole: false,
-        advice:
-            "Keep the answer for as long as the request runs, or share it between requests in a cache that \
-                 writes to its tables invalidate."
-                .to_owned(),
+        advice: "Keep the answer while the request runs, or share it between requests in a cache.".to_owned(),
         gain: saving(index.report, cost),
         model: None,
     }
