@@ -148,7 +148,7 @@ mod tests {
             let (begin, end) = (begin as usize, end as usize);
             assert!(log[begin..].starts_with("2026-11-23 "));
             assert!(end == log.len() || log[end..].starts_with("2026-11-23 "));
-            let at = |hour: u32| log.find(&format!("2026-11-23 {hour:02}:00:00")).unwrap();
+            let at = |hour: u32| log.find(&format!("2026-11-23 {hour:02}:00:00")).unwrap_or(log.len());
             assert!(
                 since.is_none_or(|since| begin <= at(since.saturating_sub(2)).saturating_sub(reach as usize))
             );
