@@ -16,7 +16,7 @@ use crate::event::{Event, Plan, Text, explain};
 use crate::filter::{Filter, Gate, Statement};
 use crate::log::{Severity, Who};
 use crate::record::Record;
-use crate::sql::{self, Digest};
+use crate::sql::{self, Digest, Recall};
 use crate::units::{ByteOffset, Micros, Timestamp};
 
 /// Slowest single calls kept for the whole log.
@@ -30,6 +30,8 @@ const MOST_ZONES: usize = 16;
 pub struct Tally {
     /// The stream that is being read; part of every [`Order`].
     stream: u32,
+    /// Texts that come again and again; speed only, never counted or merged.
+    recall: Recall,
     /// What the report is about; `None` for everything. Asked here, where calls are complete, and nowhere earlier.
     gate: Option<Box<Gate>>,
     /// By fingerprint.
@@ -68,6 +70,7 @@ impl Default for Tally {
     fn default() -> Self {
         Self {
             stream: 0,
+            recall: Recall::default(),
             gate: None,
             statements: Statements::default(),
             errors: Errors::default(),
@@ -89,14 +92,19 @@ impl Default for Tally {
 }
 
 /// Fingerprint and values of a text, and the statement that it stands for: an EXECUTE stands for what it runs.
-fn digest<'a>(text: Text<'a>) -> (Digest, &'a [u8]) {
+fn digest<'a>(recall: &mut Recall, text: Text<'a>) -> (Digest, &'a [u8]) {
     if let Some(prepare) = text.prepare
         && let Some(digest) = sql::digest_execute(text.sql, prepare)
     {
         return (digest, sql::prepared_statement(prepare).unwrap_or(text.sql));
     }
     let params = text.params.and_then(sql::Params::parse);
-    (sql::digest(text.sql, params.as_ref()), text.sql)
+    (recall.digest(text.sql, params.as_ref()), text.sql)
+}
+
+/// A text without its values: nobody counts those of parse and bind messages.
+fn template(text: Text<'_>) -> Text<'_> {
+    Text { params: None, ..text }
 }
 
 impl Tally {
@@ -145,12 +153,12 @@ impl Tally {
         text: Text<'a>,
         duration: Option<Micros>,
     ) -> Option<(Digest, &'a [u8])> {
-        let Some(gate) = &mut self.gate else { return Some(digest(text)) };
+        let Some(gate) = &mut self.gate else { return Some(digest(&mut self.recall, text)) };
         // Time and names first: they cost nothing.
         if !gate.keeps_record(record) {
             return None;
         }
-        let (digest, executed) = digest(text);
+        let (digest, executed) = digest(&mut self.recall, text);
         let statement = Statement { sql: text.sql, executed, digest: &digest };
         gate.keeps_call(record, statement, duration).then_some((digest, executed))
     }
@@ -214,7 +222,7 @@ impl Tally {
 
     /// A parse message.
     pub fn parse(&mut self, record: &Record<'_>, text: Text<'_>, duration: Micros) {
-        let Some((digest, sql)) = self.digest_kept(record, text, Some(duration)) else { return };
+        let Some((digest, sql)) = self.digest_kept(record, template(text), Some(duration)) else { return };
         let order = self.order(record.at);
         if let Some(tally) = self.statements.get(&digest, order, sql) {
             tally.parse += duration;
@@ -223,7 +231,7 @@ impl Tally {
 
     /// A bind message.
     pub fn bind(&mut self, record: &Record<'_>, text: Text<'_>, duration: Micros) {
-        let Some((digest, sql)) = self.digest_kept(record, text, Some(duration)) else { return };
+        let Some((digest, sql)) = self.digest_kept(record, template(text), Some(duration)) else { return };
         let order = self.order(record.at);
         if let Some(tally) = self.statements.get(&digest, order, sql) {
             tally.bind += duration;
