@@ -15,7 +15,12 @@ use bumpalo::Bump;
 use crate::chunk::{Chunk, Chunks, Source, SourceRead};
 use crate::filter::Filter;
 use crate::log::Hints;
+use crate::partial::ends::{PAIR_WINDOW, PART_WINDOW};
 use crate::partial::{Fragment, Partial, Scan, Seams, Tally};
+use crate::units::ByteOffset;
+
+/// How many bytes the meaning of an entry reaches: to a DETAIL after its record, to the statement of a duration.
+pub const REACH: u64 = PAIR_WINDOW + PART_WINDOW;
 
 /// How to read.
 #[derive(Debug, Clone)]
@@ -187,10 +192,17 @@ impl Worker<'_> {
                     return chunk;
                 }
                 let read = chunks.close();
-                let end = Fragment::end_of_file(place as u32, read.bytes);
+                let file_number = place as u32;
+                // What was not read makes its neighbours touch too.
+                let beginning = Fragment::gap(ByteOffset::new(file_number, 0), read.begin);
+                let end = Fragment::end_of_file(file_number, read.begin + read.bytes);
                 *file = File::Read(read);
                 tally.enter(number as u32);
-                lock(&stream.seams).insert(end, tally);
+                let mut seams = lock(&stream.seams);
+                if beginning.start != beginning.end {
+                    seams.insert(beginning, tally);
+                }
+                seams.insert(end, tally);
             }
             drop(file);
             // Only over a file that is read: one that is busy was stepped over, and stays the front.

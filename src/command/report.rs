@@ -21,8 +21,11 @@ pub(crate) fn run(arguments: cli::Report) -> Result<(), Failure> {
     let outputs = outputs(&arguments)?;
     let interrupts = Interrupts::install().unwrap_or_default();
     let settings = settings(&arguments.reading)?;
-    let plan =
-        input::plan(&arguments.logs, &PlanOptions { hints: settings.hints.clone() }).map_err(not_planned)?;
+    let plan = input::plan(
+        &arguments.logs,
+        &PlanOptions { hints: settings.hints.clone(), ..PlanOptions::default() },
+    )
+    .map_err(not_planned)?;
     let notes =
         plan.notes.iter().map(|note| Note { code: note.code.to_owned(), text: note.text.clone() }).collect();
     let wishes = Wishes {
