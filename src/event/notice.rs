@@ -278,7 +278,8 @@ pub fn refuses_authorized(message: &[u8]) -> bool {
         b"number of requested standby connections exceeds",
     ];
     let missing = message.starts_with(b"role \"") || message.starts_with(b"database \"");
-    missing && !message.ends_with(b"\" has disappeared") || beginnings.iter().any(|word| message.starts_with(word))
+    missing && !message.ends_with(b"\" has disappeared")
+        || beginnings.iter().any(|word| message.starts_with(word))
 }
 
 /// A session that could not begin has its own words (`utils/init/postinit.c`, `libpq/auth.c`).

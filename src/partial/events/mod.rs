@@ -77,7 +77,8 @@ impl Events {
                 if let Some(time) = record.time {
                     if starts_empty(record.message) {
                         self.connections.timeline.reset(time, order);
-                    } else if record.severity == Severity::Fatal && notice::refuses_authorized(record.message) {
+                    } else if record.severity == Severity::Fatal && notice::refuses_authorized(record.message)
+                    {
                         self.connections.timeline.refused(time, order);
                     }
                 }
