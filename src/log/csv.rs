@@ -8,9 +8,10 @@
 //! starts only, and a row whose end was lost (a crash, a full disk) ends at the next one.
 
 use bumpalo::Bump;
-use memchr::{memchr, memchr2, memmem, memrchr};
+use memchr::{memchr, memchr2, memrchr};
 
 use super::entry::{Entry, Part};
+use super::marks::{Marks, SLACK, copy, find2};
 use super::prefix::{Clocks, Head, name, number, session_id};
 use super::severity::severity;
 use super::stderr::BOM;
@@ -36,18 +37,64 @@ impl<'a> Column<'a> {
     }
 }
 
-#[cold]
+/// `""` → `"`.
 fn undouble<'a>(raw: &[u8], arena: &'a Bump) -> &'a [u8] {
-    let text = arena.alloc_slice_copy(raw);
+    let text = arena.alloc_slice_fill_copy(raw.len() + SLACK, 0);
     let (mut from, mut to) = (0, 0);
-    while let Some(len) = memmem::find(&text[from..], b"\"\"") {
-        text.copy_within(from..=from + len, to);
-        to += len + 1;
-        from += len + 2;
+    for quote in Marks::new(raw, 0, b'"', b'"') {
+        // The second of a pair was copied over already.
+        if quote < from {
+            continue;
+        }
+        let len = quote + 1 - from;
+        copy(raw, from, len, text, to);
+        to += len;
+        from = quote + 2;
     }
-    let rest = text.len() - from;
-    text.copy_within(from.., to);
+    let rest = raw.len().saturating_sub(from);
+    copy(raw, raw.len() - rest, rest, text, to);
     &text[..to + rest]
+}
+
+/// Where the quoted column that begins at `begin` (after its quote) ends, and whether quotes inside are doubled.
+/// An error: where it was cut.
+#[inline]
+fn closing_quote(rest: &[u8], begin: usize) -> Result<(usize, bool), usize> {
+    let mut at = begin;
+    loop {
+        let Some(mark) = find2(rest, at, b'"', b'\n') else { return Err(rest.len()) };
+        at = mark;
+        if rest[at] == b'\n' {
+            at += 1;
+            if is_sure_start(&rest[at..]) {
+                return Err(at);
+            }
+        } else if rest.get(at + 1) == Some(&b'"') {
+            return closing_quote_among_many(rest, at + 2);
+        } else {
+            return Ok((at, false));
+        }
+    }
+}
+
+/// The same, once a doubled quote was met: where there is one, there are many.
+fn closing_quote_among_many(rest: &[u8], from: usize) -> Result<(usize, bool), usize> {
+    let mut second = None;
+    for at in Marks::new(rest, from, b'"', b'\n') {
+        if Some(at) == second {
+            continue;
+        }
+        if rest[at] == b'\n' {
+            if is_sure_start(&rest[at + 1..]) {
+                return Err(at + 1);
+            }
+        } else if rest.get(at + 1) == Some(&b'"') {
+            second = Some(at + 1);
+        } else {
+            return Ok((at, true));
+        }
+    }
+    Err(rest.len())
 }
 
 /// How a row ended.
@@ -76,22 +123,10 @@ impl<'a> Row<'a> {
             let column;
             if rest.get(at) == Some(&b'"') {
                 let begin = at + 1;
-                let mut doubled = false;
-                at = begin;
-                loop {
-                    let Some(len) = memchr2(b'"', b'\n', &rest[at..]) else { return (rest.len(), End::Cut) };
-                    at += len;
-                    if rest[at] == b'\n' {
-                        at += 1;
-                        if is_sure_start(&rest[at..]) {
-                            return (at, End::Cut);
-                        }
-                    } else if rest.get(at + 1) == Some(&b'"') {
-                        doubled = true;
-                        at += 2;
-                    } else {
-                        break;
-                    }
+                let doubled;
+                match closing_quote(rest, begin) {
+                    Ok((end, many)) => (at, doubled) = (end, many),
+                    Err(cut) => return (cut, End::Cut),
                 }
                 column = Column { raw: &rest[begin..at], doubled };
                 at += 1;

@@ -100,10 +100,10 @@ pub(crate) fn detect(sample: &[u8], hints: &Hints) -> Result<Dialect, DetectErro
     let dialect = |shape| Dialect { shape, zone_minutes: hints.zone_minutes };
     let wanted = |format| hints.format.is_none_or(|wanted| wanted == format);
     if wanted(Format::Csv) && is_csv(sample) {
-        return Ok(dialect(Shape::Csv));
+        return in_english(dialect(Shape::Csv), sample);
     }
     if wanted(Format::Json) && is_json(sample) {
-        return Ok(dialect(Shape::Json));
+        return in_english(dialect(Shape::Json), sample);
     }
     if let Some(framed) = framed(sample, hints) {
         let found = dialect(Shape::Framed(framed?));
@@ -250,11 +250,13 @@ fn lines(sample: &[u8]) -> impl Iterator<Item = &[u8]> {
 /// Detects the prefix of stderr lines.
 pub(crate) fn stderr(sample: &[u8], hints: &Hints) -> Result<Stderr, DetectError> {
     let lines = Lines::of(sample);
-    let crlf = lines.crlf;
+    let found = |prefix| {
+        let tabs = lines.keep_their_tabs(sample, &prefix);
+        Stderr { prefix, crlf: lines.crlf, tabs }
+    };
     if let Some(template) = &hints.prefix {
-        let prefix = Prefix::compile(template);
-        if lines.explained(&prefix).matched > 0 {
-            return Ok(Stderr { prefix, crlf });
+        if let Some(prefix) = given(template, &lines) {
+            return Ok(found(prefix));
         }
         if let Some(error) = localised(sample) {
             return Err(error);
@@ -276,9 +278,28 @@ pub(crate) fn stderr(sample: &[u8], hints: &Hints) -> Result<Stderr, DetectError
         return Err(error);
     }
     match best_prefix(&lines) {
-        Some(prefix) => Ok(Stderr { prefix, crlf }),
+        Some(prefix) => Ok(found(prefix)),
         None => Err(DetectError::UnknownPrefix { first: shown(lines.entries[0]) }),
     }
+}
+
+/// The prefix as it was given; without the quotes of postgresql.conf, and with the blank at its end that shells and
+/// eyes lose, where only that matches.
+fn given(template: &str, lines: &Lines<'_>) -> Option<Prefix> {
+    let bare = template.strip_prefix('\'').and_then(|text| text.strip_suffix('\'')).unwrap_or(template);
+    let mut best: Option<(Prefix, Explained)> = None;
+    for template in [template.to_owned(), bare.to_owned(), format!("{bare} ")] {
+        let prefix = Prefix::compile(&template);
+        let explained = lines.explained(&prefix);
+        if explained.matched > 0
+            && best.as_ref().is_none_or(|(_, leader)| {
+                (explained.matched, explained.score) > (leader.matched, leader.score)
+            })
+        {
+            best = Some((prefix, explained));
+        }
+    }
+    best.map(|(prefix, _)| prefix)
 }
 
 /// The lines of a sample that look like entries, without their line ends.
@@ -309,6 +330,23 @@ impl<'s> Lines<'s> {
             }
         }
         Self { entries, crlf: lines > 0 && carriage_returns * 2 > lines }
+    }
+
+    /// Whether continuation lines begin with tabs, nearly all of them.
+    fn keep_their_tabs(&self, sample: &[u8], prefix: &Prefix) -> bool {
+        let (mut tabs, mut bare) = (0usize, 0usize);
+        let mut clocks = Clocks::new(0);
+        let mut begun = false;
+        for line in lines(sample).take(LINES * 4) {
+            if line.first() == Some(&b'\t') {
+                tabs += 1;
+            } else if prefix.begin(line, &mut Head::default(), &mut clocks) != Line::Continues {
+                begun = true;
+            } else if begun && !line.trim_ascii().is_empty() {
+                bare += 1;
+            }
+        }
+        tabs > 0 && bare * 10 <= tabs
     }
 
     /// Some of these lines, from all over the sample.
@@ -543,6 +581,19 @@ fn without_empty_tail(prefix: Prefix, lines: &Lines<'_>, explained: Explained) -
     Prefix::compile(shorter)
 }
 
+/// Refuses a log whose severities are translated and whose messages say nothing in English.
+fn in_english(dialect: Dialect, sample: &[u8]) -> Result<Dialect, DetectError> {
+    let translated =
+        lines(sample).take(LINES).find_map(|line| Some((line, severity::translated_cell(line)?)));
+    let entries: Vec<&[u8]> = lines(sample).take(LINES).collect();
+    match translated {
+        Some((line, language)) if speaks_another_language(&entries) => {
+            Err(DetectError::Localised { language, first: shown(line) })
+        }
+        _ => Ok(dialect),
+    }
+}
+
 /// Whether no line says what an English log says. LOG and DETAIL are the same word in many languages.
 fn speaks_another_language(entries: &[&[u8]]) -> bool {
     let marks: [&[u8]; 7] = [
@@ -665,7 +716,19 @@ mod tests {
     }
 
     #[test]
+    fn a_given_prefix_may_have_lost_its_blank_or_kept_its_quotes() {
+        let log = render_log("%m [%p] %q%u@%d ");
+        for template in ["%m [%p] %q%u@%d ", "%m [%p] %q%u@%d", "'%m [%p] %q%u@%d '", "'%m [%p] %q%u@%d'"] {
+            let hints = Hints { prefix: Some(template.into()), ..Hints::default() };
+            let dialect = Dialect::detect(log.as_bytes(), &hints).unwrap();
+            assert_eq!(dialect.prefix(), Some("%m [%p] %q%u@%d "));
+        }
+    }
+
+    #[test]
     fn errors_say_what_was_seen() {
+        let row = "2026-11-22 17:06:44.419 UTC,,,1,,6b032124.598b,5,,2026-11-22 17:06:44 UTC,,0,FEHLER,00000,\"x\",,,,,,,,,\"\"\n";
+        assert!(error(row.as_bytes()).contains("German"));
         assert_eq!(error(b" \n\n"), "the input is empty");
         assert_eq!(
             error(b"\xFF\xFEx\0"),

@@ -20,6 +20,7 @@ mod syslog;
 mod wrap;
 
 mod backtrack;
+mod marks;
 mod prefix;
 mod severity;
 mod time;

@@ -169,6 +169,14 @@ pub(crate) fn translated(line: &[u8], limit: usize) -> Option<(usize, &'static s
     })
 }
 
+/// The language of a translated severity in a csvlog row: `,FEHLER,00000,`.
+pub(crate) fn translated_cell(row: &[u8]) -> Option<&'static str> {
+    let cells = row.split(|&byte| byte == b',').take(40);
+    cells
+        .filter_map(|cell| std::str::from_utf8(cell).ok())
+        .find_map(|cell| TRANSLATED.iter().find(|(word, _)| *word == cell).map(|(_, language)| *language))
+}
+
 /// The classes of the manual's appendix "PostgreSQL Error Codes", two characters each.
 const SQLSTATE_CLASSES: &[u8] = b"0001020308090A0B0D0E0F0L0P0Z10202122232425262728\
 2B2D2F34383A3B3D3F404244535455575872F0HVP0XX";

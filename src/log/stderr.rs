@@ -18,6 +18,9 @@ pub(crate) struct Stderr {
     pub(crate) prefix: Prefix,
     /// Lines end with `\r\n`: written on Windows, or copied through it.
     pub(crate) crlf: bool,
+    /// Continuation lines have the server's tab, so a line with neither prefix nor tab was written by something
+    /// else (an archive command, a library). Where tabs were lost, such a line continues the entry before.
+    pub(crate) tabs: bool,
 }
 
 /// Three bytes that some editors put before UTF-8.
@@ -86,6 +89,11 @@ impl Stderr {
             let begun = match kind {
                 Line::Begins(part, text) => Some(Open::Entry { part, text: line_at + text }),
                 Line::Foreign => Some(Open::Foreign(foreign_reason(line))),
+                Line::Continues
+                    if self.tabs && !matches!(line, b"" | b"\r") && matches!(open, Open::Entry { .. }) =>
+                {
+                    Some(Open::Foreign(SkipReason::NoPrefix))
+                }
                 Line::Continues => None,
             };
             match begun {
@@ -254,6 +262,26 @@ mod tests {
             &dialect("%m [%p] %q%u@%d "),
             &format!("{A}u@d LOG:  select\n\t1,\n\t\t2\n\t\nlost tab\n{A}u@d LOG:  b\n"),
             &["LOG u@d \"select\\n1,\\n\\t2\\n\\nlost tab\"", "LOG u@d \"b\""],
+        );
+    }
+
+    #[test]
+    fn where_tabs_are_kept_other_programs_lines_are_seen() {
+        let log =
+            format!("{A}u@d LOG:  a\n\tb\ncp: no space\nleft\n\n{A}u@d LOG:  c\ncp: x\n{A}u@d LOG:  d\n");
+        let sample = format!("{A}LOG:  {}\n{log}", "x\n\ty\n".repeat(40));
+        let dialect = Dialect::detect(sample.replace("\nx", "\n\tx").as_bytes(), &Hints::default()).unwrap();
+        check(
+            &dialect,
+            &log,
+            &[
+                "LOG u@d \"a\\nb\"",
+                "no_prefix 18",
+                "blank 1",
+                "LOG u@d \"c\"",
+                "no_prefix 6",
+                "LOG u@d \"d\"",
+            ],
         );
     }
 

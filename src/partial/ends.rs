@@ -200,9 +200,11 @@ impl<'a> Sessions<'a> {
     #[inline]
     pub fn record(&mut self, record: Record<'a>, tally: &mut Tally) {
         let live = self.session(record.session, record.at);
-        if let Some(finished) = live.pending.replace(record) {
-            live.pairing.settle(&finished, &Lengths::default(), tally);
+        // Settled where it stands, then overwritten: a record is too large to be moved about for nothing.
+        if let Some(finished) = &live.pending {
+            live.pairing.settle(finished, &Lengths::default(), tally);
         }
+        live.pending = Some(record);
     }
 
     /// A part of the session's last record. `join` makes one text of two (syslog cuts long messages).

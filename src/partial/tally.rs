@@ -14,7 +14,7 @@ use crate::event::server::{self, ServerEvent};
 use crate::event::{Event, Plan, Text, explain};
 use crate::log::{Severity, Who};
 use crate::record::Record;
-use crate::sql::{self, Digest, Fingerprint};
+use crate::sql::{self, Digest, Fingerprint, Recall};
 use crate::units::{ByteOffset, Micros, Timestamp};
 
 /// Slowest single calls kept for the whole log.
@@ -28,6 +28,8 @@ const MOST_ZONES: usize = 16;
 pub struct Tally {
     /// The stream that is being read; part of every [`Order`].
     stream: u32,
+    /// Texts that come again and again; speed only, never counted or merged.
+    recall: Recall,
     /// By fingerprint.
     pub statements: Statements,
     /// By normalised message.
@@ -64,6 +66,7 @@ impl Default for Tally {
     fn default() -> Self {
         Self {
             stream: 0,
+            recall: Recall::default(),
             statements: Statements::default(),
             errors: Errors::default(),
             directory: Directory::default(),
@@ -83,18 +86,23 @@ impl Default for Tally {
     }
 }
 
-/// Fingerprint and values of a text, and the statement that it stands for: an EXECUTE stands for what it runs.
-fn digest<'a>(text: Text<'a>) -> (Digest, &'a [u8]) {
-    if let Some(prepare) = text.prepare
-        && let Some(digest) = sql::digest_execute(text.sql, prepare)
-    {
-        return (digest, sql::prepared_statement(prepare).unwrap_or(text.sql));
-    }
-    let params = text.params.and_then(sql::Params::parse);
-    (sql::digest(text.sql, params.as_ref()), text.sql)
-}
-
 impl Tally {
+    /// Fingerprint and values of a text, and the statement that it stands for: an EXECUTE stands for what it runs.
+    fn digest<'a>(&mut self, text: Text<'a>) -> (Digest, &'a [u8]) {
+        if let Some(prepare) = text.prepare
+            && let Some(digest) = sql::digest_execute(text.sql, prepare)
+        {
+            return (digest, sql::prepared_statement(prepare).unwrap_or(text.sql));
+        }
+        let params = text.params.and_then(sql::Params::parse);
+        (self.recall.digest(text.sql, params.as_ref()), text.sql)
+    }
+
+    /// The fingerprint of a parse or bind message, whose values nobody counts.
+    fn template<'a>(&mut self, text: Text<'a>) -> (Digest, &'a [u8]) {
+        self.digest(Text { params: None, ..text })
+    }
+
     /// Says which stream the next records come from.
     pub fn enter(&mut self, stream: u32) {
         self.stream = stream;
@@ -113,7 +121,7 @@ impl Tally {
     /// A statement was executed.
     pub fn call(&mut self, record: &Record<'_>, text: Text<'_>, duration: Option<Micros>) {
         self.speak();
-        let (digest, sql) = digest(text);
+        let (digest, sql) = self.digest(text);
         let order = self.order(record.at);
         let actor = self.actor(&record.who);
         let route = if digest.comments { self.route(text.sql) } else { None };
@@ -168,7 +176,7 @@ impl Tally {
     /// More rows of an execution that was counted before.
     pub fn fetch(&mut self, record: &Record<'_>, text: Text<'_>, duration: Micros) {
         self.speak();
-        let (digest, sql) = digest(text);
+        let (digest, sql) = self.template(text);
         let order = self.order(record.at);
         match self.statements.get(&digest, order, sql) {
             Some(tally) => tally.duration += duration,
@@ -178,7 +186,7 @@ impl Tally {
 
     /// A parse message.
     pub fn parse(&mut self, record: &Record<'_>, text: Text<'_>, duration: Micros) {
-        let (digest, sql) = digest(text);
+        let (digest, sql) = self.template(text);
         let order = self.order(record.at);
         if let Some(tally) = self.statements.get(&digest, order, sql) {
             tally.parse += duration;
@@ -187,7 +195,7 @@ impl Tally {
 
     /// A bind message.
     pub fn bind(&mut self, record: &Record<'_>, text: Text<'_>, duration: Micros) {
-        let (digest, sql) = digest(text);
+        let (digest, sql) = self.template(text);
         let order = self.order(record.at);
         if let Some(tally) = self.statements.get(&digest, order, sql) {
             tally.bind += duration;
@@ -203,7 +211,7 @@ impl Tally {
         // The text of an EXECUTE's plan is that of its PREPARE.
         let sql = sql::prepared_statement(&query.sql).unwrap_or(&query.sql);
         let text = Text { sql, params: query.params.as_deref(), prepare: None };
-        let fingerprint = digest(text).0.fingerprint;
+        let fingerprint = self.template(text).0.fingerprint;
         self.plans.add(fingerprint, duration, self.order(record.at), record.time, plan.body);
         if !self.has_calls && !explain::is_nested(record.context) {
             let planned = self.planned.get_or_insert_default();

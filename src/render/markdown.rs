@@ -144,7 +144,10 @@ fn to_fix(index: &Index<'_>) -> String {
             "| {} | **{}**: {}<br>{} | {} ({}) | {} ({}) | {} | {} |",
             i + 1,
             words(&fix.label),
-            words(&fix.title),
+            match fix.route.is_empty() {
+                true => words(&fix.title),
+                false => format!("{} ({})", words(&fix.title), code(&fix.route, 80)),
+            },
             sql(index.sql(&fix.fingerprint)),
             count(fix.cost.statements),
             percent(fix.cost.statements, totals.statements),

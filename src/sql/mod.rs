@@ -13,6 +13,9 @@ mod literal;
 mod normalise;
 mod params;
 mod pretty;
+mod recall;
+#[cfg(test)]
+mod rules;
 mod shape;
 mod swar;
 mod table;
@@ -32,6 +35,7 @@ pub use kind::{Kind, kind};
 pub use lexer::{Lexer, Token, TokenKind};
 pub use params::{Param, Params};
 pub use pretty::{Class, Piece, pretty};
+pub use recall::Recall;
 pub use shape::{Key, Parser, Shape, shape};
 pub use tags::{Tags, tags};
 

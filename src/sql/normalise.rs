@@ -40,6 +40,38 @@ const PAIRS: &[(&str, &str)] = &[
     ("key", "share"),
     ("isolation", "level"),
     ("transaction", "isolation"),
+    ("level", "serializable"),
+    ("level", "read"),
+    ("level", "repeatable"),
+    ("repeatable", "read"),
+    ("read", "committed"),
+    ("read", "uncommitted"),
+    ("read", "only"),
+    ("read", "write"),
+    ("transaction", "read"),
+    ("at", "time"),
+    ("with", "time"),
+    ("without", "time"),
+    ("time", "zone"),
+    ("set", "local"),
+    ("set", "session"),
+    ("set", "time"),
+    ("local", "time"),
+    ("session", "authorization"),
+    ("set", "role"),
+    ("create", "role"),
+    ("fetch", "backward"),
+    ("move", "backward"),
+    ("fetch", "prior"),
+    ("fetch", "last"),
+    ("fetch", "absolute"),
+    ("fetch", "relative"),
+    ("commit", "prepared"),
+    ("rollback", "prepared"),
+    ("start", "transaction"),
+    ("skip", "locked"),
+    ("update", "skip"),
+    ("share", "skip"),
 ];
 
 /// Is this folded word shown in upper case?
@@ -198,14 +230,14 @@ mod tests {
     #[test]
     fn no_literal_survives() {
         check("copy t from '/secret' delimiter ',' null ''", "COPY t FROM ? delimiter ? NULL ?");
-        check("create role x password 'secret'", "CREATE role x password ?");
+        check("create role x password 'secret'", "CREATE ROLE x password ?");
         check("do $$ secret $$", "DO ?");
         check("set a to secret", "SET a = ?");
         check("savepoint secret", "SAVEPOINT ?");
         check("fetch 10 in secret", "FETCH ? FROM ?");
         check("fetch next from secret", "FETCH NEXT FROM ?");
         check("declare secret cursor for select 'secret", "DECLARE ? CURSOR FOR SELECT ?");
-        check("set local time zone -8", "SET local time zone ?");
+        check("set local time zone -8", "SET LOCAL TIME ZONE ?");
         check("execute secret(1, 'secret')", "EXECUTE ? (?, ?)");
         check("select 1 /* secret */ -- secret", "SELECT ?");
     }
