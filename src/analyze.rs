@@ -14,9 +14,15 @@ use bumpalo::Bump;
 
 use crate::finding::Detect;
 use crate::chunk::{Chunk, Chunks, Source, SourceRead};
+use crate::filter::Filter;
 use crate::log::Hints;
+use crate::partial::ends::{PAIR_WINDOW, PART_WINDOW};
 use crate::partial::review::Review;
 use crate::partial::{Fragment, Partial, Scan, Seams, Tally};
+use crate::units::ByteOffset;
+
+/// How many bytes the meaning of an entry reaches: to a DETAIL after its record, to the statement of a duration.
+pub const REACH: u64 = PAIR_WINDOW + PART_WINDOW;
 
 /// How to read.
 #[derive(Debug, Clone)]
@@ -29,6 +35,8 @@ pub struct Settings {
     pub hints: Hints,
     /// Thresholds of the rules.
     pub detect: Detect,
+    /// What the report is about.
+    pub filter: Arc<Filter>,
 }
 
 /// What was counted and what was read.
@@ -91,12 +99,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[must_use]
 pub fn analyze(streams: Vec<Vec<Box<dyn Source>>>, settings: &Settings, progress: &AtomicU64) -> Analysis {
     let streams: Vec<Stream> = streams.into_iter().map(|sources| Stream::new(sources, settings)).collect();
-    let total = Tally::new(Review::new(Arc::new(settings.detect.clone())));
-    let start = total.review.sibling();
-    let total = Mutex::new(total);
+    let review = Review::new(Arc::new(settings.detect.clone()));
+    let total = Mutex::new(Tally::filtered(&settings.filter, review.sibling()));
     let work = |first: usize| {
-        let tally = Tally::new(start.sibling());
-        let tally = Worker { streams: &streams, jobs: settings.jobs, first, progress }.run(tally);
+        let tally = Tally::filtered(&settings.filter, review.sibling());
+        let tally = Worker { streams: &streams, settings, first, progress }.run(tally);
         lock(&total).merge(tally);
     };
     match rayon::ThreadPoolBuilder::new().num_threads(settings.jobs).build() {
@@ -131,7 +138,7 @@ fn finish(streams: Vec<Stream>, tally: Tally) -> Analysis {
 
 struct Worker<'s> {
     streams: &'s [Stream],
-    jobs: usize,
+    settings: &'s Settings,
     /// The stream to begin with: workers spread over the streams, so that several compressed ones use all cores.
     first: usize,
     progress: &'s AtomicU64,
@@ -174,7 +181,7 @@ impl Worker<'_> {
     fn pull(&self, number: usize, patient: bool, buffer: &mut Vec<u8>, tally: &mut Tally) -> Option<Chunk> {
         let stream = &self.streams[number];
         let mut place = stream.front.load(Ordering::Relaxed);
-        while place < stream.horizon(self.jobs) {
+        while place < stream.horizon(self.settings.jobs) {
             let mut file = match stream.files[place].try_lock() {
                 Ok(file) => file,
                 Err(_) if patient => lock(&stream.files[place]),
@@ -192,10 +199,18 @@ impl Worker<'_> {
                     return chunk;
                 }
                 let read = chunks.close();
-                let end = Fragment::end_of_file(place as u32, read.bytes);
+                let file_number = place as u32;
+                // What was not read makes its neighbours touch too.
+                let beginning = Fragment::gap(ByteOffset::new(file_number, 0), read.begin);
+                let end = Fragment::end_of_file(file_number, read.begin + read.bytes);
                 *file = File::Read(read);
                 tally.enter(number as u32);
-                lock(&stream.seams).insert(end, tally);
+                let mut seams = lock(&stream.seams);
+                if beginning.start != beginning.end {
+                    seams.insert(beginning, tally);
+                }
+                seams.insert(end, tally);
+                drop(seams);
                 tally.review.settle();
             }
             drop(file);

@@ -4,7 +4,7 @@
 //! `partial::ends` puts together by session. A record borrows while its chunk is alive; what must outlive the chunk
 //! becomes an [`OwnedRecord`].
 
-use crate::log::{Entry, Fields, Part, Session, Severity, Who};
+use crate::log::{Entry, Part, Session, Severity, Who};
 use crate::units::{ByteOffset, Timestamp};
 
 /// A message and its parts; empty slices where the log has none.
@@ -42,26 +42,35 @@ pub struct Record<'a> {
 
 impl<'a> Record<'a> {
     /// A record as its first entry gives it.
+    #[inline]
     #[must_use]
     pub fn new(entry: &Entry<'a>, severity: Severity) -> Self {
-        let none = Fields::default();
-        let fields = entry.fields.unwrap_or(&none);
-        Self {
+        let mut record = Self {
             at: entry.at,
             time: entry.time,
             session: entry.session,
             who: entry.who,
             severity,
             message: entry.text,
-            detail: fields.detail,
-            hint: fields.hint,
-            query: fields.query,
-            context: fields.context,
-            statement: fields.statement,
-            sqlstate: fields.sqlstate,
-            query_id: fields.query_id,
+            detail: &[],
+            hint: &[],
+            query: &[],
+            context: &[],
+            statement: &[],
+            sqlstate: [0; 5],
+            query_id: 0,
             last: entry.part,
+        };
+        if let Some(fields) = entry.fields {
+            record.detail = fields.detail;
+            record.hint = fields.hint;
+            record.query = fields.query;
+            record.context = fields.context;
+            record.statement = fields.statement;
+            record.sqlstate = fields.sqlstate;
+            record.query_id = fields.query_id;
         }
+        record
     }
 
     /// The slot that a part of this kind fills; `None` for parts that no report needs.

@@ -79,11 +79,11 @@
 
   const statements = one("#statements-table");
   const columnOf = (key) => headers(statements).findIndex((th) => th.dataset.key === key);
+  let sorted = "-total"; // as the page comes
   const applySort = () => {
-    const descending = state.sort.startsWith("-");
-    let column = columnOf(state.sort.replace("-", ""));
-    if (column < 0) { state.sort = "-total"; column = columnOf("total"); }
-    sortRows(statements, column, state.sort.startsWith("-") || (descending && column < 0));
+    if (columnOf(state.sort.replace("-", "")) < 0) state.sort = "-total";
+    if (state.sort !== sorted) sortRows(statements, columnOf(state.sort.replace("-", "")), state.sort.startsWith("-"));
+    sorted = state.sort;
     all(".orders button").forEach((button) => button.setAttribute("aria-pressed", String(button.dataset.sort === state.sort)));
   };
   const setSort = (sort) => { state.sort = sort; applySort(); writeAddress(); };
@@ -204,6 +204,11 @@
     });
   }, { rootMargin: "-80px 0px -70% 0px" });
   all("main section[id]").forEach((section) => seen.observe(section));
+
+  // --- Only what can be scrolled needs to be reached by keyboard.
+  const reach = () => all(".scroll[tabindex]").forEach((box) => { box.tabIndex = box.scrollWidth > box.clientWidth ? 0 : -1; });
+  addEventListener("resize", reach);
+  reach();
 
   const follow = () => {
     const next = readAddress();

@@ -266,6 +266,22 @@ fn worker(message: &[u8]) -> Option<Kind> {
     Some(if killed { Kind::Crash } else { Kind::Shutdown })
 }
 
+/// Whether a FATAL ends a session that was authorised, but has no `disconnection` yet (`utils/init/postinit.c`,
+/// `utils/init/miscinit.c`): the checks between the two records.
+#[must_use]
+pub fn refuses_authorized(message: &[u8]) -> bool {
+    let beginnings = [
+        &b"permission denied for database "[..],
+        b"too many connections for ",
+        b"remaining connection slots are reserved",
+        b"must be superuser to connect ",
+        b"number of requested standby connections exceeds",
+    ];
+    let missing = message.starts_with(b"role \"") || message.starts_with(b"database \"");
+    missing && !message.ends_with(b"\" has disappeared")
+        || beginnings.iter().any(|word| message.starts_with(word))
+}
+
 /// A session that could not begin has its own words (`utils/init/postinit.c`, `libpq/auth.c`).
 fn fatal(message: &[u8]) -> Kind {
     let beyond = |start: &[u8], end: &[u8]| message.starts_with(start) && message.ends_with(end);

@@ -8,12 +8,13 @@
 //! starts only, and a row whose end was lost (a crash, a full disk) ends at the next one.
 
 use bumpalo::Bump;
-use memchr::{memchr, memchr2, memmem, memrchr};
+use memchr::{memchr, memchr2, memrchr};
 
 use super::entry::{Entry, Part};
+use super::marks::{Marks, SLACK, copy, find2};
 use super::prefix::{Clocks, Head, name, number, session_id};
 use super::severity::severity;
-use super::stderr::BOM;
+use super::stderr::no_text;
 use super::{Sink, Skip, SkipReason};
 use crate::units::ByteOffset;
 
@@ -36,18 +37,65 @@ impl<'a> Column<'a> {
     }
 }
 
-#[cold]
+/// `""` → `"`.
 fn undouble<'a>(raw: &[u8], arena: &'a Bump) -> &'a [u8] {
-    let text = arena.alloc_slice_copy(raw);
+    let text = arena.alloc_slice_fill_copy(raw.len() + SLACK, 0);
     let (mut from, mut to) = (0, 0);
-    while let Some(len) = memmem::find(&text[from..], b"\"\"") {
-        text.copy_within(from..=from + len, to);
-        to += len + 1;
-        from += len + 2;
+    for quote in Marks::new(raw, 0, b'"', b'"') {
+        // The second of a pair was copied over already.
+        if quote < from {
+            continue;
+        }
+        let len = quote + 1 - from;
+        copy(raw, from, len, text, to);
+        to += len;
+        from = quote + 2;
     }
-    let rest = text.len() - from;
-    text.copy_within(from.., to);
+    let rest = raw.len().saturating_sub(from);
+    copy(raw, raw.len() - rest, rest, text, to);
     &text[..to + rest]
+}
+
+/// Where the quoted column that begins at `begin` (after its quote) ends, and whether quotes inside are doubled.
+/// An error: where it was cut.
+#[inline]
+fn closing_quote(rest: &[u8], begin: usize) -> Result<(usize, bool), usize> {
+    let mut at = begin;
+    loop {
+        let Some(mark) = find2(rest, at, b'"', b'\n') else { return Err(rest.len()) };
+        at = mark;
+        if rest[at] == b'\n' {
+            at += 1;
+            if is_sure_start(&rest[at + no_text(&rest[at..], at)..]) {
+                return Err(at);
+            }
+        } else if rest.get(at + 1) == Some(&b'"') {
+            return closing_quote_among_many(rest, at + 2);
+        } else {
+            return Ok((at, false));
+        }
+    }
+}
+
+/// The same, once a doubled quote was met: where there is one, there are many.
+fn closing_quote_among_many(rest: &[u8], from: usize) -> Result<(usize, bool), usize> {
+    let mut second = None;
+    for at in Marks::new(rest, from, b'"', b'\n') {
+        if Some(at) == second {
+            continue;
+        }
+        if rest[at] == b'\n' {
+            let line = &rest[at + 1..];
+            if is_sure_start(&line[no_text(line, at + 1)..]) {
+                return Err(at + 1);
+            }
+        } else if rest.get(at + 1) == Some(&b'"') {
+            second = Some(at + 1);
+        } else {
+            return Ok((at, true));
+        }
+    }
+    Err(rest.len())
 }
 
 /// How a row ended.
@@ -76,22 +124,10 @@ impl<'a> Row<'a> {
             let column;
             if rest.get(at) == Some(&b'"') {
                 let begin = at + 1;
-                let mut doubled = false;
-                at = begin;
-                loop {
-                    let Some(len) = memchr2(b'"', b'\n', &rest[at..]) else { return (rest.len(), End::Cut) };
-                    at += len;
-                    if rest[at] == b'\n' {
-                        at += 1;
-                        if is_sure_start(&rest[at..]) {
-                            return (at, End::Cut);
-                        }
-                    } else if rest.get(at + 1) == Some(&b'"') {
-                        doubled = true;
-                        at += 2;
-                    } else {
-                        break;
-                    }
+                let doubled;
+                match closing_quote(rest, begin) {
+                    Ok((end, many)) => (at, doubled) = (end, many),
+                    Err(cut) => return (cut, End::Cut),
                 }
                 column = Column { raw: &rest[begin..at], doubled };
                 at += 1;
@@ -258,7 +294,8 @@ fn quoted_or_empty(text: &[u8], at: usize) -> Option<usize> {
 pub(crate) fn last_start(buffer: &[u8]) -> Option<usize> {
     let mut end = buffer.len();
     while let Some(newline) = memrchr(b'\n', &buffer[..end]) {
-        if is_sure_start(&buffer[newline + 1..]) {
+        let line = &buffer[newline + 1..];
+        if is_sure_start(&line[no_text(line, newline + 1)..]) {
             return Some(newline + 1);
         }
         end = newline;
@@ -280,7 +317,7 @@ pub(crate) fn read<'a>(
     while at < chunk.len() {
         let offset = ByteOffset(base.0 + at as u64);
         let mut skip = |reason, len: usize| sink.skip(Skip { reason, at: offset, len: len as u64 });
-        let bom = if at == 0 && chunk.starts_with(BOM) { BOM.len() } else { 0 };
+        let bom = no_text(&chunk[at..], at);
         let rest = &chunk[at + bom..];
         let blank = rest.iter().take_while(|byte| matches!(byte, b'\n' | b'\r')).count();
         if blank > 0 {
@@ -323,13 +360,12 @@ pub(crate) fn read<'a>(
 fn to_next_start(rest: &[u8]) -> usize {
     memchr::memchr_iter(b'\n', rest)
         .map(|newline| newline + 1)
-        .find(|&at| is_sure_start(&rest[at..]))
+        .find(|&at| is_sure_start(&rest[at + no_text(&rest[at..], at)..]))
         .unwrap_or(rest.len())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::log::testing::{check, read, same_at_every_cut};
     use crate::log::{Dialect, Format, Hints};
 
@@ -402,7 +438,7 @@ mod tests {
 
     #[test]
     fn translated_severities_are_counted() {
-        let log = format!("{HEAD},FEHLER,00000,\"x\",,,,,,,,,\"psql\"\n");
+        let log = format!("{HEAD},OCHIBKA,00000,\"x\",,,,,,,,,\"psql\"\n");
         check(&csv(), &log, &[&format!("unknown_severity {}", log.len())]);
     }
 }

@@ -5,6 +5,7 @@
 
 use bumpalo::Bump;
 use indexmap::IndexMap;
+use memchr::memmem;
 
 use super::csv;
 use super::dialect::{Dialect, Format, Hints, Shape};
@@ -13,7 +14,7 @@ use super::infer;
 use super::json::{Members, Value};
 use super::prefix::{Clocks, Escape, Head, Line, Prefix, REACH};
 use super::severity;
-use super::stderr::{BOM, Stderr};
+use super::stderr::{BOM, Stderr, no_text};
 use super::syslog::{self, Syslog};
 use super::time::Clock;
 use super::wrap::{self, Letter, Wrapper};
@@ -92,11 +93,13 @@ pub(crate) fn detect(sample: &[u8], hints: &Hints) -> Result<Dialect, DetectErro
     if sample.starts_with(b"\xFF\xFE") || sample.starts_with(b"\xFE\xFF") {
         return Err(DetectError::Utf16);
     }
+    let sample = &sample[no_text(sample, 0)..];
     let sample = sample.strip_prefix(BOM).unwrap_or(sample);
     if sample.trim_ascii().is_empty() {
         return Err(DetectError::Empty);
     }
-    let dialect = |shape| Dialect { shape, zone_minutes: hints.zone_minutes };
+    let language = language(sample).map(|(language, _)| language);
+    let dialect = |shape| Dialect { shape, zone_minutes: hints.zone_minutes, language };
     let wanted = |format| hints.format.is_none_or(|wanted| wanted == format);
     if wanted(Format::Csv) && is_csv(sample) {
         return Ok(dialect(Shape::Csv));
@@ -124,7 +127,9 @@ fn framed(sample: &[u8], hints: &Hints) -> Option<Result<Framed, DetectError>> {
     for line in lines(sample).filter(|line| !line.trim_ascii().is_empty()).take(LINES * 2) {
         if let Unwrapped::Frame(frame) = outer.unwrap(line.strip_suffix(b"\r").unwrap_or(line), &arena) {
             inner.extend_from_slice(frame.text.strip_suffix(b"\n").unwrap_or(frame.text));
-            inner.push(b'\n');
+            if !frame.partial {
+                inner.push(b'\n');
+            }
         }
     }
     if is_json(&inner) {
@@ -157,7 +162,7 @@ fn outer(sample: &[u8], hints: &Hints) -> Option<Outer> {
     } else if most(&|line| wrap::pod_offset(line).is_some()) {
         Wrapper::Pod
     } else if whole.iter().any(|line| opens_letter(line)) && most(&|line| line.starts_with(b"{"))
-        || matches!(whole[0][0], b'[')
+        || whole.first().is_some_and(|line| line[0] == b'[')
             && lines(sample).any(|line| pretty(&line) || Letter::open(line).is_some())
     {
         Wrapper::Envelope
@@ -201,8 +206,7 @@ fn syslog(whole: &[&[u8]], hints: &Hints) -> Option<Syslog> {
         headers += 1;
         let message = &line[header.message..];
         let (piece, text) = syslog::piece(message);
-        let says =
-            severity::candidates(text, REACH).next().is_some() || severity::translated(text, REACH).is_some();
+        let says = severity::candidates(text, REACH).next().is_some();
         if !header.ident.is_empty() && says && (piece.is_some() || severity::word_at(header.ident).is_none())
         {
             *idents.entry(header.ident).or_default() += 1;
@@ -247,11 +251,13 @@ fn lines(sample: &[u8]) -> impl Iterator<Item = &[u8]> {
 /// Detects the prefix of stderr lines.
 pub(crate) fn stderr(sample: &[u8], hints: &Hints) -> Result<Stderr, DetectError> {
     let lines = Lines::of(sample);
-    let crlf = lines.crlf;
+    let found = |prefix| {
+        let tabs = lines.keep_their_tabs(sample, &prefix);
+        Stderr { prefix, crlf: lines.crlf, tabs }
+    };
     if let Some(template) = &hints.prefix {
-        let prefix = Prefix::compile(template);
-        if lines.explained(&prefix).matched > 0 {
-            return Ok(Stderr { prefix, crlf });
+        if let Some(prefix) = given(template, &lines) {
+            return Ok(found(prefix));
         }
         if let Some(error) = localised(sample) {
             return Err(error);
@@ -267,15 +273,30 @@ pub(crate) fn stderr(sample: &[u8], hints: &Hints) -> Result<Stderr, DetectError
             localised(sample).unwrap_or_else(|| DetectError::NotALog { first: shown(first_line(sample)) })
         );
     }
-    if speaks_another_language(&lines.entries)
-        && let Some(error) = localised(sample)
-    {
-        return Err(error);
-    }
     match best_prefix(&lines) {
-        Some(prefix) => Ok(Stderr { prefix, crlf }),
-        None => Err(DetectError::UnknownPrefix { first: shown(lines.entries[0]) }),
+        Some(prefix) => Ok(found(prefix)),
+        None => Err(localised(sample)
+            .unwrap_or_else(|| DetectError::UnknownPrefix { first: shown(lines.entries[0]) })),
     }
+}
+
+/// The prefix as it was given; without the quotes of postgresql.conf, and with the blank at its end that shells and
+/// eyes lose, where only that matches.
+fn given(template: &str, lines: &Lines<'_>) -> Option<Prefix> {
+    let bare = template.strip_prefix('\'').and_then(|text| text.strip_suffix('\'')).unwrap_or(template);
+    let mut best: Option<(Prefix, Explained)> = None;
+    for template in [template.to_owned(), bare.to_owned(), format!("{bare} ")] {
+        let prefix = Prefix::compile(&template);
+        let explained = lines.explained(&prefix);
+        if explained.matched > 0
+            && best.as_ref().is_none_or(|(_, leader)| {
+                (explained.matched, explained.score) > (leader.matched, leader.score)
+            })
+        {
+            best = Some((prefix, explained));
+        }
+    }
+    best.map(|(prefix, _)| prefix)
 }
 
 /// The lines of a sample that look like entries, without their line ends.
@@ -296,6 +317,7 @@ impl<'s> Lines<'s> {
                 }
                 break;
             };
+            let line = &line[no_text(line, lines)..];
             lines += 1;
             carriage_returns += usize::from(line.ends_with(b"\r"));
             if line.first() != Some(&b'\t')
@@ -306,6 +328,29 @@ impl<'s> Lines<'s> {
             }
         }
         Self { entries, crlf: lines > 0 && carriage_returns * 2 > lines }
+    }
+
+    /// Whether continuation lines begin with tabs, nearly all of them.
+    fn keep_their_tabs(&self, sample: &[u8], prefix: &Prefix) -> bool {
+        let (mut tabs, mut bare) = (0usize, 0usize);
+        let mut clocks = Clocks::new(0);
+        let mut begun = false;
+        for line in lines(sample).take(LINES * 4) {
+            if line.first() == Some(&b'\t') {
+                tabs += 1;
+            } else if prefix.begin(line, &mut Head::default(), &mut clocks) != Line::Continues {
+                begun = true;
+            } else if begun && !line.trim_ascii().is_empty() {
+                bare += 1;
+            }
+        }
+        tabs > 0 && bare * 10 <= tabs
+    }
+
+    /// Some of these lines, from all over the sample.
+    fn few(&self) -> Self {
+        let step = self.entries.len().div_ceil(100).max(1);
+        Self { entries: self.entries.iter().copied().step_by(step).collect(), crlf: self.crlf }
     }
 
     /// How well a prefix explains these lines.
@@ -329,6 +374,17 @@ impl<'s> Lines<'s> {
                     // Text that begins with a severity word again was cut too early.
                     + usize::from(severity::word_at(&line[text..]).is_some());
                 explained.score += 2 * said as i64 - 5 * odd as i64;
+                // A session that introduces itself tells which name is which.
+                if let Some((user, database)) = introduced(&line[text..])
+                    && said > 0
+                {
+                    let right = |name: &[u8], value: &[u8]| match name {
+                        b"" => 0,
+                        name if name == value => 20,
+                        _ => -20,
+                    };
+                    explained.score += right(who.user, user) + right(who.database, database);
+                }
             }
         }
         explained.score += (explained.matched * prefix.own_values()) as i64;
@@ -346,6 +402,14 @@ pub(crate) struct Explained {
     /// Points for values that are said, minus points for names that hold what names seldom hold: the sign of a
     /// field that swallowed its neighbour.
     pub(crate) score: i64,
+}
+
+/// `connection authorized: user=alice database=shop …` → the two names.
+fn introduced(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let names = text.strip_prefix(b"connection authorized: user=")?;
+    let user = memmem::find(names, b" database=")?;
+    let database = &names[user + b" database=".len()..];
+    Some((&names[..user], &database[..memchr::memchr(b' ', database).unwrap_or(database.len())]))
 }
 
 /// Whether a name holds one of these bytes.
@@ -425,6 +489,10 @@ const USUAL: &[&str] = &[
     "%t %u %r %d [%p]: [%l-1] ",
     "%m ",
     "%t ",
+    "sql_error_code = %e ",
+    " sql_error_code = %e ",
+    " sql_error_code = %e time_ms = \"%m\" pid=\"%p\" proc_start_time=\"%s\" session_id=\"%c\" vtid=\"%v\" \
+     tid=\"%x\" log_line=\"%l\" %qdatabase=\"%d\" connection_source=\"%r\" user=\"%u\" application_name=\"%a\" ",
     "user=%u,db=%d,app=%a,client=%h ",
     "user=%u,db=%d,client=%h ",
     "user=%u,db=%d ",
@@ -442,16 +510,26 @@ const USUAL: &[&str] = &[
 /// The template that explains the sample best, if one explains nearly all of it.
 fn best_prefix(lines: &Lines<'_>) -> Option<Prefix> {
     let inferred = infer::templates(&lines.entries);
-    let tried: Vec<(Prefix, Explained)> = USUAL
+    let few = lines.few();
+    // Most candidates explain nothing: some lines are enough to see that.
+    let mut tried: Vec<(&str, Prefix, usize)> = USUAL
         .iter()
         .copied()
         .chain(inferred.iter().map(String::as_str))
-        .filter_map(|template| {
+        .map(|template| {
             let prefix = Prefix::compile_guess(template);
+            let matched = few.explained(&prefix).matched;
+            (template, prefix, matched)
+        })
+        .collect();
+    let most = tried.iter().map(|&(_, _, matched)| matched).max()?;
+    tried.retain(|&(_, _, matched)| matched * 10 >= most * 9);
+    let tried: Vec<(Prefix, Explained)> = tried
+        .into_iter()
+        .filter_map(|(template, prefix, _)| {
             let explained = lines.explained(&prefix);
             // What a guess adds must be seen somewhere: not all lines may end it at the `%q` that was put in.
-            let seen = template.contains("%q")
-                || explained.matched > 0 && lines.explained(&Prefix::compile(template)).matched > 0;
+            let seen = template.contains("%q") || lines.explained(&Prefix::compile(template)).matched > 0;
             seen.then_some((prefix, explained))
         })
         .collect();
@@ -493,7 +571,7 @@ fn without_empty_tail(prefix: Prefix, lines: &Lines<'_>, explained: Explained) -
     let speaks = |line: &&[u8]| {
         [&b"duration: "[..], b"statement: ", b"connection "]
             .iter()
-            .any(|mark| memchr::memmem::find(line, mark).is_some())
+            .any(|mark| memmem::find(line, mark).is_some())
     };
     if explained.named > 0 || prefix.has(Escape::Command) || !lines.entries.iter().any(speaks) {
         return prefix;
@@ -501,28 +579,15 @@ fn without_empty_tail(prefix: Prefix, lines: &Lines<'_>, explained: Explained) -
     Prefix::compile(shorter)
 }
 
-/// Whether no line says what an English log says. LOG and DETAIL are the same word in many languages.
-fn speaks_another_language(entries: &[&[u8]]) -> bool {
-    let marks: [&[u8]; 7] = [
-        b"ERROR:  ",
-        b"duration: ",
-        b"statement: ",
-        b"STATEMENT:  ",
-        b"connection ",
-        b"checkpoint ",
-        b"database system ",
-    ];
-    !entries.iter().any(|line| marks.iter().any(|mark| memchr::memmem::find(line, mark).is_some()))
-}
-
 /// An error that names the language, when a line of the sample has a translated severity word.
 fn localised(sample: &[u8]) -> Option<DetectError> {
-    sample.split(|&byte| byte == b'\n').take(LINES).filter(|line| line.first() != Some(&b'\t')).find_map(
-        |line| {
-            let (_, language) = severity::translated(line, REACH)?;
-            Some(DetectError::Localised { language, first: shown(line) })
-        },
-    )
+    let (language, line) = language(sample)?;
+    Some(DetectError::Localised { language, first: shown(line) })
+}
+
+/// The language of the sample's severity words, if it is not English, and the line that told.
+fn language(sample: &[u8]) -> Option<(&'static str, &[u8])> {
+    severity::language(lines(sample).take(LINES).filter(|line| line.first() != Some(&b'\t')))
 }
 
 fn first_line(sample: &[u8]) -> &[u8] {
@@ -538,4 +603,291 @@ fn shown(line: &[u8]) -> String {
         shown.push('…');
     }
     shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::testing::{read, render_log, same_at_every_cut};
+
+    fn detected(sample: &str) -> Dialect {
+        Dialect::detect(sample.as_bytes(), &Hints::default()).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn error(sample: &[u8]) -> String {
+        Dialect::detect(sample, &Hints::default())
+            .map(|dialect| format!("{dialect:?}"))
+            .unwrap_err()
+            .to_string()
+    }
+
+    /// A log that was written with a prefix reads the same, whether the prefix was given or found.
+    #[test]
+    fn every_usual_prefix_is_found_from_its_own_log() {
+        let mut wrong = Vec::new();
+        for template in USUAL {
+            let log = render_log(template);
+            let given = Hints { prefix: Some((*template).to_owned()), ..Hints::default() };
+            let given = read(&Dialect::detect(log.as_bytes(), &given).unwrap(), log.as_bytes());
+            let found = detected(&log);
+            if read(&found, log.as_bytes()) != given {
+                wrong.push((*template, found.prefix().map(str::to_owned)));
+            }
+            assert_eq!(given.len(), 39, "{template}");
+        }
+        assert_eq!(wrong, []);
+    }
+
+    #[test]
+    fn prefixes_in_no_list_are_read_off_the_lines() {
+        let mut wrong = Vec::new();
+        for template in [
+            "%m [%p] %q[user=%u,db=%d,app=%a] ",
+            "%m [%p:%l] %q%u@%d/%a %r %i %e %Q ",
+            "%n [%p]: user=%-10u db=%10d ",
+            "<%m> %b ",
+            "%m|%u|%d|%r|%p|",
+            "time=%m pid=%p line=%l user=%u db=%d app=%a client=%h ",
+            "%m %p %q%u %d ",
+            "[%t] [%c] [%p] %quser:%u db:%d ",
+            "%t:%h:%u@%d:[%p]:[%l]: ",
+            "%m - %p - %u - %d - %h - ",
+            "%m [%p] %e %v %x %q%u@%d ",
+            "(%u,%d,%p) %m ",
+            "db=%d,user=%u,client=%h,pid=%p %t ",
+            "%m (%p) %u/%d: ",
+            "%c|%m|%u|%d|",
+            "pg[%p] %q%u@%d: ",
+            "%m [%p] %q%u@%d(%a) ",
+            "%m [%p]: [%l-1] %c %q%u@%d ",
+            " sql_error_code = %e time_ms = \"%m\" pid=\"%p\" proc_start_time=\"%s\" session_id=\"%c\" vtid=\"%v\" tid=\"%x\" log_line=\"%l\" %qdatabase=\"%d\" connection_source=\"%r\" user=\"%u\" application_name=\"%a\" ",
+        ] {
+            let log = render_log(template);
+            let given = Hints { prefix: Some(template.to_owned()), ..Hints::default() };
+            let given = read(&Dialect::detect(log.as_bytes(), &given).unwrap(), log.as_bytes());
+            match Dialect::detect(log.as_bytes(), &Hints::default()) {
+                Ok(found) if read(&found, log.as_bytes()) == given => {}
+                Ok(found) => wrong.push((template, found.prefix().unwrap_or_default().to_owned())),
+                Err(error) => wrong.push((template, error.to_string())),
+            }
+        }
+        assert_eq!(wrong, []);
+    }
+
+    #[test]
+    fn a_prefix_is_shown_as_it_was_written() {
+        for template in [
+            "%m [%p] %q%u@%d ",
+            "%m [%p] ",
+            "%t:%r:%u@%d:[%p]:",
+            "%c %m [%p] ",
+            "%m [%p] %q[user=%u,db=%d,app=%a] ",
+        ] {
+            assert_eq!(detected(&render_log(template)).prefix(), Some(template));
+        }
+    }
+
+    #[test]
+    fn a_given_prefix_may_have_lost_its_blank_or_kept_its_quotes() {
+        let log = render_log("%m [%p] %q%u@%d ");
+        for template in ["%m [%p] %q%u@%d ", "%m [%p] %q%u@%d", "'%m [%p] %q%u@%d '", "'%m [%p] %q%u@%d'"] {
+            let hints = Hints { prefix: Some(template.into()), ..Hints::default() };
+            let dialect = Dialect::detect(log.as_bytes(), &hints).unwrap();
+            assert_eq!(dialect.prefix(), Some("%m [%p] %q%u@%d "));
+        }
+    }
+
+    #[test]
+    fn translated_logs_are_entries_and_name_their_language() {
+        let stamp = "2026-11-23 14:59:16.162 UTC [7] u@d";
+        let log =
+            format!("{stamp} LOG:  Dauer: 1 ms\n{stamp} FEHLER:  x bei Zeichen 3\n{stamp} ANWEISUNG:  y\n");
+        let dialect = detected(&log);
+        assert_eq!(dialect.language(), Some("German"));
+        assert_eq!(
+            read(&dialect, log.as_bytes()),
+            ["LOG u@d \"Dauer: 1 ms\"", "ERROR u@d \"x bei Zeichen 3\"", "Statement u@d \"y\""]
+        );
+        let log = format!("{stamp} ERREUR:  x\n{stamp} INSTRUCTION :  y\n");
+        let dialect = detected(&log);
+        assert_eq!(dialect.language(), Some("French"));
+        assert_eq!(read(&dialect, log.as_bytes()), ["ERROR u@d \"x\"", "Statement u@d \"y\""]);
+        let row = "2026-11-22 17:06:44.419 UTC,,,1,,6b032124.598b,5,,2026-11-22 17:06:44 UTC,,0,FEHLER,00000,\"x\",,,,,,,,,\"\"\n";
+        assert_eq!(detected(row).language(), Some("German"));
+        assert_eq!(read(&detected(row), row.as_bytes()), ["ERROR @ \"x\" 00000"]);
+        assert_eq!(detected(&render_log("%m [%p] ")).language(), None);
+    }
+
+    #[test]
+    fn errors_say_what_was_seen() {
+        assert_eq!(error(b" \n\n"), "the input is empty");
+        assert_eq!(
+            error(b"\xFF\xFEx\0"),
+            "the input is UTF-16 text: convert it to UTF-8 first (iconv -f UTF-16 -t UTF-8)"
+        );
+        assert_eq!(
+            error(b"\nhello \x1b[31mworld\n"),
+            "no line looks like a PostgreSQL log entry; the first line is: hello \u{FFFD}[31mworld"
+        );
+        let hints = Hints { prefix: Some("%p ".into()), ..Hints::default() };
+        assert_eq!(
+            Dialect::detect(render_log("%m [%p] ").as_bytes(), &hints).unwrap_err().to_string(),
+            "the prefix that was given (%p ) does not match; the first line is: 2026-11-23 14:59:01.001 UTC [977] LOG:  checkpoint starting: time; %m [%p]  would"
+        );
+        let hints = Hints { format: Some(Format::Csv), ..Hints::default() };
+        assert!(
+            Dialect::detect(b"x\n", &hints).unwrap_err().to_string().starts_with("the input is not csvlog")
+        );
+    }
+
+    /// A log in each frame says what it says bare.
+    #[test]
+    fn frames_do_not_change_what_is_said() {
+        let bare_log = render_log("%m [%p] %q%u@%d ");
+        let bare = read(&detected(&bare_log), bare_log.as_bytes());
+        let quoted = |line: &str| serde_json::to_string(line).unwrap();
+        type Frame<'f> = (&'f str, &'f dyn Fn(usize, &str) -> String);
+        let frames: [Frame<'_>; 11] = [
+            ("docker", &|_, line| {
+                format!(
+                    "{{\"log\":{},\"stream\":\"stderr\",\"time\":\"2026-11-23T14:59:01.5Z\"}}\n",
+                    quoted(&format!("{line}\n"))
+                )
+            }),
+            ("cri", &|n, line| {
+                let (left, right) = line.split_at(if n % 4 == 0 { 20.min(line.len()) } else { 0 });
+                let stamp = "2026-11-23T14:59:01.123456789Z stderr";
+                if left.is_empty() {
+                    format!("{stamp} F {line}\n")
+                } else {
+                    format!("{stamp} P {left}\n{stamp} F {right}\n")
+                }
+            }),
+            ("compose", &|_, line| format!("postgres-1  | {line}\n")),
+            ("pod", &|_, line| format!("[pod/db-0/postgres] {line}\n")),
+            ("kubectl -t", &|_, line| format!("2026-11-23T14:59:01.123456789Z {line}\n")),
+            ("cloudwatch", &|_, line| {
+                if line.starts_with('\t') {
+                    format!("{line}\n")
+                } else {
+                    format!("2026-11-23T14:59:01.000Z {line}\n")
+                }
+            }),
+            ("aws logs tail", &|_, line| format!("2026-11-23T14:59:01.000000+00:00 mydb.0 {line}\n")),
+            ("journald", &|_, line| {
+                format!(
+                    "{{\"__REALTIME_TIMESTAMP\":\"1795446213708000\",\"_PID\":\"1\",\"SYSLOG_IDENTIFIER\":\"postgres\",\"MESSAGE\":{}}}\n",
+                    quoted(line)
+                )
+            }),
+            ("cloud sql", &|_, line| {
+                format!(
+                    "{{\"insertId\":\"x\",\"textPayload\":{},\"resource\":{{\"labels\":{{}}}}}}\n",
+                    quoted(line)
+                )
+            }),
+            ("azure", &|_, line| {
+                format!(
+                    "{{\"time\":\"2026-11-23T14:59:01Z\",\"category\":\"PostgreSQLLogs\",\"properties\":{{\"errorLevel\":\"LOG\",\"processId\":1,\"message\":{}}}}}\n",
+                    quoted(line)
+                )
+            }),
+            ("fluent", &|_, line| {
+                format!("{{\"@timestamp\":\"2026-11-23T14:59:01Z\",\"message\":{}}}\n", quoted(line))
+            }),
+        ];
+        for (name, frame) in frames {
+            let log: String = bare_log.lines().enumerate().map(|(n, line)| frame(n, line)).collect();
+            let dialect = detected(&log);
+            assert_eq!(dialect.format(), Format::Stderr, "{name}");
+            assert_eq!(dialect.prefix(), Some("%m [%p] %q%u@%d "), "{name}");
+            let said: Vec<_> = read(&dialect, log.as_bytes())
+                .into_iter()
+                .filter(|line| !line.starts_with("other_program"))
+                .collect();
+            assert_eq!(said, bare, "{name}");
+            same_at_every_cut(&dialect, log.as_bytes());
+        }
+    }
+
+    #[test]
+    fn an_array_over_many_lines() {
+        let text =
+            |text: &str| format!("  {{\n    \"insertId\": \"x\",\n    \"textPayload\": \"{text}\",\n  }},\n");
+        let stamp = "2026-11-23 14:59:01.001 UTC [7]: [1-1] db=d,user=u";
+        let log = format!(
+            "[\n{}{}]\n",
+            text(&format!("{stamp} LOG:  a\\n\\tb")),
+            text(&format!("{stamp} DETAIL:  c"))
+        );
+        let dialect = detected(&log);
+        assert_eq!(dialect.prefix(), Some("%m [%p]: [%l-1] db=%d,user=%u "));
+        let said: Vec<_> =
+            read(&dialect, log.as_bytes()).into_iter().filter(|line| !line.starts_with("other")).collect();
+        assert_eq!(said, ["LOG u@d \"a\\nb\"", "Detail u@d \"c\""]);
+    }
+
+    #[test]
+    fn a_record_inside_of_a_frame() {
+        let record = r#"{"timestamp":"2026-11-22 17:06:44.419 UTC","user":"u","dbname":"d","pid":1,"error_severity":"LOG","message":"x"}"#;
+        let log =
+            format!("2026-11-23T14:59:01.1Z stdout F {record}\n2026-11-23T14:59:01.1Z stdout F booting\n");
+        let dialect = detected(&log);
+        assert_eq!(dialect.format(), Format::Json);
+        let said = read(&dialect, log.as_bytes());
+        assert_eq!(said[0], "LOG u@d \"x\" 00000");
+        assert!(said[1].starts_with("bad_json"), "{said:?}");
+    }
+
+    /// rsyslog's three templates, with another backend and another program between the pieces.
+    #[test]
+    fn syslog_pieces_find_their_message() {
+        for (head, other) in [
+            ("Nov 23 15:04:26 vm postgres[PID]: ", "Nov 23 15:04:26 vm cron[9]: (root) CMD\n"),
+            ("2026-11-23T15:04:26.038765+00:00 vm postgres[PID]: ", "2026-11-23T15:04:26Z vm cron[9]: x\n"),
+            (
+                "<134>1 2026-11-23T15:04:26.038765+00:00 vm postgres PID - -  ",
+                "<13>1 2026-11-23T15:04:26Z vm cron 9 - - x\n",
+            ),
+        ] {
+            let line = |pid: &str, text: &str| format!("{}{text}\n", head.replace("PID", pid));
+            let log = [
+                line("7", "[5-1] [7] u@d LOG:  duration: 1 ms  statement: select"),
+                line("7", "[5-2] #011 1, 2"),
+                line("8", "[3-1] [8] u@d ERROR:  no"),
+                other.to_owned(),
+                line("7", "[5-3] , 3"),
+                line("8", "[3-2] [8] u@d STATEMENT:  x"),
+                line("8", "[4-1] [8] u@d LOG:  a#012#011b#012[8] u@d DETAIL:  c"),
+            ]
+            .concat();
+            let dialect = detected(&log);
+            assert_eq!(dialect.format(), Format::Syslog);
+            assert_eq!(
+                read(&dialect, log.as_bytes()),
+                [
+                    "LOG u@d \"duration: 1 ms  statement: select\\n 1, 2\"",
+                    "ERROR u@d \"no\"",
+                    &format!("other_program {}", other.len()),
+                    "More @ \", 3\"",
+                    "Statement u@d \"x\"",
+                    "LOG u@d \"a\\nb\"",
+                    "Detail u@d \"c\"",
+                ]
+            );
+            same_at_every_cut(&dialect, log.as_bytes());
+        }
+    }
+
+    #[test]
+    fn herokus_drains() {
+        let log = "2017-06-28T15:10:02+00:00 app[postgres.13761]: [DATABASE] [7-1]  sql_error_code = 00000 LOG:  duration: 4822.012 ms  statement: BEGIN;\n\
+                   2017-06-28T15:10:02+00:00 app[postgres.13761]: [DATABASE] [7-2]       SELECT 1\n\
+                   2017-06-28T15:10:03+00:00 app[web.1]: hello\n";
+        let dialect = detected(log);
+        assert_eq!(
+            read(&dialect, log.as_bytes())[0],
+            "LOG @ \"duration: 4822.012 ms  statement: BEGIN;\\n      SELECT 1\" 00000"
+        );
+    }
 }

@@ -15,8 +15,7 @@ use memchr::{memchr, memrchr};
 use super::entry::{Entry, Part, Session, Who};
 use super::json::{Members, Record};
 use super::prefix::{Clocks, Head, Line};
-use super::severity;
-use super::stderr::{BOM, Stderr};
+use super::stderr::{Stderr, foreign_reason, no_text};
 use super::syslog::Syslog;
 use super::wrap::Wrapper;
 use super::{Sink, Skip, SkipReason};
@@ -87,8 +86,19 @@ pub(crate) struct Framed {
 /// What is open while the next lines are looked at.
 enum Open<'a> {
     Nothing,
-    Entry { head: Head<'a>, part: Part, text: Text<'a>, pid: u32 },
-    Skip { reason: SkipReason, pid: u32 },
+    /// An entry, whose prefix is in [`Walk::head`].
+    Entry {
+        part: Part,
+        text: Text<'a>,
+        pid: u32,
+    },
+    /// A process's lines that are no entry.
+    Skip {
+        reason: SkipReason,
+        pid: u32,
+    },
+    /// One line that is nobody's.
+    Line(SkipReason),
 }
 
 /// Text of an open entry: borrowed until a second line comes.
@@ -116,7 +126,7 @@ impl Framed {
         while let Some(newline) = memrchr(b'\n', &buffer[..end]) {
             arena.reset();
             let line = line_at(buffer, newline + 1);
-            if self.begins(line, &arena) {
+            if self.begins(&line[no_text(line, newline + 1)..], &arena) {
                 let before = memrchr(b'\n', &buffer[..newline]).map_or(0, |newline| newline + 1);
                 let before = self.outer.unwrap(line_at(buffer, before), &arena);
                 if !matches!(before, Unwrapped::Frame(Frame { partial: true, .. })) {
@@ -157,6 +167,7 @@ impl Framed {
             clocks,
             sink,
             open: Open::Nothing,
+            head: Head::default(),
             begin: 0,
             buffer: Vec::new(),
             last: None,
@@ -166,11 +177,9 @@ impl Framed {
         let mut at = 0;
         while at < chunk.len() {
             let after = memchr(b'\n', &chunk[at..]).map_or(chunk.len(), |len| at + len + 1);
-            let mut line = line_at(chunk, at);
-            if at == 0 {
-                line = line.strip_prefix(BOM).unwrap_or(line);
-            }
-            line = line.strip_suffix(b"\r").unwrap_or(line);
+            let line = line_at(chunk, at);
+            let line = &line[no_text(line, at)..];
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
             let unwrapped = if line.trim_ascii().is_empty() {
                 Unwrapped::Malformed(SkipReason::Blank)
             } else {
@@ -222,6 +231,8 @@ struct Walk<'a, 'w, S> {
     clocks: &'w mut Clocks,
     sink: &'w mut S,
     open: Open<'a>,
+    /// The prefix of the open entry.
+    head: Head<'a>,
     /// Where the open thing begins; what came before was handed over.
     begin: usize,
     /// Text of the open entry, once it has several lines.
@@ -266,12 +277,9 @@ impl<'a, S: Sink<'a>> Walk<'a, '_, S> {
             (Some(_), Some(severity)) => {
                 self.close(at);
                 record.head.time = record.head.time.or(frame.time);
-                self.open = Open::Entry {
-                    head: record.head,
-                    part: Part::Record(severity),
-                    text: Text::One(record.message),
-                    pid: 0,
-                };
+                self.head = record.head;
+                self.open =
+                    Open::Entry { part: Part::Record(severity), text: Text::One(record.message), pid: 0 };
             }
             (Some(_), None) if !record.word.is_empty() => self.skip(SkipReason::UnknownSeverity, at),
             (Some(_), None) => self.skip(SkipReason::OtherProgram, at),
@@ -302,15 +310,15 @@ impl<'a, S: Sink<'a>> Walk<'a, '_, S> {
                     }
                     head.time = head.time.or(frame.time);
                     self.last = Some(head.session);
-                    self.open = Open::Entry { head, part, text: Text::One(&line[begin..]), pid: frame.pid };
+                    self.head = head;
+                    self.open = Open::Entry { part, text: Text::One(&line[begin..]), pid: frame.pid };
                 }
                 Line::Foreign => {
                     self.close(place);
-                    let reason = match severity::translated(line, super::prefix::REACH) {
-                        Some(_) => SkipReason::UnknownSeverity,
-                        None => SkipReason::NoPrefix,
-                    };
+                    let reason = foreign_reason(line);
                     self.open = Open::Skip { reason, pid: frame.pid };
+                    // A chunk may begin here: what follows must not know the entry before.
+                    self.last = None;
                 }
                 Line::Continues => self.continued(line, join, &frame, place),
             }
@@ -340,22 +348,16 @@ impl<'a, S: Sink<'a>> Walk<'a, '_, S> {
                     pid => Some(Session { pid, start: 0 }),
                 };
                 self.close(place);
-                let translated = severity::translated(line, super::prefix::REACH).is_some();
                 match session {
-                    Some(session) if frame.pid == 0 || frame.numbered && !translated => {
+                    Some(session) if frame.pid == 0 || frame.numbered => {
                         self.buffer.clear();
                         append(&mut self.buffer, line, join);
                         let text = self.arena.alloc_slice_copy(&self.buffer);
-                        let head = Head { time: frame.time, session, ..Head::default() };
-                        self.open =
-                            Open::Entry { head, part: Part::More, text: Text::One(text), pid: frame.pid };
+                        self.head = Head { time: frame.time, session, ..Head::default() };
+                        self.open = Open::Entry { part: Part::More, text: Text::One(text), pid: frame.pid };
                     }
                     _ => {
-                        let reason = match (translated, place) {
-                            (true, _) => SkipReason::UnknownSeverity,
-                            (false, 0) => SkipReason::CutStart,
-                            (false, _) => SkipReason::NoPrefix,
-                        };
+                        let reason = if place == 0 { SkipReason::CutStart } else { SkipReason::NoPrefix };
                         self.open = Open::Skip { reason, pid: frame.pid };
                     }
                 }
@@ -363,10 +365,10 @@ impl<'a, S: Sink<'a>> Walk<'a, '_, S> {
         }
     }
 
-    /// A line that is skipped as a whole; it ends what is open.
+    /// A line that is skipped as a whole; it ends what is open, and nothing continues it.
     fn skip(&mut self, reason: SkipReason, at: usize) {
         self.close(at);
-        self.open = Open::Skip { reason, pid: u32::MAX };
+        self.open = Open::Line(reason);
     }
 
     /// Hands over what is open; it ends before `end`.
@@ -375,14 +377,17 @@ impl<'a, S: Sink<'a>> Walk<'a, '_, S> {
         let len = end - self.begin;
         match std::mem::replace(&mut self.open, Open::Nothing) {
             Open::Nothing => {}
-            Open::Skip { reason, .. } => self.sink.skip(Skip { reason, at, len: len as u64 }),
-            Open::Entry { head, part, text, .. } => {
+            Open::Skip { reason, .. } | Open::Line(reason) => {
+                self.sink.skip(Skip { reason, at, len: len as u64 })
+            }
+            Open::Entry { part, text, .. } => {
+                let head = &self.head;
                 let mut text = match text {
                     Text::One(text) => text,
                     Text::Many => self.arena.alloc_slice_copy(&self.buffer),
                 };
                 let fields = match &self.framed.inner {
-                    Inner::Lines(stderr) => stderr.fields(&head, &mut text, part, self.arena),
+                    Inner::Lines(stderr) => stderr.fields(head, &mut text, part, self.arena),
                     Inner::Records => Some(&*self.arena.alloc(head.fields)),
                 };
                 self.sink.entry(Entry {

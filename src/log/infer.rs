@@ -78,6 +78,13 @@ const KEYS: &[(&str, &str)] = &[
     ("q", "%Q"),
     ("start", "%s"),
     ("leader", "%P"),
+    ("sql_error_code", "%e"),
+    ("proc_start_time", "%s"),
+    ("vtid", "%v"),
+    ("tid", "%x"),
+    ("log_line", "%l"),
+    ("connection_source", "%r"),
+    ("session_id", "%c"),
 ];
 
 /// Backend types that PostgreSQL names (miscinit.c, `GetBackendTypeDesc()`).
@@ -111,27 +118,45 @@ const BACKENDS: &[&str] = &[
 pub(crate) fn templates(entries: &[&[u8]]) -> Vec<String> {
     let mut votes: IndexMap<String, usize> = IndexMap::new();
     let step = entries.len().div_ceil(LOOKS).max(1);
-    for line in entries.iter().step_by(step) {
-        if let Some((word, ..)) = severity::candidates(line, REACH).next()
-            && let Some(template) = Guess::new(&line[..word]).template()
-        {
-            *votes.entry(template).or_default() += 1;
+    let slices: Vec<&[u8]> = entries
+        .iter()
+        .step_by(step)
+        .filter_map(|line| severity::candidates(line, REACH).next().map(|found| &line[..found.word]))
+        .collect();
+    // A word that stands in every line, background processes' too, may be text of the template; or the only user.
+    let constant = constant_words(&slices);
+    for constant in [&[][..], &constant[..]] {
+        for slice in &slices {
+            let guess = Guess { constant, ..Guess::new(slice) };
+            if let Some(template) = guess.template() {
+                *votes.entry(template).or_default() += 1;
+            }
         }
     }
     votes.sort_by(|a, votes_a, b, votes_b| votes_b.cmp(votes_a).then(a.cmp(b)));
     votes.into_keys().take(GUESSES).collect()
 }
 
+/// Words of letters that all slices have.
+fn constant_words<'l>(slices: &[&'l [u8]]) -> Vec<&'l [u8]> {
+    let words =
+        |slice: &'l [u8]| slice.split(|byte| !byte.is_ascii_alphabetic()).filter(|word| !word.is_empty());
+    let Some((first, rest)) = slices.split_first() else { return Vec::new() };
+    words(first).filter(|&word| rest.iter().all(|slice| words(slice).any(|other| other == word))).collect()
+}
+
 /// The left side of one line while it is read.
 struct Guess<'l> {
     slice: &'l [u8],
+    /// Words that are taken as text of the template.
+    constant: &'l [&'l [u8]],
     at: usize,
     template: String,
 }
 
 impl<'l> Guess<'l> {
     fn new(slice: &'l [u8]) -> Self {
-        Self { slice, at: 0, template: String::new() }
+        Self { slice, constant: &[], at: 0, template: String::new() }
     }
 
     /// `None` when the slice is not text that a template could hold.
@@ -238,6 +263,7 @@ impl<'l> Guess<'l> {
         let key = String::from_utf8_lossy(&rest[..word]).to_ascii_lowercase();
         let sign = match &rest[word..] {
             [b'=', ..] => 1,
+            [b' ', b'=', b' ', ..] => 3,
             [b':', b' ', ..] if word > 1 => 2,
             [b':', next, ..] if word > 1 && !matches!(next, b':' | b'[') => 1,
             _ => return false,
@@ -381,6 +407,10 @@ impl<'l> Guess<'l> {
             return false;
         }
         let word = &rest[..len];
+        // A key that is not known: its value may be.
+        if word.contains(&b'=') || rest[len..].starts_with(b" = ") {
+            return false;
+        }
         if !self.has("%u")
             && let Some(at) = memchr::memchr(b'@', word)
         {
@@ -404,6 +434,10 @@ impl<'l> Guess<'l> {
                 end = next;
             }
             return self.push("%i", end);
+        }
+        let letters = word.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
+        if self.constant.contains(&&word[..letters]) {
+            return false;
         }
         let missing = ["%u", "%d", "%a"].into_iter().find(|escape| !self.has(escape));
         missing.is_some_and(|escape| self.push(escape, len))

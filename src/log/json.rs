@@ -3,13 +3,14 @@
 //! The scanner knows the keys that matter and walks over the rest; texts without escapes are borrowed.
 
 use bumpalo::Bump;
-use memchr::{memchr, memchr2, memrchr};
+use memchr::{memchr, memrchr};
 
 use super::csv::{host_of, integer, signed};
 use super::entry::{Entry, Part, Severity};
+use super::marks::{Marks, SLACK, copy, find2};
 use super::prefix::{Clocks, Head, name, session_id};
 use super::severity::severity;
-use super::stderr::BOM;
+use super::stderr::no_text;
 use super::{Sink, Skip, SkipReason};
 use crate::units::ByteOffset;
 
@@ -79,6 +80,10 @@ impl<'a> Members<'a> {
 
     #[inline]
     fn blanks(&mut self) {
+        // The server writes none.
+        if self.peek() > Some(b' ') {
+            return;
+        }
         while matches!(self.peek(), Some(b' ' | b'\t' | b'\r' | b'\n')) {
             self.at += 1;
         }
@@ -90,47 +95,58 @@ impl<'a> Members<'a> {
             return None;
         }
         let begin = self.at + 1;
-        let mut at = begin;
-        let mut escaped = false;
-        loop {
-            at += memchr2(b'"', b'\\', self.text.get(at..)?)?;
+        let first = find2(self.text, begin, b'"', b'\\')?;
+        if self.text[first] == b'"' {
+            self.at = first + 1;
+            return Some((&self.text[begin..first], false));
+        }
+        // Where there is one escape, there are many.
+        let mut from = first + 2;
+        for at in Marks::new(self.text, first + 1, b'"', b'\\') {
+            if at < from {
+                continue;
+            }
             if self.text[at] == b'"' {
                 self.at = at + 1;
-                return Some((&self.text[begin..at], escaped));
+                return Some((&self.text[begin..at], true));
             }
-            escaped = true;
-            at += 2;
+            from = at + 2;
         }
+        None
     }
 
+    #[inline]
     fn value(&mut self) -> Option<Value<'a>> {
         match self.peek()? {
             b'"' => self.string().map(|(raw, escaped)| Value::Text { raw, escaped }),
-            b'{' | b'[' => {
-                let begin = self.at;
-                let mut depth = 0usize;
-                loop {
-                    match self.peek()? {
-                        b'"' => {
-                            self.string()?;
-                            continue;
-                        }
-                        b'{' | b'[' => depth += 1,
-                        b'}' | b']' => depth -= 1,
-                        _ => {}
-                    }
-                    self.at += 1;
-                    if depth == 0 {
-                        return Some(Value::Nested(&self.text[begin..self.at]));
-                    }
-                }
-            }
+            b'{' | b'[' => self.nested(),
             _ => {
                 let begin = self.at;
                 while !matches!(self.peek()?, b',' | b'}' | b']' | b' ' | b'\t' | b'\r' | b'\n') {
                     self.at += 1;
                 }
                 (self.at > begin).then(|| Value::Bare(&self.text[begin..self.at]))
+            }
+        }
+    }
+
+    /// An object or array, with what is in it.
+    fn nested(&mut self) -> Option<Value<'a>> {
+        let begin = self.at;
+        let mut depth = 0usize;
+        loop {
+            match self.peek()? {
+                b'"' => {
+                    self.string()?;
+                    continue;
+                }
+                b'{' | b'[' => depth += 1,
+                b'}' | b']' => depth -= 1,
+                _ => {}
+            }
+            self.at += 1;
+            if depth == 0 {
+                return Some(Value::Nested(&self.text[begin..self.at]));
             }
         }
     }
@@ -171,36 +187,38 @@ impl<'a> Iterator for Members<'a> {
 /// Undoes JSON's escapes; what is no escape stays as it is.
 pub(crate) fn unescape<'a>(raw: &[u8], arena: &'a Bump) -> &'a [u8] {
     // Six bytes of `\u00e9` become at most three: the text never grows.
-    let text = arena.alloc_slice_copy(raw);
+    let text = arena.alloc_slice_fill_copy(raw.len() + SLACK, 0);
     let (mut from, mut to) = (0, 0);
-    while let Some(len) = memchr(b'\\', &text[from..]) {
-        text.copy_within(from..from + len, to);
-        to += len;
-        from += len;
-        let plain = match text.get(from + 1) {
+    for at in Marks::new(raw, 0, b'\\', b'\\') {
+        // A backslash that an escape before it has used up.
+        if at < from {
+            continue;
+        }
+        copy(raw, from, at - from, text, to);
+        to += at - from;
+        from = at + 2;
+        text[to] = match raw.get(at + 1) {
             Some(b'n') => b'\n',
             Some(b't') => b'\t',
             Some(b'r') => b'\r',
             Some(b'b') => 8,
             Some(b'f') => 12,
             Some(b'u') => {
-                let (c, len) = code_point(&text[from..]);
+                let (c, len) = code_point(&raw[at..]);
                 let mut utf8 = [0; 4];
                 let encoded = c.encode_utf8(&mut utf8).as_bytes();
                 text[to..to + encoded.len()].copy_from_slice(encoded);
                 to += encoded.len();
-                from += len;
+                from = at + len;
                 continue;
             }
             Some(&other) => other,
             None => b'\\',
         };
-        text[to] = plain;
         to += 1;
-        from = (from + 2).min(text.len());
     }
-    let rest = text.len() - from;
-    text.copy_within(from.., to);
+    let rest = raw.len().saturating_sub(from);
+    copy(raw, raw.len() - rest, rest, text, to);
     &text[..to + rest]
 }
 
@@ -210,7 +228,7 @@ fn code_point(text: &[u8]) -> (char, usize) {
         let digits = text.get(at..at + 6)?.strip_prefix(b"\\u")?;
         digits.iter().try_fold(0, |sum, &digit| Some(sum * 16 + char::from(digit).to_digit(16)?))
     };
-    let Some(first) = unit(0) else { return ('\u{FFFD}', 2.max(text.len().min(3)).min(text.len())) };
+    let Some(first) = unit(0) else { return ('\u{FFFD}', 2) };
     if let Some(c) = char::from_u32(first) {
         return (c, 6);
     }
@@ -315,7 +333,8 @@ impl<'a> Record<'a> {
 pub(crate) fn last_start(buffer: &[u8]) -> Option<usize> {
     let mut end = buffer.len();
     while let Some(newline) = memrchr(b'\n', &buffer[..end]) {
-        if buffer.get(newline + 1) == Some(&b'{') {
+        let line = &buffer[newline + 1..];
+        if line.get(no_text(line, newline + 1)) == Some(&b'{') {
             return Some(newline + 1);
         }
         end = newline;
@@ -336,10 +355,8 @@ pub(crate) fn read<'a>(
     while at < chunk.len() {
         let end = memchr(b'\n', &chunk[at..]).map_or(chunk.len(), |len| at + len + 1);
         let offset = ByteOffset(base.0 + at as u64);
-        let mut line = &chunk[at..end];
-        if at == 0 {
-            line = line.strip_prefix(BOM).unwrap_or(line);
-        }
+        let line = &chunk[at..end];
+        let line = &line[no_text(line, at)..];
         let mut skip = |reason| sink.skip(Skip { reason, at: offset, len: (end - at) as u64 });
         if line.trim_ascii().is_empty() {
             skip(SkipReason::Blank);
@@ -381,7 +398,7 @@ mod tests {
         check(r#"a\"b\\c\/d"#, "a\"b\\c/d");
         check(r"a\nb\tc\rd\be\ff", "a\nb\tc\rd\u{8}e\u{c}f");
         check(r"\u00e9\ud83d\ude00\ud83d!", "é😀\u{FFFD}!");
-        check(r"\u00", "\u{FFFD}0");
+        check(r"\u00", "\u{FFFD}00");
         check("\\", "\\");
     }
 
@@ -431,7 +448,7 @@ mod tests {
 
     #[test]
     fn what_is_no_record_is_counted() {
-        let foreign = LINE.replace("LOG", "FEHLER");
+        let foreign = LINE.replace("LOG", "OCHIBKA");
         check(
             &json(),
             &format!("age\":\"x\"}}\n{LINE}\n\n{foreign}\n{{\"a\":1}}\nnot json\n{LINE}\n{{\"timest"),
@@ -439,7 +456,7 @@ mod tests {
                 "cut_start 10",
                 "LOG u@d \"x\" 00000",
                 "blank 1",
-                &format!("unknown_severity {}", LINE.len() + "FEH\n".len()),
+                &format!("unknown_severity {}", LINE.len() + "OCHI\n".len()),
                 "other_program 8",
                 "bad_json 9",
                 "LOG u@d \"x\" 00000",

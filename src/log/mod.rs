@@ -20,9 +20,11 @@ mod syslog;
 mod wrap;
 
 mod backtrack;
+mod marks;
 mod prefix;
 mod severity;
 mod time;
+mod translated;
 
 #[cfg(test)]
 mod testing;
@@ -89,6 +91,81 @@ impl SkipReason {
             Self::OtherProgram => "other_program",
             Self::TooLong => "too_long",
             Self::Blank => "blank",
+        }
+    }
+}
+
+#[cfg(test)]
+mod properties {
+    //! What holds for any bytes in any dialect.
+
+    use std::sync::LazyLock;
+
+    use proptest::prelude::*;
+
+    use super::testing::{read, same_at_every_cut};
+    use super::{Dialect, Hints};
+
+    /// A piece of each format, for shuffling into nonsense.
+    const PIECES: &[&str] = &[
+        "2026-11-23 14:59:16.162 UTC [77] u@d LOG:  duration: 1 ms",
+        "2026-11-23 14:59:16.162 UTC [78] ERROR:  x at character 3",
+        "2026-11-23 14:59:16.162 UTC [78] ÓŠIBKA:  x",
+        "2026-11-23 14:59:16.162 UTC,\"u\",\"d\",7,\"h:1\",6b032124.598b,5,\"SELECT\",2026-11-22 17:06:44 UTC,3/0,0,LOG,00000,\"a",
+        "\"\"b\",,,,,,,,,\"psql\",\"client backend\",,-5",
+        "{\"timestamp\":\"2026-11-23 14:59:16.162 UTC\",\"pid\":1,\"error_severity\":\"LOG\",\"message\":\"a\\n\\u00e9",
+        "\"}",
+        "Nov 23 15:04:26 vm postgres[7]: [5-1] ",
+        "Nov 23 15:04:26 vm cron[7]: x",
+        "[5-2] #011b",
+        "{\"log\":\"",
+        "\\n\",\"stream\":\"stderr\"}",
+        "2026-11-23T14:59:01.1Z stderr F ",
+        "2026-11-23T14:59:01.1Z stderr P ",
+        "\n",
+        "\n",
+        "\r\n",
+        "\t",
+        " ",
+        "\u{FEFF}",
+        "\0",
+        "é",
+        "\"",
+        "\\",
+    ];
+
+    /// One dialect of each shape.
+    static DIALECTS: LazyLock<Vec<Dialect>> = LazyLock::new(|| {
+        [
+            format!("{}\n", PIECES[0]),
+            format!("{}{}\n", PIECES[3], PIECES[4]),
+            format!("{}{}\n", PIECES[5], PIECES[6]),
+            format!("{}{}\n", PIECES[7], PIECES[0]),
+            format!("{}{}{}\n", PIECES[10], PIECES[0], PIECES[11]),
+            format!("{}{}\n", PIECES[12], PIECES[0]),
+        ]
+        .iter()
+        .map(|sample| Dialect::detect(sample.as_bytes(), &Hints::default()).unwrap())
+        .collect()
+    });
+
+    proptest! {
+        #[test]
+        fn no_byte_is_lost_and_cuts_do_not_matter(
+            pieces in proptest::collection::vec(proptest::sample::select(PIECES), 0..40),
+        ) {
+            let log = pieces.concat();
+            for dialect in DIALECTS.iter() {
+                same_at_every_cut(dialect, log.as_bytes());
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_read(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+            for dialect in DIALECTS.iter() {
+                read(dialect, &bytes);
+            }
+            let _ = Dialect::detect(&bytes, &Hints::default());
         }
     }
 }

@@ -18,10 +18,24 @@ pub(crate) struct Stderr {
     pub(crate) prefix: Prefix,
     /// Lines end with `\r\n`: written on Windows, or copied through it.
     pub(crate) crlf: bool,
+    /// Continuation lines have the server's tab, so a line with neither prefix nor tab was written by something
+    /// else (an archive command, a library). Where tabs were lost, such a line continues the entry before.
+    pub(crate) tabs: bool,
 }
 
 /// Three bytes that some editors put before UTF-8.
 pub(crate) const BOM: &[u8] = b"\xEF\xBB\xBF";
+
+/// Bytes at the start of a line that are no text: a hole of zeros, which logrotate's `copytruncate` leaves in a log
+/// that is being written to, and a byte order mark at the start of a chunk.
+#[inline]
+pub(crate) fn no_text(line: &[u8], at: usize) -> usize {
+    match line.first() {
+        Some(0) => line.iter().position(|&byte| byte != 0).unwrap_or(line.len()),
+        Some(0xEF) if at == 0 && line.starts_with(BOM) => BOM.len(),
+        _ => 0,
+    }
+}
 
 /// What has begun and not yet ended.
 enum Open {
@@ -42,6 +56,7 @@ impl Stderr {
         while let Some(newline) = memrchr(b'\n', &buffer[..end]) {
             let line = &buffer[newline + 1..];
             let line = &line[..memchr(b'\n', line).unwrap_or(line.len())];
+            let line = &line[no_text(line, newline + 1)..];
             if line.first().is_some_and(|&byte| byte != b'\t')
                 && self.prefix.begin(line, &mut head, &mut clocks) != Line::Continues
             {
@@ -77,15 +92,17 @@ impl Stderr {
                 at = after;
                 continue;
             }
-            let mut line_at = at;
-            if at == 0 && chunk.starts_with(BOM) {
-                line_at = BOM.len().min(line_end);
-            }
+            let line_at = at + no_text(&chunk[at..line_end], at);
             let line = &chunk[line_at..line_end];
             let kind = self.prefix.begin(line, &mut heads[now ^ 1], clocks);
             let begun = match kind {
                 Line::Begins(part, text) => Some(Open::Entry { part, text: line_at + text }),
                 Line::Foreign => Some(Open::Foreign(foreign_reason(line))),
+                Line::Continues
+                    if self.tabs && !matches!(line, b"" | b"\r") && matches!(open, Open::Entry { .. }) =>
+                {
+                    Some(Open::Foreign(SkipReason::NoPrefix))
+                }
                 Line::Continues => None,
             };
             match begun {
@@ -227,18 +244,20 @@ pub(crate) fn join_lines<'a>(raw: &[u8], crlf: bool, arena: &'a Bump) -> &'a [u8
     &text[..to + rest]
 }
 
-/// Why a line with the prefix's head is no entry.
+/// Why a line with the prefix's head is no entry: a word in capitals where the severity stands is one that we do not
+/// know, anything else is another program's.
 #[cold]
-fn foreign_reason(line: &[u8]) -> SkipReason {
-    match super::severity::translated(line, super::prefix::REACH) {
-        Some(_) => SkipReason::UnknownSeverity,
-        None => SkipReason::NoPrefix,
-    }
+pub(crate) fn foreign_reason(line: &[u8]) -> SkipReason {
+    let head = &line[..line.len().min(super::prefix::REACH)];
+    let unknown = memchr::memmem::find_iter(head, b":  ").next().is_some_and(|colon| {
+        let word = head[..colon].trim_ascii_end().rsplit(|&byte| byte == b' ').next().unwrap_or_default();
+        word.len() > 1 && !word.iter().any(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+    });
+    if unknown { SkipReason::UnknownSeverity } else { SkipReason::NoPrefix }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::log::testing::{check, read, same_at_every_cut};
     use crate::log::{Dialect, Hints};
 
@@ -259,6 +278,26 @@ mod tests {
     }
 
     #[test]
+    fn where_tabs_are_kept_other_programs_lines_are_seen() {
+        let log =
+            format!("{A}u@d LOG:  a\n\tb\ncp: no space\nleft\n\n{A}u@d LOG:  c\ncp: x\n{A}u@d LOG:  d\n");
+        let sample = format!("{A}LOG:  {}\n{log}", "x\n\ty\n".repeat(40));
+        let dialect = Dialect::detect(sample.replace("\nx", "\n\tx").as_bytes(), &Hints::default()).unwrap();
+        check(
+            &dialect,
+            &log,
+            &[
+                "LOG u@d \"a\\nb\"",
+                "no_prefix 18",
+                "blank 1",
+                "LOG u@d \"c\"",
+                "no_prefix 6",
+                "LOG u@d \"d\"",
+            ],
+        );
+    }
+
+    #[test]
     fn what_looks_like_an_entry_after_a_tab_is_text() {
         check(
             &dialect("%m [%p] %q%u@%d "),
@@ -272,13 +311,13 @@ mod tests {
         check(
             &dialect("%m [%p] %q%u@%d "),
             &format!(
-                "\n rest of a statement\n{A}u@d LOG:  a\n\n\n{A}u@d FEHLER:  x\n\ty\n{A}pgbouncer\n{A}LOG:  b"
+                "\n rest of a statement\n{A}u@d LOG:  a\n\n\n{A}u@d ÓŠIBKA:  x\n\ty\n{A}pgbouncer\n{A}LOG:  b"
             ),
             &[
                 "cut_start 22",
                 "LOG u@d \"a\"",
                 "blank 2",
-                "unknown_severity 51",
+                "unknown_severity 53",
                 "no_prefix 43",
                 "LOG @ \"b\"",
             ],
@@ -299,6 +338,17 @@ mod tests {
     }
 
     #[test]
+    fn a_hole_of_zeros_before_a_line() {
+        let dialect = dialect("%m [%p] ");
+        let log = format!("\0\0\0{A}LOG:  a\n\0\0{A}LOG:  b\n\tc\n");
+        check(&dialect, &log, &["LOG @ \"a\"", "LOG @ \"b\\nc\""]);
+        assert_eq!(
+            Dialect::detect(log.as_bytes(), &Hints::default()).unwrap().prefix(),
+            Some("%m [%p] %q%u@%d ")
+        );
+    }
+
+    #[test]
     fn a_verbose_log_shows_its_sqlstate() {
         check(
             &dialect("%m [%p] "),
@@ -312,7 +362,7 @@ mod tests {
     #[test]
     fn cutting_does_not_matter() {
         let log = format!(
-            "tail\n{A}u@d LOG:  a\n\tb\n\n{A}u@d FEHLER:  x\n\ty\n{A}u@d ERROR:  é\n{A}x\n{A}u@d STATEMENT:  1\n2\n"
+            "tail\n{A}u@d LOG:  a\n\tb\n\n{A}u@d ÓŠIBKA:  x\n\ty\n{A}u@d ERROR:  é\n{A}x\n{A}u@d STATEMENT:  1\n2\n"
         );
         same_at_every_cut(&dialect("%m [%p] %q%u@%d "), log.as_bytes());
     }

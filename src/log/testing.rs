@@ -75,9 +75,14 @@ pub(crate) fn check(dialect: &Dialect, log: &str, expected: &[&str]) {
 #[track_caller]
 pub(crate) fn same_at_every_cut(dialect: &Dialect, log: &[u8]) {
     let whole = read(dialect, log);
+    let mut checked = 0;
     for end in 0..=log.len() {
         let Some(cut) = dialect.last_start(&log[..end]) else { continue };
         assert!(cut > 0 && cut < end, "a cut lies inside the buffer");
+        if cut == checked {
+            continue;
+        }
+        checked = cut;
         let arena = Bump::new();
         let mut shown = Shown::default();
         let mut reader = dialect.reader();
@@ -86,4 +91,90 @@ pub(crate) fn same_at_every_cut(dialect: &Dialect, log: &[u8]) {
         reader.read(&log[cut..], ByteOffset(cut as u64), &arena, &mut shown);
         assert_eq!(shown.lines, whole, "cut at {cut}, found in the first {end} bytes");
     }
+}
+
+/// Who speaks in a rendered log; the second is a background process.
+pub(crate) struct Speaker {
+    pub(crate) user: &'static str,
+    pub(crate) database: &'static str,
+    pub(crate) application: &'static str,
+    pub(crate) remote: &'static str,
+    pub(crate) pid: u32,
+}
+
+/// Two sessions, and a background process, which has no names.
+pub(crate) const SPEAKERS: [Speaker; 3] = [
+    Speaker { user: "alice", database: "shop", application: "psql", remote: "10.1.2.3(51234)", pid: 4242 },
+    Speaker { user: "", database: "", application: "", remote: "", pid: 977 },
+    Speaker { user: "svc_report", database: "dwh", application: "my app", remote: "[local]", pid: 31337 },
+];
+
+/// What the server prints for a prefix (elog.c, `log_line_prefix()`), written anew: the matcher's opposite.
+pub(crate) fn render_prefix(template: &str, speaker: &Speaker, line: u32) -> String {
+    let mut text = String::new();
+    let mut rest = template.chars().peekable();
+    while let Some(c) = rest.next() {
+        if c != '%' {
+            text.push(c);
+            continue;
+        }
+        let mut padding = String::new();
+        while let Some(c) = rest.next_if(|c| *c == '-' || c.is_ascii_digit()) {
+            padding.push(c);
+        }
+        let start = 0x6b04_5500 + speaker.pid;
+        let value = match rest.next() {
+            Some('a') => speaker.application.to_owned(),
+            Some('u') => speaker.user.to_owned(),
+            Some('d') => speaker.database.to_owned(),
+            Some('r') => speaker.remote.to_owned(),
+            Some('h') => speaker.remote.split('(').next().unwrap_or_default().to_owned(),
+            Some('b') => if speaker.user.is_empty() { "checkpointer" } else { "client backend" }.to_owned(),
+            Some('p') => speaker.pid.to_string(),
+            Some('t') => format!("2026-11-23 14:59:{:02} UTC", line % 60),
+            Some('m') => format!("2026-11-23 14:59:{:02}.{:03} UTC", line % 60, line % 1000),
+            Some('n') => format!("17954462{:02}.{:03}", line % 60, line % 1000),
+            Some('s') => "2026-11-23 14:00:00 UTC".to_owned(),
+            Some('c') => format!("{start:x}.{:x}", speaker.pid),
+            Some('l') => line.to_string(),
+            Some('v') if speaker.user.is_empty() => String::new(),
+            Some('v') => format!("3/{line}"),
+            Some('x') => (line % 2 * 900).to_string(),
+            Some('e') => "00000".to_owned(),
+            Some('i') if speaker.user.is_empty() => String::new(),
+            Some('i') => "SELECT".to_owned(),
+            Some('Q') => "-443234074765910261".to_owned(),
+            Some('q') if speaker.user.is_empty() => return text,
+            Some('%') => "%".to_owned(),
+            _ => String::new(),
+        };
+        let width: i32 = padding.parse().unwrap_or(0);
+        let blanks = " ".repeat((width.unsigned_abs() as usize).saturating_sub(value.len()));
+        text += &if width > 0 { blanks + &value } else { value + &blanks };
+    }
+    text
+}
+
+/// A short log with a prefix: statements of two sessions, a background process, a DETAIL and a text of two lines.
+pub(crate) fn render_log(template: &str) -> String {
+    let mut log = String::new();
+    for line in 1..40 {
+        let speaker = &SPEAKERS[line as usize % 3];
+        let prefix = render_prefix(template, speaker, line);
+        log += &prefix;
+        log += match (speaker.user.is_empty(), line % 5) {
+            (true, _) => "LOG:  checkpoint starting: time\n",
+            (false, 0) => "ERROR:  relation \"t\" does not exist at character 15\n",
+            (false, 2) => {
+                log += &format!(
+                    "LOG:  connection authorized: user={} database={} application_name={}\n",
+                    speaker.user, speaker.database, speaker.application
+                );
+                continue;
+            }
+            (false, 1) => "DETAIL:  parameters: $1 = '1', $2 = NULL\n",
+            (false, _) => "LOG:  duration: 0.123 ms  statement: select 1,\n\t2 from t\n",
+        };
+    }
+    log
 }

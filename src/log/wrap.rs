@@ -157,11 +157,8 @@ impl<'a> Letter<'a> {
                 (b"_PID" | b"SYSLOG_PID" | b"processId", Value::Text { raw, .. } | Value::Bare(raw)) => {
                     self.pid = number(raw).map_or(0, |(pid, _)| pid as u32);
                 }
-                (b"SYSLOG_IDENTIFIER" | b"_COMM", Value::Text { raw, .. }) => {
-                    if self.ident.is_empty() || key == b"SYSLOG_IDENTIFIER" {
-                        self.ident = raw;
-                    }
-                }
+                (b"SYSLOG_IDENTIFIER", Value::Text { raw, .. }) => self.ident = raw,
+                (b"_COMM", Value::Text { raw, .. }) if self.ident.is_empty() => self.ident = raw,
                 (b"__REALTIME_TIMESTAMP" | b"_SOURCE_REALTIME_TIMESTAMP", Value::Text { raw, .. }) => {
                     self.time = number(raw).and_then(|(micros, _)| i64::try_from(micros).ok()).map(Timestamp);
                 }

@@ -128,18 +128,29 @@ pub struct Names {
 #[derive(Debug, Clone)]
 pub struct Directory {
     who: Bounded<Names>,
+    /// Hashes that `who` surely has, by their low bits: most calls are spared the look-up.
+    lately: [u64; 64],
     routes: Bounded<Box<str>>,
 }
 
 impl Default for Directory {
     fn default() -> Self {
-        Self { who: Bounded::new(MOST_NAMES), routes: Bounded::new(MOST_NAMES) }
+        Self { who: Bounded::new(MOST_NAMES), lately: [0; 64], routes: Bounded::new(MOST_NAMES) }
     }
 }
 
 impl Directory {
     /// Remembers whom a hash stands for.
+    #[inline]
     pub fn learn_who(&mut self, hash: u64, who: &Who<'_>) {
+        let lately = &mut self.lately[hash as usize % 64];
+        if *lately != hash {
+            *lately = hash;
+            self.learn_new(hash, who);
+        }
+    }
+
+    fn learn_new(&mut self, hash: u64, who: &Who<'_>) {
         if self.who.takes(hash) {
             self.who.entry(hash, || Names {
                 names: [who.user, who.database, who.application, who.host]

@@ -99,7 +99,7 @@ impl<K> Pairing<K> {
             Event::Call(text, duration) => {
                 self.flush(lengths, tally);
                 let step = tally.call(record, text, Some(duration));
-                self.take(Some(step), lengths, tally);
+                self.take(step, lengths, tally);
             }
             Event::Statement(_) => {
                 self.flush(lengths, tally);
@@ -220,9 +220,11 @@ impl<'a> Sessions<'a> {
     #[inline]
     pub fn record(&mut self, record: Record<'a>, tally: &mut Tally) {
         let live = self.session(record.session, record.at);
-        if let Some(finished) = live.pending.replace(record) {
-            live.pairing.settle(&finished, &Lengths::default(), tally);
+        // Settled where it stands, then overwritten: a record is too large to be moved about for nothing.
+        if let Some(finished) = &live.pending {
+            live.pairing.settle(finished, &Lengths::default(), tally);
         }
+        live.pending = Some(record);
     }
 
     /// A part of the session's last record. `join` makes one text of two (syslog cuts long messages).
@@ -300,6 +302,7 @@ pub struct Ends {
 impl Ends {
     /// Fuses with the interval that begins where this one ends.
     pub fn fuse(&mut self, right: Self, lengths: &Lengths, tally: &mut Tally) {
+        self.traces.merge(right.traces);
         for (session, theirs) in right.sessions {
             match self.sessions.entry(session) {
                 hashbrown::hash_map::Entry::Vacant(vacant) => {

@@ -1,7 +1,8 @@
 //! The statements as RFC 4180: one row a fingerprint, for a spreadsheet that trusts nothing.
 
-use std::io;
+use std::io::{self, Write as _};
 
+use super::index::Index;
 use super::shown::visible;
 use crate::report::{Actor, Report, Statement};
 use crate::units::Micros;
@@ -42,16 +43,18 @@ const HEAD: [&str; 30] = [
 
 /// Writes the statements.
 pub(super) fn render(report: &Report, out: &mut dyn io::Write) -> io::Result<()> {
-    row(out, HEAD.iter().map(|name| (*name).to_owned()))?;
+    let index = Index::new(report);
+    let mut out = io::BufWriter::new(out);
+    row(&mut out, HEAD.iter().map(|name| (*name).to_owned()))?;
     for statement in &report.statements {
-        row(out, cells(report, statement))?;
+        row(&mut out, cells(&index, statement))?;
     }
-    Ok(())
+    out.flush()
 }
 
-fn cells(report: &Report, statement: &Statement) -> impl Iterator<Item = String> {
+fn cells(index: &Index<'_>, statement: &Statement) -> impl Iterator<Item = String> {
     let s = statement;
-    let repeated = report.redundant_selects.iter().find(|r| r.fingerprint == s.fingerprint);
+    let repeated = index.redundant(&s.fingerprint);
     let numbers = [
         Some(s.calls),
         Some(s.timed),
@@ -135,7 +138,7 @@ mod tests {
         assert_eq!(cell("=1+1"), "'=1+1");
         assert_eq!(cell("@SUM(A1)"), "'@SUM(A1)");
         assert_eq!(cell("\tx"), "'\tx");
-        assert_eq!(cell("\r=x"), "␍=x");
+        assert_eq!(cell("\r=x"), "⟨U+000D⟩=x");
         assert_eq!(cell("-- a\nselect"), "\"'-- a\nselect\"");
     }
 }

@@ -12,11 +12,24 @@ use crate::units::Micros;
 /// Rows that one statement should carry at least where rows come in numbers; what a batch is assumed to hold.
 const BATCH: u64 = 100;
 
+/// The mean of a statement that is worth a look at its plan; below it, its number is what costs.
+const SLOW_US: u64 = 50_000;
+
+/// Fewer calls than this are no habit.
+const FEW: u64 = 10;
+
+/// Thousandths of the load below which a statement is left alone.
+const WORTH_A_LOOK: u64 = 10;
+
 /// One thing to fix. Texts may hold names from the log: escape them like any other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Fix {
     /// What kind of thing it is, as people say it: `N+1`, `Redundant SELECT`.
     pub(super) label: String,
+    /// Further kinds of the same statement's findings.
+    pub(super) also: Vec<String>,
+    /// The route that sends it; empty where statements are not tagged.
+    pub(super) route: String,
     /// One line about this one.
     pub(super) title: String,
     /// The statement.
@@ -38,8 +51,21 @@ pub(super) struct Fix {
 /// At most `limit` things, the one that brings most first.
 pub(super) fn fixes(index: &Index<'_>, limit: usize) -> Vec<Fix> {
     let report = index.report;
-    let mut found: Vec<Fix> =
-        report.findings.iter().filter(|f| !f.minor).map(|finding| of(index, finding)).collect();
+    let mut found: Vec<Fix> = Vec::new();
+    for finding in report.findings.iter().filter(|f| !f.minor) {
+        // One statement, one place: an N+1 is often redundant and cacheable as well.
+        match found.iter().position(|fix| fix.fingerprint == finding.fingerprint) {
+            Some(at) => {
+                let fix = &mut found[at];
+                let also = label(&finding.kind);
+                if also != fix.label && !fix.also.contains(&also) {
+                    fix.also.push(also);
+                }
+            }
+            None if found.len() < limit => found.push(of(index, finding)),
+            None => {}
+        }
+    }
     if found.is_empty() {
         found = from_numbers(index);
         found.sort_by_cached_key(|fix| (std::cmp::Reverse(weight(report, fix)), fix.fingerprint.clone()));
@@ -105,6 +131,8 @@ pub(super) fn of(index: &Index<'_>, finding: &Finding) -> Fix {
     };
     Fix {
         label: label(&finding.kind),
+        also: Vec::new(),
+        route: finding.route.clone().unwrap_or_default(),
         title: finding.title.clone(),
         fingerprint: finding.fingerprint.clone(),
         why,
@@ -119,22 +147,26 @@ pub(super) fn of(index: &Index<'_>, finding: &Finding) -> Fix {
 fn from_numbers(index: &Index<'_>) -> Vec<Fix> {
     let report = index.report;
     let mut found: Vec<Fix> = Vec::new();
-    for redundant in report.redundant_selects.iter().filter(|r| r.repeats > 0).take(20) {
+    for redundant in report.redundant_selects.iter().filter(|r| r.repeats >= FEW).take(20) {
         found.push(repeated(index, redundant));
     }
     for insert in report.hot_inserts.iter().take(20) {
         // Two rows or more a statement is someone who batches already.
-        if insert.calls >= 10 && insert.rows < insert.calls.saturating_mul(2) {
+        if insert.calls >= FEW && insert.rows < insert.calls.saturating_mul(2) {
             found.push(row_by_row(index, insert));
         }
     }
-    for statement in report.statements.iter().filter(|s| s.timed > 0).take(20) {
+    // Schema changes and settings happen once; nothing is to be gained there.
+    let recurring = |s: &&Statement| {
+        let slow = s.mean_us.is_some_and(|mean| mean.0 >= SLOW_US);
+        (s.timed >= FEW || slow) && !matches!(s.kind.as_str(), "ddl" | "utility")
+    };
+    for statement in report.statements.iter().filter(recurring).take(20) {
         if found.iter().all(|fix| fix.fingerprint != statement.fingerprint) {
             found.push(most_time(report, statement));
         }
     }
-    // Below a thousandth of everything there is nothing to fix.
-    found.retain(|fix| weight(report, fix) > 0);
+    found.retain(|fix| weight(report, fix) >= WORTH_A_LOOK);
     found
 }
 
@@ -146,10 +178,12 @@ fn repeated(index: &Index<'_>, redundant: &RedundantSelect) -> Fix {
     let of = if tables.is_empty() { String::new() } else { format!(" to {tables}") };
     Fix {
         label: label("redundant_select"),
-        title: format!(
-            "Each question{of} is asked {} times over",
-            count(r.calls / r.distinct_params.count.max(1))
-        ),
+        also: Vec::new(),
+        route: busiest_route(index.statement(&r.fingerprint)),
+        title: match r.calls / r.distinct_params.count.max(1) {
+            0 | 1 => format!("Questions{of} are asked again"),
+            times => format!("Each question{of} is asked {} times over", count(times)),
+        },
         fingerprint: r.fingerprint.clone(),
         why: format!(
             "{}, but only {about}{}: {} had been asked before with the same parameters.",
@@ -159,10 +193,7 @@ fn repeated(index: &Index<'_>, redundant: &RedundantSelect) -> Fix {
         ),
         cost,
         whole: false,
-        advice:
-            "Keep the answer for as long as the request runs, or share it between requests in a cache that \
-                 writes to its tables invalidate."
-                .to_owned(),
+        advice: "Keep the answer while the request runs, or share it between requests in a cache.".to_owned(),
         gain: saving(index.report, cost),
         model: None,
     }
@@ -178,6 +209,8 @@ fn row_by_row(index: &Index<'_>, insert: &HotInsert) -> Fix {
     };
     Fix {
         label: label("hot_insert"),
+        also: Vec::new(),
+        route: busiest_route(index.statement(&insert.fingerprint)),
         title: format!("Rows go into {table} one statement at a time"),
         fingerprint: insert.fingerprint.clone(),
         why: format!(
@@ -204,15 +237,24 @@ fn row_by_row(index: &Index<'_>, insert: &HotInsert) -> Fix {
 
 fn most_time(report: &Report, s: &Statement) -> Fix {
     let mean = s.mean_us.unwrap_or_default();
-    let slow = mean.0 >= 50_000;
-    let table = s.tables.first().map(String::as_str);
+    let slow = mean.0 >= SLOW_US;
+    // Where the mean is far above what nearly all calls take, the rest waited for something.
+    let outliers = s.p95_us.is_some_and(|p95| mean.0 > p95.0.saturating_mul(3));
+    let half = Micros(s.duration_us.0 / 2);
+    let what = match s.tables.first() {
+        Some(table) => format!("{} on {table}", s.kind.to_uppercase()),
+        None if s.kind == "transaction" => {
+            s.sql.split_whitespace().next().unwrap_or("transaction").to_uppercase()
+        }
+        None => s.kind.to_uppercase(),
+    };
     Fix {
         label: label(if slow { "slow" } else { "time_consuming" }),
-        title: match (slow, table) {
-            (true, Some(table)) => format!("A slow {} on {table}", s.kind.to_uppercase()),
-            (true, None) => format!("A slow {}", s.kind.to_uppercase()),
-            (false, Some(table)) => format!("A frequent {} on {table}", s.kind.to_uppercase()),
-            (false, None) => format!("A frequent {}", s.kind.to_uppercase()),
+        also: Vec::new(),
+        route: busiest_route(Some(s)),
+        title: match slow {
+            true => format!("A slow {what}"),
+            false => format!("{what}, {} times", count(s.calls)),
         },
         fingerprint: s.fingerprint.clone(),
         why: format!(
@@ -225,20 +267,31 @@ fn most_time(report: &Report, s: &Statement) -> Fix {
         ),
         cost: Cost { statements: s.calls, duration_us: s.duration_us },
         whole: true,
-        advice: match slow {
-            true => {
-                "Look at its plan with EXPLAIN (ANALYZE, BUFFERS): an index, fewer rows or fewer columns."
+        advice: match (s.kind.as_str(), slow) {
+            _ if outliers => {
+                "A few calls take most of its time: see what they waited for (log_lock_waits = on names locks)."
             }
-            false => "Each call is cheap, so send it less often: cache, join or batch it.",
+            ("transaction", _) => {
+                "Do more in each transaction: every COMMIT waits for the disk. Where that cannot be, see commit_delay."
+            }
+            (_, true) => "Look at its plan with EXPLAIN (ANALYZE, BUFFERS): an index, fewer rows or fewer columns.",
+            ("select", false) => "Each call is cheap, so send it less often: cache it, or join it into another.",
+            (_, false) => "Each call is cheap, so send it less often: several rows a statement, several statements a transaction.",
         }
         .to_owned(),
         gain: format!(
             "Halving it saves {}, {} of the time.",
-            duration(Micros(s.duration_us.0 / 2)),
-            minus_percent(s.duration_us.0 / 2, report.totals.duration_us.0)
+            duration(half),
+            minus_percent(half.0, report.totals.duration_us.0)
         ),
         model: None,
     }
+}
+
+/// The route that spends most time on a statement.
+fn busiest_route(statement: Option<&Statement>) -> String {
+    let route = statement.and_then(|s| s.routes.first());
+    route.filter(|route| !route.name.starts_with('(')).map_or_else(String::new, |route| route.name.clone())
 }
 
 /// What goes away with the cost.

@@ -119,11 +119,12 @@ fn head(report: &Report) -> String {
     let mut out = format!("## pglens: {name}{when}\n\n");
     let _ = writeln!(
         out,
-        "**{}** statements · **{}** in the database · **{}** fingerprints · **{}** errors",
+        "**{}** statements · **{}** in the database · **{}** fingerprints · **{}** {}",
         count(totals.statements),
         duration(totals.duration_us),
         count(totals.fingerprints),
-        count(totals.errors)
+        count(totals.errors),
+        if totals.errors == 1 { "error" } else { "errors" }
     );
     out
 }
@@ -143,7 +144,10 @@ fn to_fix(index: &Index<'_>) -> String {
             "| {} | **{}**: {}<br>{} | {} ({}) | {} ({}) | {} | {} |",
             i + 1,
             words(&fix.label),
-            words(&fix.title),
+            match fix.route.is_empty() {
+                true => words(&fix.title),
+                false => format!("{} ({})", words(&fix.title), code(&fix.route, 80)),
+            },
             sql(index.sql(&fix.fingerprint)),
             count(fix.cost.statements),
             percent(fix.cost.statements, totals.statements),

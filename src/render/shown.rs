@@ -5,9 +5,8 @@ use std::borrow::Cow;
 
 /// The text with every control, direction and invisible character as a visible mark. Newlines and tabs stay.
 ///
-/// Terminal escapes (C0, DEL, C1) become Unicode's control pictures, as `␛`. Direction and invisible characters,
-/// with which a statement can be made to read differently from what it does (CVE-2021-42574), become their code
-/// point, as `⟨U+202E⟩`.
+/// Terminal escapes (C0, DEL, C1), and direction and invisible characters, with which a statement can be made to
+/// read differently from what it does (CVE-2021-42574), become their code point, as `⟨U+202E⟩`.
 pub(super) fn visible(text: &str) -> Cow<'_, str> {
     if !text.chars().any(|c| c != '\n' && c != '\t' && is_hidden(c)) {
         return Cow::Borrowed(text);
@@ -74,11 +73,7 @@ fn is_hidden(c: char) -> bool {
 }
 
 fn mark(c: char) -> String {
-    match c {
-        '\u{0}'..='\u{1f}' => char::from_u32(0x2400 + c as u32).unwrap_or('\u{fffd}').to_string(),
-        '\u{7f}' => "\u{2421}".to_owned(),
-        _ => format!("⟨U+{:04X}⟩", c as u32),
-    }
+    format!("⟨U+{:04X}⟩", c as u32)
 }
 
 #[cfg(test)]
@@ -86,8 +81,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn terminal_escapes_become_pictures() {
-        assert_eq!(visible("a\u{1b}]0;title\u{7}b\u{7f}\u{9b}31m"), "a␛]0;title␇b␡⟨U+009B⟩31m");
+    fn terminal_escapes_become_code_points() {
+        assert_eq!(
+            visible("a\u{1b}]0;title\u{7}b\u{7f}\u{9b}31m"),
+            "a⟨U+001B⟩]0;title⟨U+0007⟩b⟨U+007F⟩⟨U+009B⟩31m"
+        );
         assert_eq!(one_line("a\r\n\tb"), "a b");
     }
 

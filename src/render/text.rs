@@ -169,7 +169,7 @@ fn head(screen: &mut Screen, report: &Report) {
         (BOLD, &count(totals.fingerprints)),
         (PLAIN, " fingerprints  "),
         (BOLD, &count(totals.errors)),
-        (PLAIN, " errors"),
+        (PLAIN, if totals.errors == 1 { " error" } else { " errors" }),
     ]);
     let mut parts: Vec<String> = Vec::new();
     if let Some(peak) = totals.peak {

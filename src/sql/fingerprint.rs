@@ -18,13 +18,17 @@
 //! `cargo test --test fingerprint_properties`, and mind the golden file: a changed fingerprint is a new version.
 
 use super::Digest;
+mod brackets;
+mod values;
+mod words;
+
 use super::canonical::temp_schema;
-use super::hash::{Chain, Fingerprint, NULL_HASH, ValueHasher, value_hash};
+use super::hash::{Chain, Fingerprint, NULL_HASH, ValueHasher, ValueHashes, value_hash};
 use super::lexer::{Lexer, TokenKind, dollar_string, number_end, operator_end, string_goes_on};
 use super::literal::{Form, Literal, canonical_number, is_plain_number, param_hash};
 use super::params::Params;
-use super::swar::{before_byte, keep, load, name_word};
-use super::table::{Act, Class, act, class, starts_naming};
+use super::swar::{before_byte, digits, keep, load, name_word};
+use super::table::{Act, Class, act, class, long_act, starts_naming};
 use super::types::{interval_fields_end, is_typable, type_end, typed_string};
 use super::words::names_a_type;
 
@@ -40,7 +44,7 @@ const PLACEHOLDER: u64 = b'$' as u64;
 #[derive(Copy, Clone, Debug, Eq, PartialEq, PartialOrd)]
 pub(super) enum Prev {
     /// The start, an operator, a keyword before an operand.
-    Prefix,
+    Prefix = 0,
     /// An opening bracket.
     Open,
     Comma,
@@ -84,7 +88,7 @@ pub(super) enum Prev {
 #[derive(Copy, Clone, Debug, Eq, PartialEq)]
 enum Holds {
     /// Not of interest.
-    Anything,
+    Anything = 0,
     /// `IN (`.
     List,
     /// `ARRAY[` and brackets inside it.
@@ -106,8 +110,8 @@ enum Holds {
 #[derive(Copy, Clone, Debug)]
 struct Rows {
     count: u32,
-    /// All rows so far are values, and alike.
-    alike: bool,
+    /// Some row is no values, or not like the first.
+    unlike: bool,
     shape: u64,
     /// The chain after the first row.
     first: Chain,
@@ -131,15 +135,16 @@ struct Frame {
     before: (Chain, Prev),
 }
 
-const NO_ROWS: Rows = Rows { count: 0, alike: true, shape: 0, first: Chain::tokens() };
+/// All zeros, like [`OUTERMOST`]: a stack of them is cleared at the speed of memory.
+const NO_ROWS: Rows = Rows { count: 0, unlike: false, shape: 0, first: Chain::none() };
 const OUTERMOST: Frame = Frame {
     holds: Holds::Anything,
     pure: false,
     count: 0,
     shape: 0,
-    first: Chain::tokens(),
+    first: Chain::none(),
     rows: NO_ROWS,
-    before: (Chain::tokens(), Prev::Prefix),
+    before: (Chain::none(), Prev::Prefix),
 };
 
 /// Shapes of the elements of a list.
@@ -169,6 +174,7 @@ struct Pass<'s, 'p, 'd> {
     at: usize,
     chain: Chain,
     values: Chain,
+    hashes: ValueHashes,
     known: bool,
     has_values: bool,
     truncated: bool,
@@ -188,7 +194,11 @@ struct Pass<'s, 'p, 'd> {
     last_word: (usize, usize),
     last_word_dotted: bool,
     dot_follows_name: bool,
+    /// One of the next three holds, or rows of VALUES may be over: the next token has to look.
+    border: bool,
+    /// A semicolon was read, and nothing after it yet.
     semicolon: bool,
+    /// The next token is the first of a statement.
     start: bool,
     insert: bool,
     insert_rows: u32,
@@ -202,6 +212,7 @@ pub(super) fn digest(sql: &[u8], params: Option<&Params<'_>>) -> Option<Digest> 
         at: 0,
         chain: Chain::tokens(),
         values: Chain::values(),
+        hashes: ValueHashes::default(),
         known: true,
         has_values: false,
         truncated: false,
@@ -217,6 +228,7 @@ pub(super) fn digest(sql: &[u8], params: Option<&Params<'_>>) -> Option<Digest> 
         last_word: (usize::MAX, usize::MAX),
         last_word_dotted: false,
         dot_follows_name: false,
+        border: true,
         semicolon: false,
         start: true,
         insert: false,
@@ -227,6 +239,7 @@ pub(super) fn digest(sql: &[u8], params: Option<&Params<'_>>) -> Option<Digest> 
     Some(Digest {
         fingerprint: Fingerprint(pass.chain.seal()),
         params: pass.known.then(|| pass.values.seal()),
+        values: if pass.known { pass.hashes } else { ValueHashes::default() },
         rows: if pass.insert { pass.insert_rows.max(1) } else { 0 },
         has_values: pass.has_values,
         truncated: pass.truncated,
@@ -236,7 +249,15 @@ pub(super) fn digest(sql: &[u8], params: Option<&Params<'_>>) -> Option<Digest> 
 
 impl<'s> Pass<'s, '_, '_> {
     fn run(&mut self) -> Step {
-        while let Some(first) = self.sql.get(self.at).copied() {
+        while let Some(mut first) = self.sql.get(self.at).copied() {
+            // Most tokens have one space before them: not worth a round of its own.
+            if first == b' ' {
+                self.at += 1;
+                match self.sql.get(self.at) {
+                    Some(next) => first = *next,
+                    None => break,
+                }
+            }
             match class(first) {
                 Class::Space => self.at += 1,
                 Class::Letter => self.word(first)?,
@@ -263,6 +284,7 @@ impl<'s> Pass<'s, '_, '_> {
                 Class::Semicolon => {
                     self.semicolon = true;
                     self.start = true;
+                    self.border = true;
                     self.at += 1;
                 }
                 Class::Dollar => {
@@ -283,7 +305,7 @@ impl<'s> Pass<'s, '_, '_> {
     /// it is no first word.
     #[inline(always)]
     fn token(&mut self) {
-        if self.semicolon || self.start || matches!(self.prev, Prev::Row | Prev::RowsComma) {
+        if self.border {
             self.token_after_border();
         }
     }
@@ -292,6 +314,7 @@ impl<'s> Pass<'s, '_, '_> {
     #[inline(never)]
     fn token_after_border(&mut self) {
         self.start = false;
+        self.border = false;
         if self.semicolon {
             self.semicolon = false;
             if self.chain != Chain::tokens() {
@@ -306,7 +329,7 @@ impl<'s> Pass<'s, '_, '_> {
     fn end_rows(&mut self) {
         match self.prev {
             Prev::Row => {
-                if self.rows.alike {
+                if !self.rows.unlike {
                     self.chain = self.rows.first;
                 }
                 self.prev = Prev::Close;
@@ -330,911 +353,11 @@ impl<'s> Pass<'s, '_, '_> {
         self.prev <= Prev::Default
     }
 
-    // ---- values ----
-
-    /// Adds a placeholder.
-    #[inline(always)]
-    fn value(&mut self, hash: u64) {
-        self.values = self.values.link(hash);
-        self.placeholder();
-    }
-
-    /// Adds a placeholder whose value is not known.
-    fn unknown_value(&mut self) {
-        self.known = false;
-        self.placeholder();
-    }
-
-    #[inline(always)]
-    fn placeholder(&mut self) {
-        self.has_values = true;
-        self.chain = self.chain.link(PLACEHOLDER);
-        if self.frame.pure {
-            self.pure_value();
-        }
-        self.prev = Prev::Value;
-    }
-
-    /// A value in a bracket that held only values so far.
-    #[inline(always)]
-    fn pure_value(&mut self) {
-        let in_place = matches!(self.prev, Prev::Open | Prev::Comma);
-        match self.frame.holds {
-            _ if !in_place => self.frame.pure = false,
-            Holds::List | Holds::Bracket => self.element(VALUE_SHAPE),
-            Holds::Row | Holds::RowOfKeyword | Holds::ValuesRow => self.cell(1),
-            Holds::Operand | Holds::Cast => self.frame.pure = self.prev == Prev::Open,
-            Holds::Anything | Holds::Options => self.frame.pure = false,
-        }
-    }
-
-    /// An element of a list is complete.
-    #[inline(always)]
-    fn element(&mut self, shape: u64) {
-        if self.frame.count == 0 {
-            self.frame.shape = shape;
-            self.frame.first = self.chain;
-        } else if self.frame.shape != shape {
-            self.frame.pure = false;
-        }
-        self.frame.count = self.frame.count.saturating_add(1);
-    }
-
-    /// A cell of a row: 1 for a value, 2 for DEFAULT.
-    #[inline(always)]
-    fn cell(&mut self, what: u64) {
-        self.frame.count = self.frame.count.saturating_add(1);
-        self.frame.shape = self.frame.shape.wrapping_mul(3).wrapping_add(what);
-    }
-
-    fn number(&mut self, negative: bool) {
-        let start = self.at;
-        let end = number_end(self.sql, start);
-        self.at = end;
-        let text = &self.sql[start..end];
-        let hash = if !is_plain_number(text) {
-            let mut hasher = ValueHasher::new();
-            if negative {
-                hasher.write(b"-");
-            }
-            hasher.write(&canonical_number(text));
-            hasher.finish()
-        } else if !negative {
-            value_hash(text)
-        } else if start > 0 && self.sql[start - 1] == b'-' {
-            value_hash(&self.sql[start - 1..end])
-        } else {
-            let mut hasher = ValueHasher::new();
-            hasher.write(b"-");
-            hasher.write(text);
-            hasher.finish()
-        };
-        self.value(hash);
-    }
-
-    /// `'…'`, in one go: the quote is looked for and the value hashed eight bytes at a time.
-    fn string(&mut self) -> Step {
-        self.drop_type();
-        let start = self.at;
-        let mut at = start + 1;
-        let mut chain = Chain::values();
-        loop {
-            let word = load(self.sql, at);
-            let before = before_byte(word, b'\'');
-            if before < 8 {
-                let end = at + before;
-                let after = self.sql.get(end + 1).copied().unwrap_or(0);
-                if after == b'\'' || (class(after) == Class::Space && self.goes_on(end + 1)) {
-                    return self.slow_string(start);
-                }
-                let len = (end - start - 1) as u64;
-                self.value(chain.link(word & keep(before)).link(len).seal());
-                self.at = end + 1;
-                return Ok(());
-            }
-            if at + 8 > self.sql.len() {
-                return self.slow_string(start);
-            }
-            chain = chain.link(word);
-            at += 8;
-        }
-    }
-
-    /// Does the string that ended before `at` go on in another line?
-    fn goes_on(&self, at: usize) -> bool {
-        match self.sql.get(at + 1) {
-            Some(b'\'' | b' ' | b'\t' | b'\r' | b'\n' | 0x0b | 0x0c | 0) => {
-                string_goes_on(self.sql, at).is_some()
-            }
-            _ => false,
-        }
-    }
-
-    /// A literal with anything to unescape, or cut off.
-    #[cold]
-    #[inline(never)]
-    fn slow_string(&mut self, start: usize) -> Step {
-        let Some(token) = Lexer::starting_at(self.sql, start).next() else { return Err(AskReference) };
-        let form = match token.kind {
-            TokenKind::String => Form::Plain,
-            TokenKind::EscapeString => Form::Escape,
-            TokenKind::UnicodeString => Form::Unicode,
-            TokenKind::BitString => Form::Bits,
-            TokenKind::DollarString => Form::Dollar,
-            _ => return Err(AskReference),
-        };
-        let literal = Literal { form, text: token.text(self.sql) };
-        match literal.hash(None) {
-            Some(hash) => self.value(hash),
-            None => self.unknown_value(),
-        }
-        self.truncated |= token.unterminated;
-        self.at = token.end;
-        Ok(())
-    }
-
-    fn dollar(&mut self) -> Step {
-        let digits = self.sql[self.at + 1..].iter().take_while(|b| b.is_ascii_digit()).count();
-        if digits > 0 {
-            let number = std::str::from_utf8(&self.sql[self.at + 1..=self.at + digits]).ok();
-            let number = number.and_then(|digits| digits.parse().ok());
-            self.at += 1 + digits;
-            match self.params.zip(number).and_then(|(params, number)| params.get(number)) {
-                Some(param) => self.value(param_hash(param)),
-                None => self.unknown_value(),
-            }
-            return Ok(());
-        }
-        if dollar_string(self.sql, self.at).is_some() {
-            self.drop_type();
-            return self.slow_string(self.at);
-        }
-        self.symbol(u64::from(b'$'), Prev::Prefix);
-        self.at += 1;
-        Ok(())
-    }
-
-    /// Takes back the type in `date '…'`.
-    #[inline(always)]
-    fn drop_type(&mut self) {
-        if matches!(self.prev, Prev::Name | Prev::Current | Prev::Quoted) {
-            self.drop_type_before();
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn drop_type_before(&mut self) {
-        let (start, end) = self.last_word;
-        let keyword = self.prev != Prev::Quoted
-            && !self.last_word_dotted
-            && !names_a_type(&self.sql[start..end].to_ascii_lowercase());
-        if keyword || self.in_options() {
-            return;
-        }
-        self.chain = self.before_name.chain;
-        self.prev = self.before_name.prev;
-        self.frame.pure = self.before_name.pure;
-    }
-
-    /// Is the innermost open parenthesis that of OPTIONS?
-    fn in_options(&self) -> bool {
-        let mut holds = self.frame.holds;
-        let mut depth = self.depth;
-        while holds == Holds::Bracket && depth > 0 {
-            depth -= 1;
-            holds = self.stack[depth].holds;
-        }
-        holds == Holds::Options
-    }
-
-    // ---- words ----
-
-    #[inline(always)]
-    fn word(&mut self, first: u8) -> Step {
-        let start = self.at;
-        let head = name_word(load(self.sql, start));
-        if head.len == 1
-            && let Some(next) = self.sql.get(start + 1)
-            && matches!(next, b'\'' | b'&')
-            && self.prefixed(first, *next)?
-        {
-            return Ok(());
-        }
-        if head.len < 8 {
-            self.at = start + head.len;
-            if self.start {
-                self.first_word(head.folded)?;
-            }
-            self.token();
-            self.begin_name();
-            let act = if self.prev == Prev::Dot { Act::Name } else { act(head.folded) };
-            return self.act(act, head.folded, start);
-        }
-        self.long_word(start, head.folded)
-    }
-
-    /// A word of eight bytes or more.
-    fn long_word(&mut self, start: usize, head: u64) -> Step {
-        if self.start {
-            self.first_word(head)?;
-        }
-        self.token();
-        self.begin_name();
-        let mut at = start + 8;
-        let mut chain = self.chain.link(head);
-        let tail = loop {
-            let word = name_word(load(self.sql, at));
-            at += word.len;
-            chain = chain.link(word.folded);
-            if word.len < 8 {
-                break word.folded;
-            }
-        };
-        self.at = at;
-        let len = at - start;
-        if (head == u64::from_le_bytes(*b"pg_temp_") || head == u64::from_le_bytes(*b"pg_toast"))
-            && temp_schema(&self.sql[start..at]).is_some()
-        {
-            return Err(AskReference);
-        }
-        let prev =
-            if self.prev == Prev::Dot || len > 15 { Act::Name } else { super::table::long_act(head, tail) };
-        match prev {
-            Act::Name | Act::To(_) => {
-                self.remember(start);
-                self.chain = chain;
-                self.frame.pure = false;
-                self.prev = if let Act::To(prev) = prev { prev } else { Prev::Name };
-                Ok(())
-            }
-            _ => {
-                if self.typed(start)? {
-                    return Ok(());
-                }
-                self.remember(start);
-                self.chain = chain;
-                self.frame.pure = false;
-                self.prev = Prev::Name;
-                Ok(())
-            }
-        }
-    }
-
-    /// Keeps the state before a name, unless the name goes on after a dot.
-    #[inline(always)]
-    fn begin_name(&mut self) {
-        if self.prev != Prev::Dot || !self.dot_follows_name {
-            self.before_name = Before { chain: self.chain, prev: self.prev, pure: self.frame.pure };
-        }
-    }
-
-    /// Keeps where the word stands, for it may be the type of a literal.
-    #[inline(always)]
-    fn remember(&mut self, start: usize) {
-        self.last_word = (start, self.at);
-        self.last_word_dotted = self.prev == Prev::Dot;
-    }
-
-    /// What a word of up to seven bytes does.
-    #[inline(always)]
-    fn act(&mut self, act: Act, folded: u64, start: usize) -> Step {
-        let prev = match act {
-            Act::Name => Prev::Name,
-            Act::To(prev) => prev,
-            _ => return self.rare_act(act, folded, start),
-        };
-        self.remember(start);
-        self.symbol(folded, prev);
-        Ok(())
-    }
-
-    #[inline(never)]
-    fn rare_act(&mut self, act: Act, folded: u64, start: usize) -> Step {
-        self.remember(start);
-        match act {
-            Act::Not => {
-                let prev = if self.prev == Prev::Is { Prev::IsNot } else { Prev::Not };
-                self.symbol(folded, prev);
-            }
-            Act::Null | Act::True | Act::False => {
-                let value = match self.prev {
-                    Prev::Is | Prev::IsNot | Prev::As => false,
-                    Prev::Not | Prev::Action => act != Act::Null,
-                    _ => self.operand_expected(),
-                };
-                match act {
-                    _ if !value => self.symbol(folded, Prev::Keyword),
-                    Act::Null => self.value(NULL_HASH),
-                    Act::True => self.value(value_hash(b"t")),
-                    _ => self.value(value_hash(b"f")),
-                }
-            }
-            Act::Default => {
-                let cell = self.frame.pure
-                    && self.frame.holds == Holds::ValuesRow
-                    && matches!(self.prev, Prev::Open | Prev::Comma);
-                self.symbol(folded, Prev::Default);
-                if cell {
-                    self.frame.pure = true;
-                    self.cell(2);
-                }
-            }
-            Act::Row => {
-                let element = self.frame.pure
-                    && matches!(self.frame.holds, Holds::List | Holds::Bracket)
-                    && matches!(self.prev, Prev::Open | Prev::Comma);
-                self.symbol(folded, Prev::RowKeyword);
-                self.frame.pure = element;
-            }
-            Act::As => {
-                if self.frame.holds == Holds::Cast
-                    && self.frame.pure
-                    && self.prev == Prev::Value
-                    && self.end_of_cast()
-                {
-                    return Ok(());
-                }
-                self.symbol(folded, Prev::As);
-            }
-            Act::Naming => {
-                if self.prev == Prev::As {
-                    return Err(AskReference);
-                }
-                self.symbol(folded, Prev::Keyword);
-            }
-            Act::Of => {
-                if self.prev == Prev::Current {
-                    return Err(AskReference);
-                }
-                self.symbol(folded, Prev::Name);
-            }
-            Act::Insert => {
-                self.insert |= self.parens == 0;
-                self.symbol(folded, Prev::Name);
-            }
-            Act::TypeHead => {
-                if !self.typed(start)? {
-                    self.symbol(folded, Prev::Name);
-                }
-            }
-            Act::Name | Act::To(_) => self.symbol(folded, Prev::Name),
-        }
-        Ok(())
-    }
-
-    /// The first word of a statement: does the reference know better what to do with its names?
-    #[cold]
-    #[inline(never)]
-    fn first_word(&mut self, folded: u64) -> Step {
-        if starts_naming(folded) { Err(AskReference) } else { Ok(()) }
-    }
-
-    /// `E'…'`, `B'…'`, `X'…'`, `N'…'`, `U&'…'`, `U&"…"`. False when the letter is a name.
-    #[cold]
-    #[inline(never)]
-    fn prefixed(&mut self, first: u8, next: u8) -> Result<bool, AskReference> {
-        let bits = match (first | 0x20, next) {
-            (b'e' | b'n', b'\'') => false,
-            (b'b' | b'x', b'\'') => true,
-            (b'u', b'&') => match self.sql.get(self.at + 2) {
-                Some(b'\'') => false,
-                Some(b'"') => {
-                    self.token();
-                    self.quoted_name(self.at + 2)?;
-                    return Ok(true);
-                }
-                _ => return Ok(false),
-            },
-            _ => return Ok(false),
-        };
-        self.token();
-        if !bits {
-            self.drop_type();
-        }
-        self.slow_string(self.at)?;
-        Ok(true)
-    }
-
-    /// The literal of a built-in type that starts with the word at `start`, if one does.
-    #[cold]
-    #[inline(never)]
-    fn typed(&mut self, start: usize) -> Result<bool, AskReference> {
-        let mut next = self.at;
-        while self.sql.get(next).is_some_and(|b| class(*b) == Class::Space) {
-            next += 1;
-        }
-        if !self.sql.get(next).is_some_and(|b| b.is_ascii_alphabetic() || b"'($-/".contains(b)) {
-            return Ok(false);
-        }
-        let Some(head) = Lexer::starting_at(self.sql, start).next() else { return Ok(false) };
-        let Some(string) = typed_string(self.sql, &head) else { return Ok(false) };
-        debug_assert!(is_typable(string.kind));
-        if head.text(self.sql).eq_ignore_ascii_case(b"interval")
-            && interval_fields_end(self.sql, string.end).is_some()
-        {
-            return Err(AskReference);
-        }
-        self.at = string.start;
-        self.skipped(head.end, string.start);
-        self.slow_string(string.start)?;
-        Ok(true)
-    }
-
-    /// A name in double quotes; `quote` is where its opening quote stands.
-    fn quoted_name(&mut self, quote: usize) -> Step {
-        self.begin_name();
-        let dotted = self.prev == Prev::Dot;
-        let body = quote + 1;
-        let mut at = body;
-        let mut chain = self.chain;
-        let mut folds = self.sql.get(body).is_some_and(|b| !b.is_ascii_digit() && *b != b'$');
-        let mut head = 0;
-        loop {
-            let word = name_word(load(self.sql, at));
-            folds &= !word.upper;
-            chain = chain.link(word.folded);
-            if at == body {
-                head = word.folded;
-            }
-            at += word.len;
-            if word.len < 8 {
-                break;
-            }
-        }
-        let simple = self.sql.get(at) == Some(&b'"') && self.sql.get(at + 1) != Some(&b'"') && at > body;
-        if simple && folds {
-            if head == u64::from_le_bytes(*b"pg_temp_") || head == u64::from_le_bytes(*b"pg_toast") {
-                return Err(AskReference);
-            }
-            self.chain = chain;
-            self.at = at + 1;
-        } else {
-            self.marked_name(quote, if simple { at } else { body })?;
-        }
-        self.frame.pure = false;
-        self.prev = Prev::Quoted;
-        self.last_word_dotted = dotted;
-        Ok(())
-    }
-
-    /// A quoted name that folding would change: its bytes with the opening quote.
-    #[inline(never)]
-    fn marked_name(&mut self, quote: usize, from: usize) -> Step {
-        let mut at = from;
-        let close = loop {
-            match memchr::memchr(b'"', &self.sql[at..]) {
-                Some(found) if self.sql.get(at + found + 1) == Some(&b'"') => at += found + 2,
-                Some(found) => break at + found,
-                None => return Err(AskReference),
-            }
-        };
-        let name = &self.sql[quote..close];
-        if memchr::memchr(0, name).is_some() {
-            return Err(AskReference);
-        }
-        self.chain = self.chain.token(name);
-        self.at = close + 1;
-        Ok(())
-    }
-
-    /// At AS, in `CAST (?`: if a type and a parenthesis follow, all of it becomes the placeholder.
-    fn end_of_cast(&mut self) -> bool {
-        let Some(end) = type_end(self.sql, self.at) else { return false };
-        let mut after = Lexer::starting_at(self.sql, end);
-        let Some(close) = after.next_code().filter(|token| token.text(self.sql) == b")") else {
-            return false;
-        };
-        self.skipped(self.at, close.start);
-        self.at = close.end;
-        let before = self.frame.before;
-        self.parens = self.parens.saturating_sub(1);
-        self.depth -= 1;
-        self.frame = self.stack[self.depth];
-        (self.chain, self.prev) = before;
-        self.placeholder();
-        true
-    }
-
-    // ---- punctuation ----
-
-    fn comma(&mut self) {
-        if self.semicolon || self.start {
-            self.token_after_border();
-        }
-        self.at += 1;
-        self.chain = self.chain.link(u64::from(b','));
-        let prev = self.prev;
-        if self.frame.pure {
-            self.frame.pure = match self.frame.holds {
-                Holds::List | Holds::Bracket => {
-                    matches!(prev, Prev::Value | Prev::Element | Prev::SingleElement)
-                }
-                Holds::Row | Holds::RowOfKeyword => prev == Prev::Value,
-                Holds::ValuesRow => matches!(prev, Prev::Value | Prev::Default),
-                Holds::Anything | Holds::Operand | Holds::Cast | Holds::Options => false,
-            };
-        }
-        self.prev = if prev == Prev::Row { Prev::RowsComma } else { Prev::Comma };
-    }
-
-    fn open(&mut self) -> Step {
-        let rows = self.prev == Prev::RowsComma && !self.semicolon;
-        if !rows {
-            self.token();
-        }
-        let in_place = self.frame.pure
-            && matches!(self.frame.holds, Holds::List | Holds::Bracket)
-            && matches!(self.prev, Prev::Open | Prev::Comma);
-        let mut frame = OUTERMOST;
-        frame.pure = true;
-        frame.before = (self.chain, self.prev);
-        frame.holds = match self.prev {
-            Prev::In => Holds::List,
-            Prev::Values => {
-                if self.parens == 0 && self.insert && self.insert_rows == 0 {
-                    // From here on, this VALUES is the one whose rows are counted.
-                    self.insert_rows = 1;
-                    frame.rows.shape = COUNTED;
-                }
-                Holds::ValuesRow
-            }
-            Prev::RowsComma => {
-                frame.rows = self.rows;
-                self.insert_rows += u32::from(self.rows.shape & COUNTED != 0);
-                Holds::ValuesRow
-            }
-            Prev::RowKeyword if self.frame.pure => Holds::RowOfKeyword,
-            Prev::Cast => {
-                frame.before = (self.before_name.chain, self.before_name.prev);
-                self.frame.pure = self.before_name.pure;
-                Holds::Cast
-            }
-            Prev::Options => Holds::Options,
-            _ if in_place => Holds::Row,
-            Prev::Prefix
-            | Prev::Open
-            | Prev::Comma
-            | Prev::Is
-            | Prev::Not
-            | Prev::IsNot
-            | Prev::Action
-            | Prev::As => Holds::Operand,
-            _ => Holds::Anything,
-        };
-        frame.pure &= !matches!(frame.holds, Holds::Anything | Holds::Options);
-        self.push(frame)?;
-        self.parens += 1;
-        self.link_open(b'(');
-        Ok(())
-    }
-
-    fn open_bracket(&mut self) -> Step {
-        self.token();
-        let subscript = !matches!(self.prev, Prev::Prefix | Prev::Open | Prev::Comma | Prev::Array)
-            || self.chain == Chain::tokens();
-        let mut frame = OUTERMOST;
-        frame.before = (self.chain, self.prev);
-        frame.holds = Holds::Bracket;
-        frame.pure = !subscript;
-        self.push(frame)?;
-        self.link_open(b'[');
-        Ok(())
-    }
-
-    fn push(&mut self, frame: Frame) -> Step {
-        if self.depth == DEEPEST {
-            return Err(AskReference);
-        }
-        self.stack[self.depth] = self.frame;
-        self.depth += 1;
-        self.frame = frame;
-        Ok(())
-    }
-
-    fn link_open(&mut self, bracket: u8) {
-        self.chain = self.chain.link(u64::from(bracket));
-        self.prev = Prev::Open;
-        self.at += 1;
-    }
-
-    /// Leaves the innermost bracket.
-    fn pop(&mut self) -> Frame {
-        self.closed = self.frame.before;
-        self.depth -= 1;
-        std::mem::replace(&mut self.frame, self.stack[self.depth])
-    }
-
-    fn close(&mut self) {
-        self.token();
-        self.at += 1;
-        self.parens = self.parens.saturating_sub(1);
-        // An open `[` before a `)` is never closed; the parenthesis closes its own.
-        while self.frame.holds == Holds::Bracket && self.depth > 0 {
-            self.pop();
-            self.frame.pure = false;
-        }
-        if self.depth == 0 {
-            return self.symbol(u64::from(b')'), Prev::Close);
-        }
-        let whole = self.frame.pure && self.frame.count > 0;
-        let prev = self.prev;
-        if self.frame.holds == Holds::List
-            && whole
-            && matches!(prev, Prev::Value | Prev::Element | Prev::SingleElement)
-        {
-            self.chain = self.frame.first;
-        }
-        let inner = self.pop();
-        self.chain = self.chain.link(u64::from(b')'));
-        self.prev = Prev::Close;
-        match inner.holds {
-            Holds::Row | Holds::RowOfKeyword if whole && prev == Prev::Value => {
-                let keyword = inner.holds == Holds::RowOfKeyword;
-                let kind = if keyword { ROW_KEYWORD_SHAPE } else { ROW_SHAPE };
-                self.element(kind | u64::from(inner.count));
-                self.prev = if inner.count == 1 && !keyword { Prev::SingleElement } else { Prev::Element };
-            }
-            Holds::ValuesRow => {
-                self.frame.pure = false;
-                self.end_row(&inner, whole && matches!(prev, Prev::Value | Prev::Default));
-            }
-            Holds::Operand => {
-                self.frame.pure = false;
-                if inner.pure && prev == Prev::Value {
-                    self.prev = Prev::Wrapped;
-                }
-            }
-            _ => self.frame.pure = false,
-        }
-    }
-
-    /// A row of VALUES is complete.
-    fn end_row(&mut self, row: &Frame, values: bool) {
-        let counted = row.rows.shape & COUNTED != 0;
-        let shape =
-            ((row.shape ^ (u64::from(row.count) << 40)) & !COUNTED) | if counted { COUNTED } else { 0 };
-        self.rows = row.rows;
-        if self.rows.count == 0 {
-            self.rows.first = self.chain;
-            self.rows.alike = values;
-            self.rows.shape = shape;
-        } else {
-            self.rows.alike &= values && self.rows.shape == shape;
-        }
-        self.rows.count += 1;
-        self.prev = Prev::Row;
-    }
-
-    fn close_bracket(&mut self) {
-        self.token();
-        self.at += 1;
-        if self.frame.holds != Holds::Bracket || self.depth == 0 {
-            return self.symbol(u64::from(b']'), Prev::Close);
-        }
-        let whole = self.frame.pure
-            && self.frame.count > 0
-            && matches!(self.prev, Prev::Value | Prev::Element | Prev::SingleElement);
-        if whole {
-            self.chain = self.frame.first;
-        }
-        let inner = self.pop();
-        self.chain = self.chain.link(u64::from(b']'));
-        self.prev = Prev::Close;
-        let depth = match inner.shape {
-            VALUE_SHAPE => 1,
-            shape if shape & BRACKETS_SHAPE != 0 => (shape & !BRACKETS_SHAPE) + 1,
-            _ => DEEPEST_ARRAY + 1,
-        };
-        let in_place = self.frame.pure
-            && matches!(self.frame.holds, Holds::List | Holds::Bracket)
-            && matches!(inner.before.1, Prev::Open | Prev::Comma);
-        if whole && in_place && depth <= DEEPEST_ARRAY {
-            self.element(BRACKETS_SHAPE | depth);
-            self.prev = Prev::Element;
-        } else {
-            self.frame.pure = false;
-        }
-    }
-
-    fn dot(&mut self) -> Step {
-        match self.sql.get(self.at + 1) {
-            Some(b) if b.is_ascii_digit() => {
-                self.token();
-                self.number(false);
-            }
-            Some(b'.') => {
-                self.token();
-                self.symbol(u64::from(u16::from_le_bytes(*b"..")), Prev::Prefix);
-                self.at += 2;
-            }
-            _ => {
-                self.token();
-                self.dot_follows_name = matches!(
-                    self.prev,
-                    Prev::Name
-                        | Prev::Current
-                        | Prev::Quoted
-                        | Prev::Keyword
-                        | Prev::Is
-                        | Prev::Not
-                        | Prev::IsNot
-                        | Prev::Action
-                        | Prev::As
-                        | Prev::In
-                        | Prev::Values
-                        | Prev::Default
-                        | Prev::RowKeyword
-                        | Prev::Cast
-                        | Prev::Array
-                        | Prev::Options
-                ) || (self.prev == Prev::Prefix && self.last_word.1 == self.at);
-                if self.prev == Prev::Prefix && self.last_word.1 != self.at {
-                    // Whether a keyword or an operator stands before the dot is beyond what is kept here.
-                    return Err(AskReference);
-                }
-                self.symbol(u64::from(b'.'), Prev::Dot);
-                self.at += 1;
-            }
-        }
-        Ok(())
-    }
-
-    fn colon(&mut self) -> Step {
-        match self.sql.get(self.at + 1) {
-            Some(b':') => {
-                // A cast after rows of VALUES is nonsense that the reference may judge.
-                if self.prev == Prev::Row {
-                    return Err(AskReference);
-                }
-                self.token();
-                if matches!(self.prev, Prev::Value | Prev::Wrapped | Prev::SingleElement)
-                    && let Some(end) = self.cast_end(self.at + 2)
-                {
-                    self.at = end;
-                    if self.prev != Prev::Value {
-                        self.unwrap();
-                    }
-                    return Ok(());
-                }
-                self.symbol(u64::from(u16::from_le_bytes(*b"::")), Prev::Prefix);
-                self.at += 2;
-            }
-            Some(b'=') => {
-                self.token();
-                self.symbol(u64::from(u16::from_le_bytes(*b":=")), Prev::Prefix);
-                self.at += 2;
-            }
-            _ => {
-                self.token();
-                self.symbol(u64::from(b':'), Prev::Prefix);
-                self.at += 1;
-            }
-        }
-        Ok(())
-    }
-
-    /// `(?)::type`: the parentheses go with the cast.
-    fn unwrap(&mut self) {
-        self.frame = self.stack[self.depth];
-        (self.chain, self.prev) = self.closed;
-        self.placeholder();
-    }
-
-    /// A type was skipped: what stood in it is no token, but a comment in it counts, and an open end too.
-    fn skipped(&mut self, from: usize, to: usize) {
-        for token in Lexer::starting_at(&self.sql[..to], from) {
-            self.comments |= token.kind == TokenKind::Comment;
-            self.truncated |= token.unterminated;
-        }
-    }
-
-    /// Where the type of a cast ends. The usual case, a single word, is seen at a glance.
-    #[inline(always)]
-    fn cast_end(&mut self, at: usize) -> Option<usize> {
-        let word = name_word(load(self.sql, at));
-        let end = at + word.len;
-        let plain = word.len > 0
-            && word.len < 8
-            && !self.sql[at].is_ascii_digit()
-            && self.sql[at] != b'$'
-            && matches!(act(word.folded), Act::Name)
-            && word.folded != load(b"setof", 0);
-        if plain {
-            match self.sql.get(end) {
-                None | Some(b',' | b')' | b';' | b']' | b'=' | b'<' | b'>' | b'+') => return Some(end),
-                Some(b' ') => match self.sql.get(end + 1) {
-                    Some(b',' | b')' | b']' | b'=' | b'<' | b'>' | b'+' | b'\'' | b'"' | b'$') => {
-                        return Some(end);
-                    }
-                    Some(b) if b.is_ascii_alphanumeric() && b | 0x20 != b'a' => return Some(end),
-                    Some(b'a' | b'A') if !matches!(self.sql.get(end + 2), Some(b'r' | b'R')) => {
-                        return Some(end);
-                    }
-                    _ => {}
-                },
-                _ => {}
-            }
-        }
-        let end = type_end(self.sql, at)?;
-        self.skipped(at, end);
-        Some(end)
-    }
-
-    fn operator(&mut self, first: u8) -> Step {
-        let next = self.sql.get(self.at + 1).copied().unwrap_or(0);
-        if class(next) != Class::Operator {
-            if first == b'?' {
-                return Err(AskReference);
-            }
-            self.token();
-            if first == b'-' && self.operand_expected() {
-                return self.minus();
-            }
-            self.symbol(u64::from(first), Prev::Prefix);
-            self.at += 1;
-            return Ok(());
-        }
-        match (first, next) {
-            (b'-', b'-') => {
-                self.comments = true;
-                let rest = &self.sql[self.at..];
-                self.at += memchr::memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());
-                return Ok(());
-            }
-            (b'/', b'*') => {
-                self.comments = true;
-                if let Some(comment) = Lexer::starting_at(self.sql, self.at).next() {
-                    self.truncated |= comment.unterminated;
-                    self.at = comment.end;
-                }
-                return Ok(());
-            }
-            _ => {}
-        }
-        let end = operator_end(self.sql, self.at);
-        let text = &self.sql[self.at..end];
-        if text == b"?" {
-            return Err(AskReference);
-        }
-        self.token();
-        if text == b"-" && self.operand_expected() {
-            return self.minus();
-        }
-        self.chain = if text == b"!=" { self.chain.token(b"<>") } else { self.chain.token(text) };
-        self.frame.pure = false;
-        self.prev = Prev::Prefix;
-        self.at = end;
-        Ok(())
-    }
-
-    /// A `-` where an operand is expected: the sign of a number, or an operator.
-    fn minus(&mut self) -> Step {
-        let mut at = self.at + 1;
-        while self.sql.get(at).is_some_and(|b| class(*b) == Class::Space) {
-            at += 1;
-        }
-        let byte = |at: usize| self.sql.get(at).copied().unwrap_or(0);
-        if byte(at).is_ascii_digit() || (byte(at) == b'.' && byte(at + 1).is_ascii_digit()) {
-            self.at = at;
-            self.number(true);
-            return Ok(());
-        }
-        if matches!((byte(at), byte(at + 1)), (b'-', b'-') | (b'/', b'*')) {
-            return Err(AskReference);
-        }
-        self.symbol(u64::from(b'-'), Prev::Prefix);
-        self.at += 1;
-        Ok(())
-    }
-
-    // ---- the end ----
-
     /// The text is over: lists that it cut off fold what is whole.
     fn end(&mut self) {
         match self.prev {
             Prev::Row | Prev::RowsComma => {
-                if self.rows.alike {
+                if !self.rows.unlike {
                     self.chain = self.rows.first;
                 }
                 return;
@@ -1248,7 +371,7 @@ impl<'s> Pass<'s, '_, '_> {
             Holds::List | Holds::Bracket if self.frame.count > 0 && self.prev != Prev::RowKeyword => {
                 self.chain = self.frame.first;
             }
-            Holds::ValuesRow if self.frame.rows.count > 0 && self.frame.rows.alike => {
+            Holds::ValuesRow if self.frame.rows.count > 0 && !self.frame.rows.unlike => {
                 self.chain = self.frame.rows.first;
             }
             Holds::Row => {

@@ -219,17 +219,22 @@ impl Lexer<'_> {
         }
     }
 
+    /// `U&'…'` and the clause that names its escape character, `UESCAPE '!'`.
     fn unicode_string(&mut self) -> (TokenKind, bool) {
-        let mut closed = self.quoted_string(2);
-        let mut ahead = Lexer::starting_at(self.sql, self.at);
-        if let (true, Some(word)) = (closed, ahead.next_code())
-            && word.text(self.sql).eq_ignore_ascii_case(b"uescape")
-            && let Some(escape) = ahead.next_code()
-            && escape.kind == TokenKind::String
-        {
-            self.at = escape.end;
-            closed = !escape.unterminated;
+        if !self.quoted_string(2) {
+            return (TokenKind::UnicodeString, false);
         }
+        let mut ahead = self.clone();
+        ahead.skip_until(|b| !is_space(b));
+        let word = ahead.at;
+        ahead.skip_until(|b| !is_name(b));
+        let clause = self.sql[word..ahead.at].eq_ignore_ascii_case(b"uescape");
+        ahead.skip_until(|b| !is_space(b));
+        if !clause || ahead.peek(0) != b'\'' {
+            return (TokenKind::UnicodeString, true);
+        }
+        let closed = ahead.delimited(0, b'\'');
+        self.at = ahead.at;
         (TokenKind::UnicodeString, closed)
     }
 

@@ -12,7 +12,11 @@ mod lexer;
 mod literal;
 mod normalise;
 mod params;
+mod parsed;
 mod pretty;
+mod recall;
+#[cfg(test)]
+mod rules;
 mod shape;
 mod swar;
 mod table;
@@ -27,11 +31,12 @@ use canonical::{Canonical, canonical};
 use literal::Literal;
 
 pub use execute::{digest_execute, prepared_statement, values_execute};
-pub use hash::Fingerprint;
+pub use hash::{Fingerprint, ValueHashes};
 pub use kind::{Kind, kind};
 pub use lexer::{Lexer, Token, TokenKind};
 pub use params::{Param, Params};
 pub use pretty::{Class, Piece, pretty};
+pub use recall::Recall;
 pub use shape::{Key, Parser, Shape, shape};
 pub use tags::{Tags, tags};
 
@@ -43,6 +48,8 @@ pub struct Digest {
     /// The values alone; `None` when a `$n` is not known, or its value was cut short in the log. With equal
     /// fingerprints, equal hashes mean that the same question was asked.
     pub params: Option<u64>,
+    /// The values one by one; none when `params` is `None`.
+    pub values: ValueHashes,
     /// Rows of an INSERT's VALUES, 1 for an INSERT of another form, 0 for everything else.
     pub rows: u32,
     /// There is at least one value.
@@ -64,7 +71,8 @@ pub fn reference(sql: &[u8], params: Option<&Params<'_>>) -> Digest {
     let known = params.filter(|params| params.is_complete());
     Digest {
         fingerprint: canonical.fingerprint(),
-        params: canonical.params(known),
+        params: canonical.params(known).map(|params| params.0),
+        values: canonical.params(known).map(|params| params.1).unwrap_or_default(),
         rows: canonical.rows,
         has_values: !canonical.literals.is_empty(),
         truncated: canonical.truncated,
@@ -119,20 +127,4 @@ fn contents<'s, 'a>(
     let slots = canonical.slots.iter().map(|slot| placeholders[*slot]);
     let values = canonical.literals.iter().map(content);
     slots.zip(values).map(|(placeholder, content)| Value { placeholder, content }).collect()
-}
-
-/// Does a text that ends in `;` end a statement there, or is that semicolon inside a literal, a quoted name, a
-/// comment or a body in parentheses?
-pub fn ends_statement(text: &[u8]) -> bool {
-    let mut last = None;
-    let mut depth = 0_i64;
-    for token in Lexer::new(text) {
-        match token.text(text) {
-            b"(" => depth += 1,
-            b")" => depth -= 1,
-            _ => {}
-        }
-        last = Some(token);
-    }
-    depth <= 0 && last.is_some_and(|token| token.text(text) == b";")
 }

@@ -49,6 +49,14 @@ pub(super) fn name_word(word: u64) -> NameWord {
     NameWord { len, folded: (word & keep) | (upper >> 2), upper: upper != 0 }
 }
 
+/// How many lanes from the first on are digits.
+#[inline(always)]
+pub(super) fn digits(word: u64) -> usize {
+    let low = word & !HIGH;
+    let digit = at_least(low, b'0') & !at_least(low, b'9' + 1) & !word;
+    ((!digit & HIGH).trailing_zeros() / 8) as usize
+}
+
 /// Ones in the lowest `len` lanes.
 #[inline(always)]
 pub(super) const fn keep(len: usize) -> u64 {
@@ -96,6 +104,8 @@ mod tests {
                 folded[..len].copy_from_slice(&bytes[..len].to_ascii_lowercase());
                 assert_eq!(word.len, len, "{b:#x} in lane {lane}");
                 assert_eq!(word.folded, u64::from_le_bytes(folded), "{b:#x} in lane {lane}");
+                let count = bytes.iter().take_while(|b| b.is_ascii_digit()).count();
+                assert_eq!(digits(u64::from_le_bytes(bytes)), count);
                 assert_eq!(word.upper, bytes[..len].iter().any(u8::is_ascii_uppercase));
             }
         }

@@ -159,19 +159,64 @@ pub(super) fn act(word: u64) -> Act {
     if ACTS.words[slot] == word { ACTS.acts[slot] } else { Act::Name }
 }
 
+/// The words of eight to fifteen bytes, in two halves.
+const LONG_WORDS: usize = 14;
+
+struct LongActs {
+    heads: [u64; LONG_WORDS],
+    tails: [u64; LONG_WORDS],
+    acts: [Act; LONG_WORDS],
+}
+
+static LONG_ACTS: LongActs = long_acts();
+
+const fn long_acts() -> LongActs {
+    let mut table =
+        LongActs { heads: [0; LONG_WORDS], tails: [0; LONG_WORDS], acts: [Act::Name; LONG_WORDS] };
+    let (mut at, mut next) = (0, 0);
+    while at < ROLES.len() + LONG_ROLES.len() {
+        let (word, role) = if at < ROLES.len() { ROLES[at] } else { LONG_ROLES[at - ROLES.len()] };
+        if word.len() >= 8 {
+            assert!(word.len() < 16, "no word is longer than its two halves");
+            table.heads[next] = key(word, 0);
+            table.tails[next] = key(word, 8);
+            table.acts[next] = act_of(role);
+            next += 1;
+        }
+        at += 1;
+    }
+    assert!(next == LONG_WORDS, "the count of long words");
+    table
+}
+
 /// What a folded word of eight to fifteen bytes does.
+#[inline(always)]
 pub(super) fn long_act(head: u64, tail: u64) -> Act {
-    // Few words are so long, and names that begin like one of them are rare.
-    let eight = ROLES.iter().filter(|(word, _)| word.len() == 8);
-    let mut words = eight.chain(LONG_ROLES);
-    words
-        .find(|(word, _)| key(word, 0) == head && key(word, 8) == tail)
-        .map_or(Act::Name, |(_, role)| act_of(*role))
+    // Without an early exit the compiler compares several at once; nearly every word is none of them.
+    let heads = LONG_ACTS.heads.iter().fold(false, |found, known| found | (*known == head));
+    if !heads {
+        return Act::Name;
+    }
+    let words = LONG_ACTS.heads.iter().zip(&LONG_ACTS.tails);
+    words.zip(&LONG_ACTS.acts).find(|(words, _)| *words == (&head, &tail)).map_or(Act::Name, |(_, act)| *act)
+}
+
+static NAMING: [u64; NAMING_STATEMENTS.len()] = naming();
+
+const fn naming() -> [u64; NAMING_STATEMENTS.len()] {
+    let mut heads = [0; NAMING_STATEMENTS.len()];
+    let mut at = 0;
+    while at < heads.len() {
+        heads[at] = key(NAMING_STATEMENTS[at], 0);
+        at += 1;
+    }
+    heads
 }
 
 /// May this be the first word of a statement whose operands are names? Only its first eight bytes are looked at.
+#[inline(always)]
 pub(super) fn starts_naming(head: u64) -> bool {
-    NAMING_STATEMENTS.iter().any(|word| key(word, 0) == head)
+    NAMING.iter().fold(false, |found, known| found | (*known == head))
 }
 
 #[cfg(test)]

@@ -301,6 +301,7 @@ pub(super) fn query(format: Format, body: &[u8]) -> Option<Query<'_>> {
 #[derive(Default)]
 struct Names {
     kind: String,
+    operation: String,
     index: String,
     relation: String,
     schema: String,
@@ -310,7 +311,8 @@ struct Names {
 impl Names {
     /// `Index Scan using i on s.t a`, as the text format has it.
     fn join(&self) -> String {
-        let mut name = self.kind.clone();
+        // The text form says `Insert`, not `ModifyTable`.
+        let mut name = if self.kind == "ModifyTable" { self.operation.clone() } else { self.kind.clone() };
         if !self.index.is_empty() {
             name.push_str(" using ");
             name.push_str(&self.index);
@@ -349,7 +351,9 @@ pub(super) fn nodes(format: Format, body: &[u8]) -> (Vec<Node>, Option<Buffers>)
             return;
         };
         let number = |places| Cursor::new(value.text).decimal(places);
-        if value.is("Index Name") {
+        if value.is("Operation") {
+            names.operation = text();
+        } else if value.is("Index Name") {
             names.index = text();
         } else if value.is("Relation Name") {
             names.relation = text();

@@ -2,6 +2,7 @@
 
 use super::{HourSums, Timeline, cut, hash};
 use crate::event::connection::Connection;
+use crate::partial::Order;
 use crate::partial::bounded::Bounded;
 use crate::partial::histogram::Histogram;
 use crate::partial::minutes::{MOST_MINUTES, Minutes};
@@ -125,7 +126,7 @@ impl Default for Connections {
 
 impl Connections {
     /// Counts one record.
-    pub fn add(&mut self, time: Option<Timestamp>, connection: Connection<'_>) {
+    pub fn add(&mut self, time: Option<Timestamp>, connection: Connection<'_>, order: Order) {
         match connection {
             Connection::Received { host } => {
                 self.received += 1;
@@ -144,7 +145,7 @@ impl Connections {
                 self.databases.add(authorized.database, 1, Micros(0));
                 self.applications.add(authorized.application, 1, Micros(0));
                 if let Some(time) = time {
-                    self.timeline.authorized(time);
+                    self.timeline.authorized(time, order);
                 }
             }
             Connection::Ready { setup } => {
@@ -162,7 +163,7 @@ impl Connections {
                 if let Some(time) = time {
                     self.hours.add(time.hour(), 0, ended.session.0);
                     let length = i64::try_from(ended.session.0).unwrap_or(i64::MAX);
-                    self.timeline.ended(Timestamp(time.0.saturating_sub(length)), time);
+                    self.timeline.ended(Timestamp(time.0.saturating_sub(length)), time, order);
                 }
             }
         }

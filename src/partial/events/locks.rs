@@ -161,12 +161,14 @@ impl Locks {
             object: lock::kind_of_object(wait.object),
             relation: cut(lock::relation(record.context).unwrap_or_default(), MOST_NAME),
         };
-        let key = hash(&[&target.mode, target.object.as_bytes(), &target.relation]);
-        let other = &mut self.other_objects;
-        self.objects.absorb(key, (target.clone(), waits), add_waits, |dropped| other.add(dropped.1));
-        let other = &mut self.other_statements;
-        let key = statement.map_or(0, |statement| statement.0);
-        self.statements.absorb(key, (statement, waits), add_waits, |dropped| other.add(dropped.1));
+        if wait.outcome != Outcome::Deadlock {
+            let key = hash(&[&target.mode, target.object.as_bytes(), &target.relation]);
+            let other = &mut self.other_objects;
+            self.objects.absorb(key, (target.clone(), waits), add_waits, |dropped| other.add(dropped.1));
+            let other = &mut self.other_statements;
+            let key = statement.map_or(0, |statement| statement.0);
+            self.statements.absorb(key, (statement, waits), add_waits, |dropped| other.add(dropped.1));
+        }
         let (holders, queue) = lock::queue(record.detail).unwrap_or_default();
         let sighting = Sighting {
             time: record.time,

@@ -26,6 +26,7 @@ pub use vacuums::{TableVacuums, Vacuums};
 use super::Order;
 use crate::event::notice::{self, Kind};
 use crate::event::server::ServerEvent;
+use crate::log::Severity;
 use crate::record::Record;
 use crate::sql::Fingerprint;
 
@@ -68,15 +69,18 @@ impl Events {
                 self.vacuums.cancelled(table);
                 self.notices.add(record, Kind::Autovacuum, order, cause);
             }
-            ServerEvent::Connection(connection) => self.connections.add(record.time, connection),
+            ServerEvent::Connection(connection) => self.connections.add(record.time, connection, order),
             ServerEvent::Notice(kind) => {
                 if let Some(change) = notice::change(record.message) {
                     self.notices.change(record.time, change, order);
                 }
-                if starts_empty(record.message)
-                    && let Some(time) = record.time
-                {
-                    self.connections.timeline.reset(time);
+                if let Some(time) = record.time {
+                    if starts_empty(record.message) {
+                        self.connections.timeline.reset(time, order);
+                    } else if record.severity == Severity::Fatal && notice::refuses_authorized(record.message)
+                    {
+                        self.connections.timeline.refused(time, order);
+                    }
                 }
                 self.notices.add(record, kind, order, cause);
             }

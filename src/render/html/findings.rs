@@ -27,6 +27,10 @@ pub(super) struct FixCard {
     pub(super) rank: usize,
     /// What kind of thing.
     pub(super) label: String,
+    /// Further kinds; may be empty.
+    pub(super) also: String,
+    /// Its route; may be empty.
+    pub(super) route: String,
     /// One line.
     pub(super) title: String,
     /// The statement.
@@ -65,7 +69,9 @@ pub(super) fn cards(index: &Index<'_>, shown: &Shown<'_>) -> Vec<FixCard> {
             let (n, us) = (fix.cost.statements, fix.cost.duration_us.0);
             FixCard {
                 rank: i + 1,
-                label: one_line(&fix.label),
+                label: shortened(&one_line(&fix.label), 60).into_owned(),
+                also: shortened(&one_line(&fix.also.join(", ")), 200).into_owned(),
+                route: shortened(&one_line(&fix.route), 120).into_owned(),
                 title: shortened(&one_line(&fix.title), 200).into_owned(),
                 sql: shown.long_sql(&fix.fingerprint),
                 why: shortened(&one_line(&fix.why), 500).into_owned(),
@@ -197,7 +203,7 @@ fn fold(index: &Index<'_>, finding: &Finding, shown: &Shown<'_>) -> FoldedFindin
     let start = evidence.example.first().and_then(|row| row.time);
     FoldedFinding {
         id: anchor(&finding.id),
-        label: one_line(&fix.label),
+        label: shortened(&one_line(&fix.label), 60).into_owned(),
         title: shortened(&one_line(&finding.title), 200).into_owned(),
         route: shortened(&one_line(finding.route.as_deref().unwrap_or("")), 120).into_owned(),
         statements: count(finding.cost.statements),

@@ -121,7 +121,7 @@ pub(super) fn hours(report: &Report) -> Section {
     let totals = &report.totals;
     let points = chart::traffic_points(&totals.traffic, POINTS);
     let mut section = Section::new("hours", "Hourly statistics");
-    if points.len() > 1 {
+    if points.len() > 2 {
         let minutes = (points[1].at.0 - points[0].at.0) / 60_000_000;
         let table =
             Table::new("Statements a second", &["Time ↑", "#Average", "#Most", "#Fewest", "#Statements"])
@@ -142,7 +142,8 @@ pub(super) fn hours(report: &Report) -> Section {
         }));
     }
     let bars = chart::hour_bars(&totals.by_hour, COLUMNS);
-    if !bars.is_empty() {
+    // One column says no more than the row below it.
+    if bars.len() > 1 {
         section = section.with(Block::Figure(Figure {
             caption: "Statements by kind, and their average duration".to_owned(),
             svg: chart::hours(&bars),
@@ -368,7 +369,7 @@ pub(super) fn figures(report: &Report) -> Vec<Fact> {
         figures.push(fact_with("a second at peak", count(peak.calls), format!("at {}", instant(peak.at))));
     }
     figures.push(fact_with(
-        "errors",
+        if totals.errors == 1 { "error" } else { "errors" },
         count(totals.errors),
         match totals.distinct_errors {
             0 => String::new(),

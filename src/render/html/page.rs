@@ -28,6 +28,8 @@ pub(super) struct Page {
     figures: Vec<Fact>,
     trust: String,
     trust_warns: bool,
+    /// The first notes on what the numbers rest on; all of them stand in the trust section.
+    notes: Vec<String>,
     fixes: Vec<FixCard>,
     found: bool,
     statements: Statements,
@@ -80,6 +82,13 @@ impl Page {
             figures: load::figures(report),
             trust,
             trust_warns,
+            notes: report
+                .input
+                .notes
+                .iter()
+                .take(3)
+                .map(|n| shortened(&one_line(&n.text), 300).into_owned())
+                .collect(),
             fixes: findings::cards(&index, &shown),
             found: !report.findings.is_empty(),
             statements,

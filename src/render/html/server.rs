@@ -268,8 +268,8 @@ fn events(report: &Report, style: &Style) -> Section {
         return missing(section, "This log has no crashes, recoveries, replication or parameter events.", "");
     }
     let all: u64 = server.groups.iter().fold(0, |sum, group| sum.saturating_add(group.count));
+    let section = if all > 0 { section.count(all) } else { section };
     section
-        .count(all)
         .with(Block::Facts(vec![
             fact("Warnings", count(server.warnings)),
             fact("Other log records", count(server.other)),

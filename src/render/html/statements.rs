@@ -136,6 +136,8 @@ pub(super) struct Statements {
     pub(super) more: String,
     /// Whether the log has durations.
     pub(super) timed: bool,
+    /// Whether the log is long enough for drawings over its hours.
+    pub(super) hours: bool,
 }
 
 /// A statement.
@@ -207,6 +209,7 @@ pub(super) fn statements(index: &Index<'_>, style: &Style, shown: &Shown<'_>) ->
         all: count(report.statements.len() as u64),
         more: if missing > 0 { count(missing as u64) } else { String::new() },
         timed: report.totals.timed > 0,
+        hours: report.totals.by_hour.len() > 1,
     }
 }
 

@@ -170,7 +170,7 @@ impl Reader<'_> {
                 self.at += 1;
             }
         }
-        if (self.next_is(0, "from") || self.next_is(0, "in")) && self.next_is_name(1) {
+        if self.next_is(0, "from") || self.next_is(0, "in") {
             self.at += 1;
         }
         self.keyword(b"FROM");
