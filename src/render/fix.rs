@@ -186,10 +186,10 @@ fn repeated(index: &Index<'_>, redundant: &RedundantSelect) -> Fix {
         },
         fingerprint: r.fingerprint.clone(),
         why: format!(
-            "{}, but only {about}{}: {} had been asked before with the same parameters.",
+            "{} with only {about}{}: {about}{} were repeats.",
             counted(r.calls, "call"),
             counted(r.distinct_params.count, "distinct parameter set"),
-            counted(r.repeats, "call")
+            count(r.repeats)
         ),
         cost,
         whole: false,
@@ -297,14 +297,14 @@ fn busiest_route(statement: Option<&Statement>) -> String {
 /// What goes away with the cost.
 fn saving(report: &Report, cost: Cost) -> String {
     let statements = format!(
-        "{} fewer statements ({} of all)",
+        "{} fewer statements ({})",
         count(cost.statements),
         minus_percent(cost.statements, report.totals.statements)
     );
     match cost.duration_us.0 {
         0 => format!("Up to {statements}."),
         us => format!(
-            "Up to {statements} and {} less in the database ({}).",
+            "Up to {statements} and {} less ({}).",
             duration(cost.duration_us),
             minus_percent(us, report.totals.duration_us.0)
         ),
