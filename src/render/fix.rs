@@ -147,7 +147,11 @@ pub(super) fn of(index: &Index<'_>, finding: &Finding) -> Fix {
 fn from_numbers(index: &Index<'_>) -> Vec<Fix> {
     let report = index.report;
     let mut found: Vec<Fix> = Vec::new();
-    for redundant in report.redundant_selects.iter().filter(|r| r.repeats >= FEW).take(20) {
+    // A SELECT that takes row locks is asked for the locks, not for the answer.
+    let locks = |fingerprint: &str| index.statement(fingerprint).is_some_and(|s| s.locking);
+    for redundant in
+        report.redundant_selects.iter().filter(|r| r.repeats >= FEW && !locks(&r.fingerprint)).take(20)
+    {
         found.push(repeated(index, redundant));
     }
     for insert in report.hot_inserts.iter().take(20) {
