@@ -9,25 +9,27 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use pglens::analyze::{self, Analysis, Settings};
 use pglens::assemble::{self, Wishes};
-use pglens::filter::Filter;
-use pglens::input::{self, Plan, PlanOptions, Window};
+use pglens::input::{self, Plan, PlanOptions};
 use pglens::log::{Format as LogFormat, Hints};
 use pglens::output::{self, Interrupts, Readers, Target};
-use pglens::partial::ends::PAIR_WINDOW;
 use pglens::render::{self, Format, Style};
 use pglens::report::{Note, Report};
 
-use super::{Failure, remark};
+use super::{Failure, filters, remark};
 use crate::cli;
 
-pub(crate) fn run(mut arguments: cli::Report) -> Result<(), Failure> {
+pub(crate) fn run(arguments: cli::Report) -> Result<(), Failure> {
     let outputs = outputs(&arguments)?;
     let interrupts = Interrupts::install().unwrap_or_default();
-    let filter = Filter::from(std::mem::take(&mut arguments.filters));
-    let settings = settings(&arguments.reading, filter)?;
-    let plan = input::plan(&arguments.logs, &plan_options(&settings)).map_err(not_planned)?;
-    let notes =
+    let (mut filter, window) = filters::filter(&arguments.filters)?;
+    let mut settings = settings(&arguments.reading)?;
+    let options = PlanOptions { hints: settings.hints.clone(), window };
+    let plan = input::plan(&arguments.logs, &options).map_err(not_planned)?;
+    filter.since = plan.window.since;
+    settings.filter = Arc::new(filter);
+    let mut notes: Vec<Note> =
         plan.notes.iter().map(|note| Note { code: note.code.to_owned(), text: note.text.clone() }).collect();
+    notes.extend(filters::note(&arguments.filters));
     let wishes = Wishes {
         show_values: arguments.show_values,
         prefix_given: arguments.reading.log_line_prefix.is_some(),
@@ -69,13 +71,7 @@ fn not_planned(error: input::InputError) -> Failure {
     }
 }
 
-fn plan_options(settings: &Settings) -> PlanOptions {
-    let Filter { since, until, .. } = *settings.filter;
-    let window = Window { since, until, reach: PAIR_WINDOW };
-    PlanOptions { hints: settings.hints.clone(), window }
-}
-
-fn settings(reading: &cli::Reading, filter: Filter) -> Result<Settings, Failure> {
+fn settings(reading: &cli::Reading) -> Result<Settings, Failure> {
     let format = reading.log_format.as_deref().map(|name| {
         let known = [LogFormat::Stderr, LogFormat::Csv, LogFormat::Json, LogFormat::Syslog];
         known.into_iter().find(|format| format.as_str() == name).ok_or_else(|| {
@@ -92,7 +88,7 @@ fn settings(reading: &cli::Reading, filter: Filter) -> Result<Settings, Failure>
             prefix: reading.log_line_prefix.clone(),
             ..Hints::default()
         },
-        filter: Arc::new(filter),
+        filter: Arc::default(),
     })
 }
 
