@@ -52,6 +52,8 @@ pub enum Kind {
     Terminated,
     /// `statement_timeout` and its kin.
     Timeout,
+    /// A background worker ended.
+    Worker,
     /// Transaction ids run out.
     Wraparound,
 }
@@ -82,6 +84,7 @@ impl Kind {
             Self::TempFileLimit => "temp_file_limit",
             Self::Terminated => "terminated",
             Self::Timeout => "timeout",
+            Self::Worker => "worker",
             Self::Wraparound => "wraparound",
         }
     }
@@ -259,11 +262,12 @@ fn out_of_disk(message: &[u8]) -> Option<Kind> {
     message.ends_with(b": No space left on device").then_some(Kind::OutOfDisk)
 }
 
-/// `background worker "x" (PID 1) exited with exit code 1` is how it goes at every shutdown; a signal is a crash.
+/// `background worker "x" (PID 1) exited with exit code 1` is how it goes at every shutdown, and when a parallel worker
+/// fails; a signal is a crash.
 fn worker(message: &[u8]) -> Option<Kind> {
     let name = message.strip_prefix(b"background worker \"")?;
     let killed = memchr::memmem::find(name, b" was terminated by signal ").is_some();
-    Some(if killed { Kind::Crash } else { Kind::Shutdown })
+    Some(if killed { Kind::Crash } else { Kind::Worker })
 }
 
 /// Whether a FATAL ends a session that was authorised, but has no `disconnection` yet (`utils/init/postinit.c`,
@@ -377,7 +381,7 @@ mod tests {
             (
                 Log,
                 "background worker \"logical replication launcher\" (PID 5) exited with exit code 1",
-                Some(Kind::Shutdown),
+                Some(Kind::Worker),
             ),
             (
                 Log,
