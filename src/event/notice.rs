@@ -52,6 +52,8 @@ pub enum Kind {
     Terminated,
     /// `statement_timeout` and its kin.
     Timeout,
+    /// A client came while the server starts, stops or recovers.
+    Unavailable,
     /// A background worker ended.
     Worker,
     /// Transaction ids run out.
@@ -84,6 +86,7 @@ impl Kind {
             Self::TempFileLimit => "temp_file_limit",
             Self::Terminated => "terminated",
             Self::Timeout => "timeout",
+            Self::Unavailable => "unavailable",
             Self::Worker => "worker",
             Self::Wraparound => "wraparound",
         }
@@ -115,6 +118,7 @@ const BEGINNINGS: &[(&str, Kind)] = &[
     ("canceling statement due to user request", Kind::Cancelled),
     ("canceling wait for synchronous replication", Kind::Replication),
     ("checkpointer process (PID ", Kind::Crash),
+    ("completed backup recovery ", Kind::Recovery),
     ("configuration file ", Kind::Parameter),
     ("connection to client lost", Kind::Network),
     ("consistent recovery state reached", Kind::Recovery),
@@ -213,6 +217,7 @@ const BEGINNINGS: &[(&str, Kind)] = &[
     ("terminating process ", Kind::Replication),
     ("terminating walreceiver ", Kind::Replication),
     ("terminating walsender process", Kind::Replication),
+    ("the database system is ", Kind::Unavailable),
     ("too many connections for ", Kind::ConnectionLimit),
     ("unexpected EOF on client connection", Kind::Network),
     ("unexpected EOF on standby connection", Kind::Replication),
@@ -427,7 +432,7 @@ mod tests {
             (Fatal, "Peer authentication failed for user \"app\"", Some(Kind::Authentication)),
             (Fatal, "role \"nobody\" does not exist", Some(Kind::Authentication)),
             (Error, "role \"nobody\" does not exist", None),
-            (Fatal, "the database system is starting up", Some(Kind::Fatal)),
+            (Fatal, "the database system is starting up", Some(Kind::Unavailable)),
             (Warning, "database \"x\" must be vacuumed within 11000000 transactions", Some(Kind::Wraparound)),
             (Error, "temporary file size exceeds \"temp_file_limit\" (10kB)", Some(Kind::TempFileLimit)),
             (Error, "invalid page in block 7 of relation base/5/16384", Some(Kind::Corruption)),
