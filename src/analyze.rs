@@ -8,13 +8,19 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bumpalo::Bump;
 
 use crate::chunk::{Chunk, Chunks, Source, SourceRead};
+use crate::filter::Filter;
 use crate::log::Hints;
+use crate::partial::ends::{PAIR_WINDOW, PART_WINDOW};
 use crate::partial::{Fragment, Partial, Scan, Seams, Tally};
+use crate::units::ByteOffset;
+
+/// How many bytes the meaning of an entry reaches: to a DETAIL after its record, to the statement of a duration.
+pub const REACH: u64 = PAIR_WINDOW + PART_WINDOW;
 
 /// How to read.
 #[derive(Debug, Clone)]
@@ -25,6 +31,8 @@ pub struct Settings {
     pub chunk: usize,
     /// What is known about the inputs beforehand.
     pub hints: Hints,
+    /// What the report is about.
+    pub filter: Arc<Filter>,
 }
 
 /// What was counted and what was read.
@@ -87,9 +95,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[must_use]
 pub fn analyze(streams: Vec<Vec<Box<dyn Source>>>, settings: &Settings, progress: &AtomicU64) -> Analysis {
     let streams: Vec<Stream> = streams.into_iter().map(|sources| Stream::new(sources, settings)).collect();
-    let total = Mutex::new(Tally::default());
+    let total = Mutex::new(Tally::filtered(&settings.filter));
     let work = |first: usize| {
-        let tally = Worker { streams: &streams, jobs: settings.jobs, first, progress }.run();
+        let tally = Worker { streams: &streams, settings, first, progress }.run();
         lock(&total).merge(tally);
     };
     match rayon::ThreadPoolBuilder::new().num_threads(settings.jobs).build() {
@@ -124,7 +132,7 @@ fn finish(streams: Vec<Stream>, tally: Tally) -> Analysis {
 
 struct Worker<'s> {
     streams: &'s [Stream],
-    jobs: usize,
+    settings: &'s Settings,
     /// The stream to begin with: workers spread over the streams, so that several compressed ones use all cores.
     first: usize,
     progress: &'s AtomicU64,
@@ -132,7 +140,7 @@ struct Worker<'s> {
 
 impl Worker<'_> {
     fn run(&self) -> Tally {
-        let mut tally = Tally::default();
+        let mut tally = Tally::filtered(&self.settings.filter);
         let mut arena = Bump::new();
         let mut buffer = Vec::new();
         let mut at = self.first;
@@ -166,7 +174,7 @@ impl Worker<'_> {
     fn pull(&self, number: usize, patient: bool, buffer: &mut Vec<u8>, tally: &mut Tally) -> Option<Chunk> {
         let stream = &self.streams[number];
         let mut place = stream.front.load(Ordering::Relaxed);
-        while place < stream.horizon(self.jobs) {
+        while place < stream.horizon(self.settings.jobs) {
             let mut file = match stream.files[place].try_lock() {
                 Ok(file) => file,
                 Err(_) if patient => lock(&stream.files[place]),
@@ -184,10 +192,17 @@ impl Worker<'_> {
                     return chunk;
                 }
                 let read = chunks.close();
-                let end = Fragment::end_of_file(place as u32, read.bytes);
+                let file_number = place as u32;
+                // What was not read makes its neighbours touch too.
+                let beginning = Fragment::gap(ByteOffset::new(file_number, 0), read.begin);
+                let end = Fragment::end_of_file(file_number, read.begin + read.bytes);
                 *file = File::Read(read);
                 tally.enter(number as u32);
-                lock(&stream.seams).insert(end, tally);
+                let mut seams = lock(&stream.seams);
+                if beginning.start != beginning.end {
+                    seams.insert(beginning, tally);
+                }
+                seams.insert(end, tally);
             }
             drop(file);
             // Only over a file that is read: one that is busy was stepped over, and stays the front.

@@ -30,6 +30,10 @@ pub trait Source: Send {
 pub struct Opened {
     /// Its bytes, decompressed.
     pub bytes: Box<dyn Read + Send>,
+    /// Where they begin in the source: at an entry, when not at its beginning.
+    pub begin: u64,
+    /// How they are written, if that is known; else their beginning says it.
+    pub dialect: Option<Dialect>,
     /// Its container, as `gzip`.
     pub compression: Option<&'static str>,
     /// Whether other sources of its stream are worth opening meanwhile: only one worker at a time can decompress this
@@ -73,6 +77,8 @@ pub struct Chunk {
 pub struct SourceRead {
     /// Its name.
     pub name: String,
+    /// The first byte that was read: what comes before it lies outside the time that the report is about.
+    pub begin: u64,
     /// Bytes read, decompressed.
     pub bytes: u64,
     /// Its container.
@@ -185,6 +191,7 @@ impl Chunks {
                 return None;
             }
         };
+        read.begin = opened.begin;
         read.compression = opened.compression;
         read.remarks = opened.remarks;
         self.ahead = opened.ahead;
@@ -201,7 +208,7 @@ impl Chunks {
             read.error.get_or_insert(SourceError::Empty);
             return None;
         }
-        match Dialect::detect(&carry, &self.hints) {
+        match opened.dialect.map_or_else(|| Dialect::detect(&carry, &self.hints), Ok) {
             Ok(dialect) => {
                 let dialect = Arc::new(dialect);
                 read.dialect = Some(Arc::clone(&dialect));
@@ -224,7 +231,7 @@ impl Chunks {
                 read.error = Some(SourceError::Read(error.to_string()));
                 current.ended = true;
             }
-            if read.bytes + buffer.len() as u64 > ByteOffset::MOST_BYTES {
+            if read.begin + read.bytes + buffer.len() as u64 > ByteOffset::MOST_BYTES {
                 read.error = Some(SourceError::TooLong);
                 return None;
             }
@@ -243,7 +250,7 @@ impl Chunks {
         current.put_back(buffer, cut);
         let chunk = Chunk {
             bytes: std::mem::take(buffer),
-            start: ByteOffset::new(self.file, read.bytes),
+            start: ByteOffset::new(self.file, read.begin + read.bytes),
             dialect: Arc::clone(&current.dialect),
             leading: std::mem::replace(&mut current.leading, next),
         };

@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use pglens::filter::{self, Filter, Pattern};
+use pglens::sql::{Fingerprint as Fp, Kind};
+use pglens::units::{Micros, Timestamp};
 
 /// Reads PostgreSQL logs and names the statements that an application should not have sent.
 #[derive(Debug, Parser)]
@@ -55,6 +58,9 @@ pub(crate) struct Report {
     #[command(flatten)]
     /// How to read.
     pub(crate) reading: Reading,
+    #[command(flatten)]
+    /// What the report is about.
+    pub(crate) filters: Filters,
     /// Show literals and parameters in examples (by default only normalised SQL leaves the log)
     #[arg(long)]
     pub(crate) show_values: bool,
@@ -81,6 +87,71 @@ pub(crate) struct Reading {
     /// Bytes of a chunk; for tests: the report does not depend on it
     #[arg(long, value_name = "BYTES", default_value_t = 1 << 20, hide = true)]
     pub(crate) chunk_size: usize,
+}
+
+/// What the report is about. Within one option any of its values is enough; all options must hold.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "What the report is about (any value of an option, all options)")]
+pub(crate) struct Filters {
+    /// Nothing before TIME: RFC 3339, or YYYY-MM-DD[ HH:MM[:SS]] in UTC
+    #[arg(long, value_name = "TIME", value_parser = filter::instant)]
+    pub(crate) since: Option<Timestamp>,
+    /// Nothing at or after TIME
+    #[arg(long, value_name = "TIME", value_parser = filter::instant)]
+    pub(crate) until: Option<Timestamp>,
+    /// Calls of this role; a name, or re:PATTERN
+    #[arg(long, value_name = "NAME", value_parser = Pattern::new)]
+    pub(crate) user: Vec<Pattern>,
+    /// Calls in this database
+    #[arg(long, value_name = "NAME", value_parser = Pattern::new)]
+    pub(crate) database: Vec<Pattern>,
+    /// Calls of this application_name
+    #[arg(long, value_name = "NAME", value_parser = Pattern::new)]
+    pub(crate) application: Vec<Pattern>,
+    /// Calls from this client host
+    #[arg(long, value_name = "HOST", value_parser = Pattern::new)]
+    pub(crate) host: Vec<Pattern>,
+    /// Statements of this kind: select, insert, update …
+    #[arg(long, value_name = "KIND", value_parser = filter::kind)]
+    pub(crate) kind: Vec<Kind>,
+    /// Statements that read or write this table
+    #[arg(long, value_name = "TABLE")]
+    pub(crate) table: Vec<String>,
+    /// Statements of this fingerprint
+    #[arg(long, value_name = "HEX", value_parser = filter::fingerprint)]
+    pub(crate) fingerprint: Vec<Fp>,
+    /// Calls that took at least this long: 250ms, 1.5s; a number alone is milliseconds
+    #[arg(long, value_name = "DURATION", value_parser = filter::duration)]
+    pub(crate) min_duration: Option<Micros>,
+    /// Statements that contain TEXT, or match re:PATTERN
+    #[arg(long, value_name = "TEXT", value_parser = Pattern::new)]
+    pub(crate) include: Vec<Pattern>,
+    /// No statements that contain TEXT, or match re:PATTERN
+    #[arg(long, value_name = "TEXT", value_parser = Pattern::new)]
+    pub(crate) exclude: Vec<Pattern>,
+    /// Calls whose query comment has this tag
+    #[arg(long, value_name = "KEY=VALUE", value_parser = filter::tag)]
+    pub(crate) tag: Vec<(String, String)>,
+}
+
+impl From<Filters> for Filter {
+    fn from(typed: Filters) -> Self {
+        Self {
+            since: typed.since,
+            until: typed.until,
+            users: typed.user,
+            databases: typed.database,
+            applications: typed.application,
+            hosts: typed.host,
+            min_duration: typed.min_duration,
+            kinds: typed.kind,
+            tables: typed.table,
+            fingerprints: typed.fingerprint,
+            include: typed.include,
+            exclude: typed.exclude,
+            tags: typed.tag,
+        }
+    }
 }
 
 /// Read SQL and write fingerprints.

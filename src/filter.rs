@@ -19,6 +19,8 @@
 
 mod words;
 
+use std::sync::Arc;
+
 use hashbrown::HashMap;
 use regex::bytes::Regex;
 
@@ -120,6 +122,48 @@ pub struct Statement<'a> {
 /// What was decided about fingerprints: parsing a statement for its tables once is enough. One a worker.
 #[derive(Debug, Clone, Default)]
 pub struct Verdicts(HashMap<Fingerprint, bool>);
+
+/// A filter at work: one a worker, asked once about each finished call and each other record.
+#[derive(Debug, Clone)]
+pub struct Gate {
+    filter: Arc<Filter>,
+    verdicts: Verdicts,
+}
+
+impl Gate {
+    /// A gate for this filter; none where everything passes.
+    #[must_use]
+    pub fn new(filter: &Arc<Filter>) -> Option<Self> {
+        (!filter.is_empty()).then(|| Self { filter: Arc::clone(filter), verdicts: Verdicts::default() })
+    }
+
+    /// [`Filter::keeps_record`].
+    #[must_use]
+    pub fn keeps_record(&self, record: &Record<'_>) -> bool {
+        self.filter.keeps_record(record)
+    }
+
+    /// [`Filter::keeps_call`].
+    pub fn keeps_call(
+        &mut self,
+        record: &Record<'_>,
+        statement: Statement<'_>,
+        duration: Option<Micros>,
+    ) -> bool {
+        self.filter.keeps_call(record, statement, duration, &mut self.verdicts)
+    }
+
+    /// [`Filter::keeps_unidentified`].
+    #[must_use]
+    pub fn keeps_unidentified(&self, record: &Record<'_>, duration: Micros) -> bool {
+        self.filter.keeps_unidentified(record, duration)
+    }
+
+    /// [`Filter::keeps_event`].
+    pub fn keeps_event(&mut self, record: &Record<'_>, statement: Option<Statement<'_>>) -> bool {
+        self.filter.keeps_event(record, statement, &mut self.verdicts)
+    }
+}
 
 impl Filter {
     /// Whether everything passes.

@@ -80,6 +80,10 @@ fn skips(stream: &StreamRead, skipped: &mut BTreeMap<SkipReason, Skipped>) {
 
 /// Byte of the stream and line of its file → a place that a person finds.
 fn position(stream: &StreamRead, at: ByteOffset, line: u64) -> Position {
-    let name = stream.sources.get(at.file() as usize).map(|source| source.name.clone());
-    Position { file: name.unwrap_or_default(), line: Some(line + 1), byte: at.byte() }
+    let Some(source) = stream.sources.get(at.file() as usize) else {
+        return Position { file: String::new(), line: Some(line + 1), byte: at.byte() };
+    };
+    // Lines before the first byte that was read are not known.
+    let line = (source.begin == 0).then_some(line + 1);
+    Position { file: source.name.clone(), line, byte: at.byte() }
 }

@@ -76,6 +76,9 @@ pub(super) fn notes(
         note("unknown_zone", format!("The time zone {zone} is not known; its times were taken as UTC."));
     }
     for source in streams.iter().flat_map(|stream| &stream.sources) {
+        for sentence in source.remarks.take() {
+            note("container", format!("{}: {sentence}.", source.name));
+        }
         if let Some(error) = &source.error {
             note("unreadable", format!("{} {error}.", source.name));
         } else if source.unfinished {

@@ -2,27 +2,30 @@
 
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use pglens::analyze::{self, Analysis, Settings};
 use pglens::assemble::{self, Wishes};
-use pglens::input::{self, Plan, PlanOptions};
+use pglens::filter::Filter;
+use pglens::input::{self, Plan, PlanOptions, Window};
 use pglens::log::{Format as LogFormat, Hints};
 use pglens::output::{self, Interrupts, Readers, Target};
+use pglens::partial::ends::PAIR_WINDOW;
 use pglens::render::{self, Format, Style};
 use pglens::report::{Note, Report};
 
 use super::{Failure, remark};
 use crate::cli;
 
-pub(crate) fn run(arguments: cli::Report) -> Result<(), Failure> {
+pub(crate) fn run(mut arguments: cli::Report) -> Result<(), Failure> {
     let outputs = outputs(&arguments)?;
     let interrupts = Interrupts::install().unwrap_or_default();
-    let settings = settings(&arguments.reading)?;
-    let plan =
-        input::plan(&arguments.logs, &PlanOptions { hints: settings.hints.clone() }).map_err(not_planned)?;
+    let filter = Filter::from(std::mem::take(&mut arguments.filters));
+    let settings = settings(&arguments.reading, filter)?;
+    let plan = input::plan(&arguments.logs, &plan_options(&settings)).map_err(not_planned)?;
     let notes =
         plan.notes.iter().map(|note| Note { code: note.code.to_owned(), text: note.text.clone() }).collect();
     let wishes = Wishes {
@@ -66,7 +69,13 @@ fn not_planned(error: input::InputError) -> Failure {
     }
 }
 
-fn settings(reading: &cli::Reading) -> Result<Settings, Failure> {
+fn plan_options(settings: &Settings) -> PlanOptions {
+    let Filter { since, until, .. } = *settings.filter;
+    let window = Window { since, until, reach: PAIR_WINDOW };
+    PlanOptions { hints: settings.hints.clone(), window }
+}
+
+fn settings(reading: &cli::Reading, filter: Filter) -> Result<Settings, Failure> {
     let format = reading.log_format.as_deref().map(|name| {
         let known = [LogFormat::Stderr, LogFormat::Csv, LogFormat::Json, LogFormat::Syslog];
         known.into_iter().find(|format| format.as_str() == name).ok_or_else(|| {
@@ -83,6 +92,7 @@ fn settings(reading: &cli::Reading) -> Result<Settings, Failure> {
             prefix: reading.log_line_prefix.clone(),
             ..Hints::default()
         },
+        filter: Arc::new(filter),
     })
 }
 

@@ -24,6 +24,7 @@ mod metered;
 mod names;
 mod plan;
 mod probe;
+mod seek;
 mod source;
 mod streams;
 mod tar;
@@ -34,6 +35,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 pub use plan::plan;
+pub use seek::Window;
 
 use crate::chunk::Source;
 use crate::log::Hints;
@@ -43,6 +45,8 @@ use crate::log::Hints;
 pub struct PlanOptions {
     /// How the inputs are written, as far as the command line says.
     pub hints: Hints,
+    /// The time that the report is about: plain files are not read where they cannot matter.
+    pub window: Window,
 }
 
 /// What will be read.

@@ -31,7 +31,7 @@ pub fn plan(paths: &[String], options: &PlanOptions) -> Result<Plan, InputError>
     for path in paths {
         planner.given(path)?;
     }
-    Ok(planner.finish())
+    Ok(planner.finish(options))
 }
 
 struct Planner<'o> {
@@ -222,7 +222,7 @@ impl Planner<'_> {
         }
     }
 
-    fn finish(self) -> Plan {
+    fn finish(self, options: &PlanOptions) -> Plan {
         let progress = Arc::new(AtomicU64::new(0));
         let total = self.found.iter().map(|found| found.len).sum();
         let streams = streams(self.found).into_iter().map(|stream| {
@@ -231,6 +231,7 @@ impl Planner<'_> {
                     name: found.name,
                     place: found.place,
                     archive: found.archive,
+                    options: options.clone(),
                     progress: Arc::clone(&progress),
                 })
             };

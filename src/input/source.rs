@@ -1,16 +1,18 @@
 //! Where bytes come from: a file, a file in an archive, standard input. Each is a [`Source`].
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::archive::{self, Method, Tape, Whole};
 use super::container::{self, Container, Decoded};
 use super::metered::Raw;
 use super::tar::{Streamed, TarText};
-use crate::chunk::{Opened, Remarks, Source};
+use super::{PlanOptions, seek};
+use crate::chunk::{Opened, Remarks, SAMPLE, Source};
+use crate::log::Dialect;
 
 /// A place on which bytes lie.
 #[derive(Debug, Clone)]
@@ -60,6 +62,7 @@ pub(super) struct Origin {
     pub(super) place: Place,
     /// The archive that it lies in, as `zip`.
     pub(super) archive: Option<&'static str>,
+    pub(super) options: PlanOptions,
     pub(super) progress: Arc<AtomicU64>,
 }
 
@@ -70,6 +73,9 @@ impl Source for Origin {
 
     fn open(&mut self) -> io::Result<Opened> {
         let remarks = Remarks::default();
+        if let Some(opened) = self.open_stretch()? {
+            return Ok(opened);
+        }
         let Decoded { bytes, container, compression } =
             container::decode(self.place.open(&self.progress, &remarks)?, &remarks)?;
         let wrong = |text: &str| Err(io::Error::new(io::ErrorKind::InvalidData, text.to_owned()));
@@ -89,11 +95,44 @@ impl Source for Origin {
         };
         // Files on one tape are read in turn; everything else in a container is worth a worker of its own.
         let alone = !matches!(self.place, Place::OnTape { .. });
-        Ok(Opened {
-            bytes,
-            compression: self.archive.or(label),
-            ahead: alone && label.or(self.archive).is_some(),
-            remarks,
-        })
+        let ahead = alone && label.or(self.archive).is_some();
+        Ok(Opened { bytes, begin: 0, dialect: None, compression: self.archive.or(label), ahead, remarks })
+    }
+}
+
+impl Origin {
+    /// Opens a plain file where it matters; `None` when all of it does, or when that cannot be found out.
+    fn open_stretch(&self) -> io::Result<Option<Opened>> {
+        let window = self.options.window;
+        let Place::File(path) = &self.place else { return Ok(None) };
+        if (window.since.is_none() && window.until.is_none()) || !path.metadata()?.is_file() {
+            return Ok(None);
+        }
+        let mut file = File::open(path)?;
+        let mut sample = Vec::new();
+        file.by_ref().take(SAMPLE as u64).read_to_end(&mut sample)?;
+        if Container::of(&sample) != Container::Plain {
+            return Ok(None);
+        }
+        let Ok(dialect) = Dialect::detect(&sample, &self.options.hints) else { return Ok(None) };
+        let len = file.metadata()?.len();
+        let (begin, end) = seek::stretch(path, &dialect, window)?;
+        if (begin, end) == (0, len) {
+            return Ok(None);
+        }
+        file.seek(SeekFrom::Start(begin))?;
+        let remarks = Remarks::default();
+        remarks.say(format!(
+            "only {} of its {len} bytes were read, the rest lies far outside --since and --until",
+            end - begin
+        ));
+        // What is not read is done with.
+        self.progress.fetch_add(len - (end - begin), Ordering::Relaxed);
+        let raw = Raw { inner: file, progress: Arc::clone(&self.progress) };
+        let dialect = Some(dialect);
+        // A file that grows meanwhile is read to its new end.
+        let bytes: Box<dyn Read + Send> =
+            if end < len { Box::new(raw.take(end - begin)) } else { Box::new(raw) };
+        Ok(Some(Opened { bytes, begin, dialect, compression: None, ahead: false, remarks }))
     }
 }

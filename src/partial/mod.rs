@@ -115,6 +115,12 @@ impl Fragment {
         skips.bytes += skip.len;
     }
 
+    /// Bytes that are not read.
+    #[must_use]
+    pub fn gap(start: ByteOffset, bytes: u64) -> Self {
+        Self { end: ByteOffset::new(start.file(), start.byte() + bytes), ..Self::new(start) }
+    }
+
     /// The end of a file of `bytes` bytes: nothing, from its last byte to the first of the next one. It makes the
     /// fragments of two files touch.
     #[must_use]

@@ -1,6 +1,7 @@
 //! `Tally`: everything that is counted, from whole records, in any order.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::Order;
 use super::actors::{self, Directory};
@@ -12,9 +13,10 @@ use super::slowest::{Calls, Slowest};
 use super::statements::{Call, Statements};
 use crate::event::server::{self, ServerEvent};
 use crate::event::{Event, Plan, Text, explain};
+use crate::filter::{Filter, Gate, Statement};
 use crate::log::{Severity, Who};
 use crate::record::Record;
-use crate::sql::{self, Digest, Fingerprint, Recall};
+use crate::sql::{self, Digest, Recall};
 use crate::units::{ByteOffset, Micros, Timestamp};
 
 /// Slowest single calls kept for the whole log.
@@ -30,6 +32,8 @@ pub struct Tally {
     stream: u32,
     /// Texts that come again and again; speed only, never counted or merged.
     recall: Recall,
+    /// What the report is about; `None` for everything. Asked here, where calls are complete, and nowhere earlier.
+    gate: Option<Box<Gate>>,
     /// By fingerprint.
     pub statements: Statements,
     /// By normalised message.
@@ -67,6 +71,7 @@ impl Default for Tally {
         Self {
             stream: 0,
             recall: Recall::default(),
+            gate: None,
             statements: Statements::default(),
             errors: Errors::default(),
             directory: Directory::default(),
@@ -86,21 +91,27 @@ impl Default for Tally {
     }
 }
 
-impl Tally {
-    /// Fingerprint and values of a text, and the statement that it stands for: an EXECUTE stands for what it runs.
-    fn digest<'a>(&mut self, text: Text<'a>) -> (Digest, &'a [u8]) {
-        if let Some(prepare) = text.prepare
-            && let Some(digest) = sql::digest_execute(text.sql, prepare)
-        {
-            return (digest, sql::prepared_statement(prepare).unwrap_or(text.sql));
-        }
-        let params = text.params.and_then(sql::Params::parse);
-        (self.recall.digest(text.sql, params.as_ref()), text.sql)
+/// Fingerprint and values of a text, and the statement that it stands for: an EXECUTE stands for what it runs.
+fn digest<'a>(recall: &mut Recall, text: Text<'a>) -> (Digest, &'a [u8]) {
+    if let Some(prepare) = text.prepare
+        && let Some(digest) = sql::digest_execute(text.sql, prepare)
+    {
+        return (digest, sql::prepared_statement(prepare).unwrap_or(text.sql));
     }
+    let params = text.params.and_then(sql::Params::parse);
+    (recall.digest(text.sql, params.as_ref()), text.sql)
+}
 
-    /// The fingerprint of a parse or bind message, whose values nobody counts.
-    fn template<'a>(&mut self, text: Text<'a>) -> (Digest, &'a [u8]) {
-        self.digest(Text { params: None, ..text })
+/// A text without its values: nobody counts those of parse and bind messages.
+fn template(text: Text<'_>) -> Text<'_> {
+    Text { params: None, ..text }
+}
+
+impl Tally {
+    /// A tally of what a filter lets through.
+    #[must_use]
+    pub fn filtered(filter: &Arc<Filter>) -> Self {
+        Self { gate: Gate::new(filter).map(Box::new), ..Self::default() }
     }
 
     /// Says which stream the next records come from.
@@ -121,7 +132,7 @@ impl Tally {
     /// A statement was executed.
     pub fn call(&mut self, record: &Record<'_>, text: Text<'_>, duration: Option<Micros>) {
         self.speak();
-        let (digest, sql) = self.digest(text);
+        let Some((digest, sql)) = self.digest_kept(record, text, duration) else { return };
         let order = self.order(record.at);
         let actor = self.actor(&record.who);
         let route = if digest.comments { self.route(text.sql) } else { None };
@@ -133,6 +144,29 @@ impl Tally {
             self.slowest.add(duration, order, record, text);
         }
         self.statements.call(&Call { record, text, sql, digest, duration, order, actor, route });
+    }
+
+    /// The digest of a statement that the report is about.
+    fn digest_kept<'a>(
+        &mut self,
+        record: &Record<'_>,
+        text: Text<'a>,
+        duration: Option<Micros>,
+    ) -> Option<(Digest, &'a [u8])> {
+        let Some(gate) = &mut self.gate else { return Some(digest(&mut self.recall, text)) };
+        // Time and names first: they cost nothing.
+        if !gate.keeps_record(record) {
+            return None;
+        }
+        let (digest, executed) = digest(&mut self.recall, text);
+        let statement = Statement { sql: text.sql, executed, digest: &digest };
+        gate.keeps_call(record, statement, duration).then_some((digest, executed))
+    }
+
+    /// Whether the report is about a record that is no call.
+    fn keeps_event(&mut self, record: &Record<'_>, statement: Option<(&[u8], &Digest)>) -> bool {
+        let statement = statement.map(|(sql, digest)| Statement { sql, executed: sql, digest });
+        self.gate.as_mut().is_none_or(|gate| gate.keeps_event(record, statement))
     }
 
     fn route(&mut self, text: &[u8]) -> Option<u64> {
@@ -169,14 +203,16 @@ impl Tally {
     pub fn unidentified(&mut self, duration: &Record<'_>) {
         if let Event::Duration(micros) = Event::of(duration) {
             self.speak();
-            self.unidentified.add(Some(micros));
+            if self.gate.as_ref().is_none_or(|gate| gate.keeps_unidentified(duration, micros)) {
+                self.unidentified.add(Some(micros));
+            }
         }
     }
 
     /// More rows of an execution that was counted before.
     pub fn fetch(&mut self, record: &Record<'_>, text: Text<'_>, duration: Micros) {
         self.speak();
-        let (digest, sql) = self.template(text);
+        let Some((digest, sql)) = self.digest_kept(record, text, Some(duration)) else { return };
         let order = self.order(record.at);
         match self.statements.get(&digest, order, sql) {
             Some(tally) => tally.duration += duration,
@@ -186,7 +222,7 @@ impl Tally {
 
     /// A parse message.
     pub fn parse(&mut self, record: &Record<'_>, text: Text<'_>, duration: Micros) {
-        let (digest, sql) = self.template(text);
+        let Some((digest, sql)) = self.digest_kept(record, template(text), Some(duration)) else { return };
         let order = self.order(record.at);
         if let Some(tally) = self.statements.get(&digest, order, sql) {
             tally.parse += duration;
@@ -195,7 +231,7 @@ impl Tally {
 
     /// A bind message.
     pub fn bind(&mut self, record: &Record<'_>, text: Text<'_>, duration: Micros) {
-        let (digest, sql) = self.template(text);
+        let Some((digest, sql)) = self.digest_kept(record, template(text), Some(duration)) else { return };
         let order = self.order(record.at);
         if let Some(tally) = self.statements.get(&digest, order, sql) {
             tally.bind += duration;
@@ -211,8 +247,8 @@ impl Tally {
         // The text of an EXECUTE's plan is that of its PREPARE.
         let sql = sql::prepared_statement(&query.sql).unwrap_or(&query.sql);
         let text = Text { sql, params: query.params.as_deref(), prepare: None };
-        let fingerprint = self.template(text).0.fingerprint;
-        self.plans.add(fingerprint, duration, self.order(record.at), record.time, plan.body);
+        let Some((digest, _)) = self.digest_kept(record, text, Some(duration)) else { return };
+        self.plans.add(digest.fingerprint, duration, self.order(record.at), record.time, plan.body);
         if !self.has_calls && !explain::is_nested(record.context) {
             let planned = self.planned.get_or_insert_default();
             planned.enter(self.stream);
@@ -241,10 +277,13 @@ impl Tally {
 
     /// ERROR, FATAL or PANIC.
     pub fn failure(&mut self, record: &Record<'_>) {
+        let digest = (!record.statement.is_empty()).then(|| sql::digest(record.statement, None));
+        if !self.keeps_event(record, digest.as_ref().map(|digest| (record.statement, digest))) {
+            return;
+        }
         let order = self.order(record.at);
         let actor = self.actor(&record.who);
-        let statement = (!record.statement.is_empty()).then(|| {
-            let digest = sql::digest(record.statement, None);
+        let statement = digest.map(|digest| {
             if let Some(tally) = self.statements.get(&digest, order, record.statement) {
                 tally.errors += 1;
             }
@@ -258,24 +297,30 @@ impl Tally {
 
     /// Anything else: an event of the server, or a record that nobody asks about.
     pub fn other(&mut self, record: &Record<'_>) {
+        let event = ServerEvent::of(record);
+        // The statement that an event belongs to.
+        let cause = match &event {
+            Some(event) if event.has_cause() => server::cause(record),
+            _ => None,
+        };
+        let cause = cause.map(|text| (text, sql::digest(text, None)));
+        if !self.keeps_event(record, cause.as_ref().map(|(text, digest)| (*text, digest))) {
+            return;
+        }
         let warning = record.severity == Severity::Warning;
         self.warnings += u64::from(warning);
-        match ServerEvent::of(record) {
+        match event {
             Some(event) => {
                 let order = self.order(record.at);
-                let cause = if event.has_cause() { self.cause(record, order) } else { None };
+                let cause = cause.map(|(text, digest)| {
+                    // Its text is remembered.
+                    self.statements.get(&digest, order, text);
+                    digest.fingerprint
+                });
                 self.events.add(record, event, order, cause);
             }
             None => self.others += u64::from(!warning),
         }
-    }
-
-    /// The fingerprint of the statement that an event belongs to; its text is remembered.
-    fn cause(&mut self, record: &Record<'_>, order: Order) -> Option<Fingerprint> {
-        let text = server::cause(record)?;
-        let digest = sql::digest(text, None);
-        self.statements.get(&digest, order, text);
-        Some(digest.fingerprint)
     }
 
     /// A time zone was not known and taken as UTC.

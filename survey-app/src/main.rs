@@ -1,0 +1,143 @@
+//! The binary: arguments → one of the library's entry points → exit code.
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use std::io::Write;
+use std::process::ExitCode;
+use survey_app::app::App;
+use survey_app::assets::Assets;
+use survey_app::cli::{Arguments, Command, Run, Servers, Web};
+use survey_app::endpoints::Endpoints;
+use survey_app::{migrate, run, site, stack, up, worker};
+use tokio::net::TcpListener;
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        // The keeper is single-threaded: the kernel tells its children when their thread's process dies.
+        Command::Keep => stack::keeper::keep(),
+        other => {
+            tokio::runtime::Runtime::new().context("the runtime").and_then(|r| r.block_on(command(other)))
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            survey_app::notice(&format!("{error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn command(command: Command) -> Result<()> {
+    let exe = std::env::current_exe().context("our own path")?;
+    let mut out = std::io::stdout().lock();
+    match command {
+        Command::Up(arguments) => {
+            drop(out);
+            up::up(&arguments, &exe).await
+        }
+        Command::Down => {
+            drop(out);
+            up::down()
+        }
+        Command::Demo(arguments) => {
+            drop(out);
+            up::demo(&arguments, &exe).await
+        }
+        Command::Run(arguments) => count(&arguments, &exe, &mut out).await,
+        Command::Switches(arguments) => {
+            let switches = arguments.load()?;
+            for (name, value) in switches.list() {
+                writeln!(out, "{name} = {value}")?;
+            }
+            writeln!(out, "\n{}", switches.application_name()).context("stdout")
+        }
+        Command::Routes { count } => {
+            let routes = site::routes();
+            if count {
+                return writeln!(out, "{}", routes.len()).context("stdout");
+            }
+            for route in routes {
+                writeln!(out, "{:4} {:44} {}", route.method, route.path, route.view.name)?;
+            }
+            Ok(())
+        }
+        Command::Assets { dir } => {
+            for file in survey_app::assets::publish(&dir)? {
+                writeln!(out, "{file}")?;
+            }
+            writeln!(out, "{}", survey_app::assets::manifest_name()).context("stdout")
+        }
+        Command::Migrate(servers) => migrate::migrate(&start(&servers, Assets::plain()).await?.0).await,
+        Command::Web(arguments) => web(&arguments).await,
+        Command::Worker(servers) => {
+            let (app, endpoints) = start(&servers, Assets::plain()).await?;
+            let redis = endpoints.redis.context("the worker needs Redis")?;
+            tokio::select! {
+                done = worker::serve(&app, &redis) => done,
+                told = up::until_told() => told,
+            }
+        }
+        Command::Static { dir, listen } => {
+            let listener =
+                TcpListener::bind(listen).await.with_context(|| format!("cannot listen at {listen}"))?;
+            site::serve_static(&dir, listener, async { drop(up::until_told().await) }).await
+        }
+        Command::Keep => Ok(()),
+    }
+}
+
+async fn count(arguments: &Run, exe: &std::path::Path, out: &mut impl Write) -> Result<()> {
+    let settings: Option<Vec<(String, String)>> = arguments
+        .settings
+        .iter()
+        .map(|s| s.split_once('=').map(|(k, v)| (k.to_string(), v.trim_matches('\'').to_string())))
+        .collect();
+    let order = run::Order {
+        switches: arguments.switches.load()?,
+        users: arguments.users as usize,
+        pages: arguments.pages as usize,
+        seed: arguments.seed,
+        at_once: arguments.at_once as usize,
+        settings: settings.context("--pg takes NAME=VALUE")?,
+    };
+    for (name, value) in order.switches.list() {
+        writeln!(out, "{name} = {value}")?;
+    }
+    writeln!(out, "application_name = {}\n", order.switches.application_name())?;
+    let report = run::run(&order, exe, &arguments.logs).await?;
+    for (server, kinds) in &report.totals {
+        let kinds: Vec<String> = kinds.iter().map(|(k, n)| format!("{k} {n}")).collect();
+        writeln!(
+            out,
+            "{server:8} {}",
+            if kinds.is_empty() { "nothing".to_string() } else { kinds.join(", ") }
+        )?;
+    }
+    let requests: u64 = report.requests.values().sum();
+    writeln!(out, "{requests} requests, {} answers saved; see {}", report.answers, arguments.logs.display())
+        .context("stdout")
+}
+
+async fn web(arguments: &Web) -> Result<()> {
+    let assets = match &arguments.static_dir {
+        Some(dir) if arguments.servers.switches.load()?.assets.compress => {
+            Assets::published(dir, &arguments.static_url)?
+        }
+        Some(_) => Assets::plain(),
+        None if arguments.servers.switches.load()?.assets.compress => {
+            anyhow::bail!("assets.compress needs --static-dir, or switch it off")
+        }
+        None => Assets::plain(),
+    };
+    let (app, _) = start(&arguments.servers, assets).await?;
+    survey_app::notice(&app.switches.application_name());
+    let listen = arguments.listen;
+    let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen at {listen}"))?;
+    site::serve(&app, listener, async { drop(up::until_told().await) }).await
+}
+
+async fn start(servers: &Servers, assets: Assets) -> Result<(std::sync::Arc<App>, Endpoints)> {
+    let endpoints = Endpoints::read(&servers.endpoints)?;
+    Ok((App::start(servers.switches.load()?, &endpoints, assets).await?, endpoints))
+}

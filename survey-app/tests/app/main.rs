@@ -1,0 +1,13 @@
+//! The application against real servers, all on one stack that nobody disturbs.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod administration;
+mod cache;
+mod pooler;
+mod refusals;
+mod routing;
+mod views;
