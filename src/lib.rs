@@ -1,1 +1,30 @@
-//! pglens reads PostgreSQL logs.
+//! pglens: from a PostgreSQL log to the statements that an application should not have sent.
+
+pub mod units;
+
+pub mod log;
+pub mod sql;
+
+pub mod record;
+
+pub mod event;
+
+pub mod filter;
+
+pub mod partial;
+
+pub mod chunk;
+
+pub mod input;
+
+pub mod analyze;
+
+pub mod report;
+
+pub mod assemble;
+
+pub mod render;
+
+pub mod output;
+
+pub mod fingerprint_command;

@@ -1,0 +1,130 @@
+//! Everything counted → [`Report`]: names put to hashes, lists sorted, notes written.
+
+mod actors;
+mod errors;
+mod events;
+mod input;
+mod notes;
+mod plans;
+mod statements;
+
+use std::collections::HashMap;
+
+use crate::analyze::Analysis;
+use crate::partial::slowest::SlowCall as KeptCall;
+use crate::partial::statements::StatementTally;
+use crate::report::*;
+use crate::units::Micros;
+
+/// Slowest single calls shown.
+const MOST_SLOWEST: usize = 20;
+/// The name of those beyond a cap.
+const OTHER: &str = "(other)";
+/// The name of those without one.
+const NONE: &str = "(none)";
+
+/// What whoever reads the report asked for.
+#[derive(Debug, Clone, Default)]
+pub struct Wishes {
+    /// Whether literals may be shown.
+    pub show_values: bool,
+    /// Whether the prefix was given on the command line.
+    pub prefix_given: bool,
+    /// What was to be said about the choice of inputs.
+    pub notes: Vec<Note>,
+}
+
+/// The report on an analysis.
+#[must_use]
+pub fn report(analysis: Analysis, wishes: &Wishes) -> Report {
+    let Analysis { mut tally, streams } = analysis;
+    let from_plans = tally.settle_plans();
+    let mut directory = tally.directory;
+    directory.finish();
+    let finished = tally.statements.finish();
+    let texts: HashMap<u64, &StatementTally> =
+        finished.list.iter().map(|tally| (tally.fingerprint.0, tally)).collect();
+    let errors = tally.errors.finish();
+
+    let mut totals = statements::totals(&finished);
+    totals.from_plans = from_plans;
+    totals.errors = errors.total;
+    totals.distinct_errors = errors.list.len() as u64;
+    totals.unidentified = Load { calls: tally.unidentified.calls, duration_us: tally.unidentified.duration };
+    totals.peak = tally.minutes.peak();
+    totals.first = tally.span.map(|span| span.0);
+    totals.last = tally.span.map(|span| span.1);
+    totals.by_hour = statements::hours(&finished.list, &errors.list);
+    totals.traffic = tally.minutes.traffic();
+    let loads = finished.list.iter().map(|tally| tally.actors.clone());
+    [totals.users, totals.databases, totals.applications, totals.hosts] =
+        actors::actors(loads, Some(errors.actors.clone()), &directory);
+    totals.routes = actors::routes(finished.list.iter().map(|tally| tally.routes.clone()), &directory);
+
+    let hot_inserts = statements::hot_inserts(&finished.list);
+    let slowest = tally.slowest.list().iter().take(MOST_SLOWEST);
+    let slowest = slowest.map(|call| statements::slow_call(call, wishes)).collect();
+    let groups = errors::groups(errors.list, &texts, wishes);
+    let zones = tally.zones.iter().map(|zone| lossy(zone)).collect();
+    let mut input = input::input(&streams, wishes.prefix_given, tally.minutes.gaps(), zones);
+    let told = tally.events;
+    input.sampled = told.notices.sampled;
+    let locks = events::locks(told.locks, &texts, wishes);
+    let temp_files = events::temp_files(told.temp_files, &texts);
+    let connections = events::connections(told.connections, input.first);
+    let others = events::Others { warnings: tally.warnings, others: tally.others };
+    let server = events::server(told.notices, others, &texts, wishes);
+    drop(texts);
+    let capped = finished.capped;
+    let (mut statements, redundant_selects) = statements::rows(finished, &directory, wishes);
+    plans::attach(&mut statements, tally.plans, wishes);
+
+    let mut report = Report {
+        schema: SCHEMA.to_owned(),
+        input,
+        totals,
+        statements,
+        redundant_selects,
+        hot_inserts,
+        slowest,
+        errors: groups,
+        locks,
+        temp_files,
+        checkpoints: events::checkpoints(told.checkpoints),
+        autovacuum: events::autovacuum(told.vacuums),
+        connections,
+        server,
+        findings: Vec::new(),
+        forecasts: None,
+    };
+    report.input.notes = wishes.notes.clone();
+    report.input.notes.extend(notes::notes(&report, capped, tally.minutes.capped(), tally.orphans, &streams));
+    report
+}
+
+/// Bytes of the log as text that can be shown: lossy, never interpreted.
+fn lossy(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// A call as an example; its literals only on request.
+fn example(call: &KeptCall, wishes: &Wishes) -> Example {
+    let [user, database, application, host] = call.who.each_ref().map(|name| lossy(name));
+    let params = (!call.params.is_empty()).then(|| lossy(&call.params));
+    Example {
+        time: call.time,
+        duration_us: call.duration,
+        user,
+        database,
+        application,
+        host,
+        pid: call.pid,
+        sql: wishes.show_values.then(|| lossy(&call.sql)),
+        params: if wishes.show_values { params } else { None },
+    }
+}
+
+/// Time per call, rounded down.
+fn mean(duration: Micros, calls: u64) -> Option<Micros> {
+    duration.0.checked_div(calls).map(Micros)
+}

@@ -1,0 +1,89 @@
+//! What a reader should know before trusting a number, in sentences.
+
+use crate::analyze::StreamRead;
+use crate::report::{Note, Report};
+
+pub(super) fn notes(
+    report: &Report,
+    statements_capped: bool,
+    minutes_capped: bool,
+    orphans: u64,
+    streams: &[StreamRead],
+) -> Vec<Note> {
+    let mut notes = Vec::new();
+    let mut note = |code: &str, text: String| notes.push(Note { code: code.to_owned(), text });
+    let totals = &report.totals;
+    if totals.statements == 0 && totals.unidentified.calls == 0 {
+        note(
+            "no_statements",
+            "The log has no statements: set log_min_duration_statement = 0 (or a threshold) to have them."
+                .into(),
+        );
+    } else if totals.timed == 0 && totals.statements > 0 {
+        note(
+            "no_durations",
+            "The log has statements but no durations: set log_min_duration_statement = 0, or log_duration = on beside \
+             log_statement."
+                .into(),
+        );
+    } else if totals.timed < totals.statements {
+        let missing = totals.statements - totals.timed;
+        note(
+            "untimed_statements",
+            format!("{missing} statements have no duration in the log; they count as calls only."),
+        );
+    }
+    if totals.unidentified.calls > 0 {
+        note(
+            "unidentified_durations",
+            format!(
+                "{} durations stand without a statement (log_duration alone, or parse and bind steps): they are not \
+                 counted as statements.",
+                totals.unidentified.calls
+            ),
+        );
+    }
+    if totals.from_plans > 0 {
+        note(
+            "from_plans",
+            "The log has no statements but plans of auto_explain: each plan counts as one call, with the time of its \
+             execution; plans of statements inside functions are left out."
+                .into(),
+        );
+    }
+    if report.input.sampled {
+        note("sampled", "The log holds a sample of the statements: counts are those of the sample.".into());
+    }
+    if statements_capped {
+        note(
+            "fingerprints_capped",
+            "More distinct statements than the limit: the rest is counted together.".into(),
+        );
+    }
+    if minutes_capped {
+        note(
+            "minutes_capped",
+            "The log spans more minutes than the limit: peaks and traffic cover the first ones.".into(),
+        );
+    }
+    if orphans > 0 {
+        note(
+            "orphans",
+            format!("{orphans} DETAIL, STATEMENT or similar lines belong to no entry of the log."),
+        );
+    }
+    for zone in &report.input.unknown_zones {
+        note("unknown_zone", format!("The time zone {zone} is not known; its times were taken as UTC."));
+    }
+    for source in streams.iter().flat_map(|stream| &stream.sources) {
+        for sentence in source.remarks.take() {
+            note("container", format!("{}: {sentence}.", source.name));
+        }
+        if let Some(error) = &source.error {
+            note("unreadable", format!("{} {error}.", source.name));
+        } else if source.unfinished {
+            note("unfinished", format!("The last line of {} has no end: it may be cut off.", source.name));
+        }
+    }
+    notes
+}

@@ -1,0 +1,264 @@
+//! `Record` → [`Event`]: what a message means.
+//!
+//! Only frames are taken apart here (`duration: 0.123 ms  execute P1: …`); SQL text stays text. The shapes are those
+//! of PostgreSQL's `tcop/postgres.c` (`check_log_duration`, `exec_*_message`, `errdetail_*`), which has not changed
+//! them since 8.4, but for the capital letters of DETAIL in release 16.
+
+pub mod checkpoint;
+pub mod connection;
+mod cursor;
+pub mod explain;
+pub mod lock;
+pub mod message;
+pub mod notice;
+pub mod server;
+pub mod sqlstate;
+pub mod temp_file;
+pub mod vacuum;
+
+use crate::record::Record;
+use crate::units::Micros;
+
+/// What a record means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event<'a> {
+    /// A statement was executed; its text and its duration came together.
+    Call(Text<'a>, Micros),
+    /// A statement is about to be executed (`log_statement`); a bare duration may follow.
+    Statement(Text<'a>),
+    /// A bare duration (`log_duration`, or the statement was logged before).
+    Duration(Micros),
+    /// More rows were fetched from a portal whose execution was logged before: time, but no new call.
+    Fetch(Text<'a>, Micros),
+    /// A parse message: time beside the call.
+    Parse(Text<'a>, Micros),
+    /// A bind message.
+    Bind(Text<'a>, Micros),
+    /// auto_explain's plan of a statement.
+    Plan(Plan<'a>, Micros),
+    /// ERROR, FATAL or PANIC.
+    Failure,
+    /// A session begins or ends here: nothing that waits in its backend goes on.
+    SessionEdge,
+    /// Anything else.
+    Other,
+}
+
+/// SQL as the log has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Text<'a> {
+    /// The statement.
+    pub sql: &'a [u8],
+    /// The DETAIL, if it is `parameters: $1 = …`.
+    pub params: Option<&'a [u8]>,
+    /// The DETAIL, if it is `prepare: PREPARE …`: the statement that an EXECUTE runs.
+    pub prepare: Option<&'a [u8]>,
+}
+
+/// A plan as auto_explain wrote it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Plan<'a> {
+    /// Everything after `plan:`.
+    pub body: &'a [u8],
+}
+
+impl<'a> Event<'a> {
+    /// Understands a record.
+    #[must_use]
+    pub fn of(record: &Record<'a>) -> Self {
+        if record.severity.is_error() {
+            return Self::Failure;
+        }
+        let message = record.message;
+        if let Some(rest) = message.strip_prefix(b"duration: ") {
+            return Self::of_duration(rest, record).unwrap_or(Self::Other);
+        }
+        if let Some(sql) = message.strip_prefix(b"statement: ") {
+            return Self::Statement(text(sql, record.detail));
+        }
+        if let Some(rest) = message.strip_prefix(b"execute ") {
+            // The name may be anything; the server writes `execute NAME: SQL` or `execute fetch from NAME: SQL`.
+            return match after_name(rest) {
+                Some(sql) if !rest.starts_with(b"fetch from ") => Self::Statement(text(sql, record.detail)),
+                _ => Self::Other,
+            };
+        }
+        if message.starts_with(b"disconnection: ") || message.starts_with(b"connection received: ") {
+            return Self::SessionEdge;
+        }
+        Self::Other
+    }
+
+    fn of_duration(rest: &'a [u8], record: &Record<'a>) -> Option<Self> {
+        let (duration, rest) = millis(rest)?;
+        let rest = trim_blanks(rest);
+        if rest.is_empty() {
+            return Some(Self::Duration(duration));
+        }
+        if let Some(sql) = rest.strip_prefix(b"statement: ").or_else(|| bare(rest, b"statement:")) {
+            return Some(Self::Call(text(sql, record.detail), duration));
+        }
+        if let Some(named) = rest.strip_prefix(b"execute ") {
+            let text = text(after_name(named)?, record.detail);
+            let fetch = named.starts_with(b"fetch from ");
+            return Some(if fetch { Self::Fetch(text, duration) } else { Self::Call(text, duration) });
+        }
+        if let Some(named) = rest.strip_prefix(b"bind ") {
+            return Some(Self::Bind(text(after_name(named)?, record.detail), duration));
+        }
+        if let Some(named) = rest.strip_prefix(b"parse ") {
+            return Some(Self::Parse(text(after_name(named)?, record.detail), duration));
+        }
+        if let Some(body) = rest.strip_prefix(b"plan:") {
+            return Some(Self::Plan(Plan { body }, duration));
+        }
+        None
+    }
+}
+
+/// `statement:` at the end of its line: the SQL begins on the next one, or is empty.
+fn bare<'a>(rest: &'a [u8], word: &[u8]) -> Option<&'a [u8]> {
+    let after = rest.strip_prefix(word)?;
+    (after.is_empty() || after.starts_with(b"\n")).then_some(after)
+}
+
+/// The SQL after `NAME: `; names hold blanks and colons, but the server quotes none, so the first `: ` decides.
+fn after_name(rest: &[u8]) -> Option<&[u8]> {
+    let mut colons = memchr::memchr_iter(b':', rest);
+    colons.find_map(|colon| {
+        let after = &rest[colon + 1..];
+        after.strip_prefix(b" ").or_else(|| (after.is_empty() || after.starts_with(b"\n")).then_some(after))
+    })
+}
+
+fn trim_blanks(mut bytes: &[u8]) -> &[u8] {
+    while let Some(rest) = bytes.strip_prefix(b" ") {
+        bytes = rest;
+    }
+    bytes
+}
+
+/// `12.345 ms`, with exactly the decimals that the log has (three since 8.0); the rest follows.
+fn millis(bytes: &[u8]) -> Option<(Micros, &[u8])> {
+    let mut whole = 0_u64;
+    let mut place = 0;
+    while let Some(digit) = bytes.get(place).copied().filter(u8::is_ascii_digit) {
+        whole = whole.checked_mul(10)?.checked_add(u64::from(digit - b'0'))?;
+        place += 1;
+    }
+    if place == 0 {
+        return None;
+    }
+    let mut micros = whole.checked_mul(1000)?;
+    if bytes.get(place) == Some(&b'.') {
+        place += 1;
+        let mut unit = 100;
+        while let Some(digit) = bytes.get(place).copied().filter(u8::is_ascii_digit) {
+            micros = micros.checked_add(u64::from(digit - b'0') * unit)?;
+            unit /= 10;
+            place += 1;
+        }
+    }
+    let rest = bytes.get(place..)?.strip_prefix(b" ms")?;
+    Some((Micros(micros), rest))
+}
+
+/// SQL with what the record's DETAIL says about it.
+fn text<'a>(sql: &'a [u8], detail: &'a [u8]) -> Text<'a> {
+    let starts = |word: &[u8]| detail.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
+    Text {
+        sql,
+        // "Parameters" with a capital letter since release 16.
+        params: starts(b"parameters: ").then_some(detail),
+        prepare: starts(b"prepare: ").then_some(detail),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::{Entry, Part, Session, Severity, Who};
+    use crate::units::ByteOffset;
+
+    fn check(message: &str, detail: &str, expected: Event<'_>) {
+        let entry = Entry {
+            at: ByteOffset(0),
+            len: 0,
+            time: None,
+            session: Session::default(),
+            who: Who::default(),
+            part: Part::Record(Severity::Log),
+            text: message.as_bytes(),
+            fields: None,
+        };
+        let mut record = Record::new(&entry, Severity::Log);
+        record.detail = detail.as_bytes();
+        assert_eq!(Event::of(&record), expected, "{message}");
+    }
+
+    fn sql(sql: &str) -> Text<'_> {
+        Text { sql: sql.as_bytes(), params: None, prepare: None }
+    }
+
+    #[test]
+    fn every_shape_of_a_duration() {
+        check("duration: 0.123 ms", "", Event::Duration(Micros(123)));
+        check("duration: 0.5 ms  statement: SELECT 1", "", Event::Call(sql("SELECT 1"), Micros(500)));
+        check("duration: 12 ms  statement: SELECT 1", "", Event::Call(sql("SELECT 1"), Micros(12_000)));
+        check(
+            "duration: 1.001 ms  parse <unnamed>: SELECT 1",
+            "",
+            Event::Parse(sql("SELECT 1"), Micros(1001)),
+        );
+        check("duration: 1.001 ms  bind s1/p1: SELECT 1", "", Event::Bind(sql("SELECT 1"), Micros(1001)));
+        check("duration: 1.001 ms  execute s1: SELECT 1", "", Event::Call(sql("SELECT 1"), Micros(1001)));
+        check(
+            "duration: 1.001 ms  execute fetch from <unnamed>/C_1: SELECT 1",
+            "",
+            Event::Fetch(sql("SELECT 1"), Micros(1001)),
+        );
+        check(
+            "duration: 1 ms  plan:\nQuery Text: x",
+            "",
+            Event::Plan(Plan { body: b"\nQuery Text: x" }, Micros(1000)),
+        );
+    }
+
+    #[test]
+    fn the_text_may_begin_on_the_next_line() {
+        check("duration: 0.5 ms  statement:\nSELECT 1", "", Event::Call(sql("\nSELECT 1"), Micros(500)));
+        check("duration: 0.5 ms  statement: \nSELECT 1", "", Event::Call(sql("\nSELECT 1"), Micros(500)));
+        check(
+            "duration: 0.5 ms  execute <unnamed>: \nSELECT 1",
+            "",
+            Event::Call(sql("\nSELECT 1"), Micros(500)),
+        );
+    }
+
+    #[test]
+    fn words_inside_the_sql_do_not_count() {
+        check(
+            "duration: 0.5 ms  bind S_1: SELECT 'execute x: y' FROM statement_log",
+            "",
+            Event::Bind(sql("SELECT 'execute x: y' FROM statement_log"), Micros(500)),
+        );
+    }
+
+    #[test]
+    fn parameters_in_both_spellings() {
+        for detail in ["parameters: $1 = '1'", "Parameters: $1 = '1'"] {
+            let with = Text { sql: b"SELECT $1", params: Some(detail.as_bytes()), prepare: None };
+            check("execute <unnamed>: SELECT $1", detail, Event::Statement(with));
+        }
+        let prepare: &[u8] = b"prepare: PREPARE a AS SELECT $1";
+        let prepared = Text { sql: b"EXECUTE a(1)", params: None, prepare: Some(prepare) };
+        check("statement: EXECUTE a(1)", "prepare: PREPARE a AS SELECT $1", Event::Statement(prepared));
+    }
+
+    #[test]
+    fn numbers_that_no_server_writes() {
+        check("duration: ms", "", Event::Other);
+        check("duration: 99999999999999999999 ms", "", Event::Other);
+        check("duration: 1.5", "", Event::Other);
+    }
+}

@@ -1,0 +1,929 @@
+//! A `log_line_prefix` as a grammar: the template is compiled once, then run against the start of every line.
+//!
+//! ```text
+//!  "%m [%p] %q%u@%d "  ──nom──▶  Time ␣[ Pid ]␣ ‖ User @ Database ␣      (‖: background processes end here)
+//! ```
+//!
+//! Two matchers share one table of tests. [`Prefix::begin`] runs a straight line through the template; where a
+//! name holds something odd it steps aside for [`slow`](super::backtrack), which defines what a match is.
+//! If you change one, the property test `fast_and_slow_agree` will tell about the other.
+
+use std::fmt;
+
+use nom::branch::alt;
+use nom::bytes::complete::{tag, take_while1};
+use nom::character::complete::{anychar, digit0};
+use nom::combinator::{map, opt, recognize};
+use nom::multi::many0;
+use nom::sequence::{pair, preceded};
+use nom::{IResult, Parser};
+
+use super::backtrack;
+use super::entry::{Fields, Part, Session, Who};
+use super::severity::word_at;
+use super::time::Clock;
+use crate::units::Timestamp;
+
+/// How far into a line the prefix and its severity word may reach: names are at most 63 bytes, hosts 255.
+pub(crate) const REACH: usize = 2048;
+
+/// One `%` escape of `log_line_prefix` that prints something (elog.c, `log_line_prefix()`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Escape {
+    /// `%a`
+    Application,
+    /// `%u`
+    User,
+    /// `%d`
+    Database,
+    /// `%r`: host and port, `10.0.0.1(54321)`.
+    Remote,
+    /// `%h`
+    Host,
+    /// `%L` (PostgreSQL 18): the server's address.
+    LocalAddress,
+    /// `%b`
+    Backend,
+    /// `%p`
+    Pid,
+    /// `%P`
+    Leader,
+    /// `%t`
+    Time,
+    /// `%m`
+    TimeMillis,
+    /// `%n`: seconds since the epoch with three decimals.
+    Epoch,
+    /// `%Q`
+    QueryId,
+    /// `%i`
+    Command,
+    /// `%e`
+    SqlState,
+    /// `%c`: `6b0455ba.36f4`, start and pid in hexadecimal.
+    SessionId,
+    /// `%l`
+    Line,
+    /// `%s`
+    SessionStart,
+    /// `%v`
+    VirtualXid,
+    /// `%x`
+    Xid,
+}
+
+/// The letters of the manual's table in "Error Reporting and Logging".
+const LETTERS: &[(char, Escape)] = &[
+    ('a', Escape::Application),
+    ('u', Escape::User),
+    ('d', Escape::Database),
+    ('r', Escape::Remote),
+    ('h', Escape::Host),
+    ('L', Escape::LocalAddress),
+    ('b', Escape::Backend),
+    ('p', Escape::Pid),
+    ('P', Escape::Leader),
+    ('t', Escape::Time),
+    ('m', Escape::TimeMillis),
+    ('n', Escape::Epoch),
+    ('Q', Escape::QueryId),
+    ('i', Escape::Command),
+    ('e', Escape::SqlState),
+    ('c', Escape::SessionId),
+    ('l', Escape::Line),
+    ('s', Escape::SessionStart),
+    ('v', Escape::VirtualXid),
+    ('x', Escape::Xid),
+];
+
+impl Escape {
+    fn of(letter: char) -> Option<Self> {
+        LETTERS.iter().find(|(known, _)| *known == letter).map(|(_, escape)| *escape)
+    }
+
+    fn letter(self) -> char {
+        LETTERS.iter().find(|(_, escape)| *escape == self).map_or('?', |(letter, _)| *letter)
+    }
+
+    /// Whether the value is free text, whose end only its neighbours tell.
+    pub(crate) fn is_free(self) -> bool {
+        match self {
+            Self::Application
+            | Self::User
+            | Self::Database
+            | Self::Remote
+            | Self::Host
+            | Self::LocalAddress
+            | Self::Backend
+            | Self::Command => true,
+            Self::Pid
+            | Self::Leader
+            | Self::Time
+            | Self::TimeMillis
+            | Self::Epoch
+            | Self::QueryId
+            | Self::SqlState
+            | Self::SessionId
+            | Self::Line
+            | Self::SessionStart
+            | Self::VirtualXid
+            | Self::Xid => false,
+        }
+    }
+
+    /// Whether the value never holds a blank.
+    pub(crate) fn is_address(self) -> bool {
+        matches!(self, Self::Remote | Self::Host | Self::LocalAddress)
+    }
+
+    /// Whether background processes print nothing here.
+    pub(crate) fn is_of_session(self) -> bool {
+        matches!(
+            self,
+            Self::Application
+                | Self::User
+                | Self::Database
+                | Self::Remote
+                | Self::Host
+                | Self::LocalAddress
+                | Self::Command
+        )
+    }
+
+    /// Whether the value goes to [`Fields`].
+    fn is_rare(self) -> bool {
+        matches!(
+            self,
+            Self::Backend
+                | Self::Leader
+                | Self::QueryId
+                | Self::Command
+                | Self::SqlState
+                | Self::SessionId
+                | Self::Line
+                | Self::SessionStart
+                | Self::VirtualXid
+                | Self::Xid
+        )
+    }
+}
+
+/// A step of a compiled template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Piece {
+    /// Bytes that stand in the log as they are.
+    Literal(Box<[u8]>),
+    /// A value, padded with blanks to `width` bytes: on the left when positive, on the right when negative.
+    Field { escape: Escape, width: i32 },
+    /// `%q`: processes without a session end the prefix here.
+    SessionOnly,
+}
+
+/// A compiled `log_line_prefix`.
+#[derive(Debug, Clone)]
+pub(crate) struct Prefix {
+    text: Box<str>,
+    pieces: Box<[Piece]>,
+    /// Whether the straight-line matcher may be tried.
+    straight: bool,
+    /// Whether a value of the template belongs into [`Fields`].
+    pub(crate) has_fields: bool,
+    /// How many pieces at the start are rigid, and whether they hold a time: a line that matches them was begun by
+    /// PostgreSQL whatever follows.
+    head: Option<usize>,
+}
+
+/// What the prefix of one line said. Reused from line to line: a match overwrites what its template has.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Head<'a> {
+    pub(crate) time: Option<Timestamp>,
+    pub(crate) session: Session,
+    pub(crate) who: Who<'a>,
+    pub(crate) fields: Fields<'a>,
+}
+
+/// The clocks of one reader: log time and session start repeat independently.
+#[derive(Debug, Clone)]
+pub(crate) struct Clocks {
+    pub(crate) log: Clock,
+    pub(crate) session: Clock,
+}
+
+impl Clocks {
+    pub(crate) fn new(fallback_minutes: i32) -> Self {
+        Self { log: Clock::new(fallback_minutes), session: Clock::new(fallback_minutes) }
+    }
+}
+
+/// What a line is to the entries around it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Line {
+    /// It begins an entry: which part, and where its text begins.
+    Begins(Part, usize),
+    /// It begins with the rigid head of the template, yet not with an entry: another program, another language.
+    Foreign,
+    /// It goes on with what came before.
+    Continues,
+}
+
+impl Prefix {
+    /// Compiles a template. Never fails: like the server, it drops escapes that do not exist.
+    pub(crate) fn compile(template: &str) -> Self {
+        let (_, pieces) = template_pieces(template).unwrap_or((template, Vec::new()));
+        Self::from_pieces(template, merge_literals(pieces))
+    }
+
+    /// Like [`Self::compile`], for templates that were guessed: background processes may end the prefix where the
+    /// values of the session begin, as if `%q` stood there, because a sample need not hold one.
+    pub(crate) fn compile_guess(template: &str) -> Self {
+        let mut prefix = Self::compile(template);
+        if prefix.pieces.contains(&Piece::SessionOnly) {
+            return prefix;
+        }
+        let mut pieces = prefix.pieces.to_vec();
+        let Some(first) = pieces
+            .iter()
+            .position(|piece| matches!(piece, Piece::Field { escape, .. } if escape.is_of_session()))
+        else {
+            return prefix;
+        };
+        let rigid_before = pieces[..first].iter().any(|piece| matches!(piece, Piece::Field { .. }));
+        if !rigid_before {
+            return prefix;
+        }
+        // `] user=` belongs to the session from `user=` on.
+        match first.checked_sub(1).map(|at| (at, pieces[at].clone())) {
+            Some((at, Piece::Literal(text))) => {
+                let cut = text.iter().rposition(|&byte| byte == b' ').map_or(0, |blank| blank + 1);
+                let (kept, session) = text.split_at(cut);
+                let mut split = vec![];
+                if !kept.is_empty() {
+                    split.push(Piece::Literal(kept.into()));
+                }
+                split.push(Piece::SessionOnly);
+                if !session.is_empty() {
+                    split.push(Piece::Literal(session.into()));
+                }
+                pieces.splice(at..=at, split);
+            }
+            _ => pieces.insert(first, Piece::SessionOnly),
+        }
+        prefix = Self::from_pieces(template, pieces);
+        prefix
+    }
+
+    /// The template as its pieces say it: with the `%q` that [`Self::compile_guess`] put in.
+    pub(crate) fn template(&self) -> String {
+        let mut text = String::new();
+        for piece in &self.pieces {
+            match piece {
+                Piece::Literal(literal) => {
+                    text.push_str(&String::from_utf8_lossy(literal).replace('%', "%%"))
+                }
+                Piece::SessionOnly => text.push_str("%q"),
+                Piece::Field { escape, width: 0 } => text.extend(['%', escape.letter()]),
+                Piece::Field { escape, width } => text.push_str(&format!("%{width}{}", escape.letter())),
+            }
+        }
+        text
+    }
+
+    fn from_pieces(template: &str, pieces: Vec<Piece>) -> Self {
+        let fields = || {
+            pieces.iter().filter_map(|piece| match piece {
+                Piece::Field { escape, width } => Some((*escape, *width)),
+                Piece::Literal(_) | Piece::SessionOnly => None,
+            })
+        };
+        let straight = fields().all(|(_, width)| width == 0);
+        let has_fields = fields().any(|(escape, _)| escape.is_rare());
+        let rigid = pieces
+            .iter()
+            .position(|piece| match piece {
+                Piece::Literal(_) => false,
+                Piece::Field { escape, width } => escape.is_free() || *width != 0,
+                Piece::SessionOnly => true,
+            })
+            .unwrap_or(pieces.len());
+        let has_time = pieces[..rigid].iter().any(|piece| {
+            matches!(
+                piece,
+                Piece::Field {
+                    escape: Escape::Time | Escape::TimeMillis | Escape::Epoch | Escape::SessionId,
+                    ..
+                }
+            )
+        });
+        Self {
+            text: template.into(),
+            straight,
+            has_fields,
+            head: has_time.then_some(rigid),
+            pieces: pieces.into(),
+        }
+    }
+
+    /// The template as it was given.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// How many values the template has that every process prints.
+    pub(crate) fn own_values(&self) -> usize {
+        let own = |piece: &&Piece| matches!(piece, Piece::Field { escape, .. } if !escape.is_of_session());
+        self.pieces.iter().filter(own).count()
+    }
+
+    /// Whether the template holds an escape.
+    pub(crate) fn has(&self, wanted: Escape) -> bool {
+        self.pieces.iter().any(|piece| matches!(piece, Piece::Field { escape, .. } if *escape == wanted))
+    }
+
+    /// What `line` (without its line end) is. `head` is overwritten when it begins an entry, and may be partly
+    /// overwritten when it does not.
+    #[inline]
+    pub(crate) fn begin<'a>(&self, line: &'a [u8], head: &mut Head<'a>, clocks: &mut Clocks) -> Line {
+        if self.straight
+            && let Some((part, text)) = self.straight(line, head, clocks)
+        {
+            return Line::Begins(part, text);
+        }
+        self.begin_slow(line, head, clocks)
+    }
+
+    /// The same answer without the straight-line matcher.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn begin_slow<'a>(&self, line: &'a [u8], head: &mut Head<'a>, clocks: &mut Clocks) -> Line {
+        if !backtrack::may_begin(&self.pieces, line) {
+            return Line::Continues;
+        }
+        if let Some((part, text)) = backtrack::begin(&self.pieces, line, head, clocks) {
+            return Line::Begins(part, text);
+        }
+        match self.head {
+            Some(rigid) if backtrack::matches_head(&self.pieces[..rigid], line) => Line::Foreign,
+            _ => Line::Continues,
+        }
+    }
+
+    /// One straight run through the template. `None`: not decided here.
+    ///
+    /// Free text ends at the first place where the next literal stands, which is the first choice of the
+    /// backtracking matcher too. Bytes that could make another choice better (`@`, `:` before blanks) step aside.
+    #[inline]
+    fn straight<'a>(
+        &self,
+        line: &'a [u8],
+        head: &mut Head<'a>,
+        clocks: &mut Clocks,
+    ) -> Option<(Part, usize)> {
+        let mut at = 0;
+        for (index, piece) in self.pieces.iter().enumerate() {
+            match piece {
+                Piece::Literal(literal) => {
+                    if !starts_with(&line[at..], literal) {
+                        return None;
+                    }
+                    at += literal.len();
+                }
+                Piece::SessionOnly => {
+                    if let Some((part, len)) = word_at(&line[at..]) {
+                        forget(&self.pieces, index, head);
+                        return Some((part, at + len));
+                    }
+                }
+                Piece::Field { escape, .. } => {
+                    let rest = &line[at..];
+                    let len = match escape {
+                        Escape::Time | Escape::TimeMillis => {
+                            let stamp = clocks.log.read(rest)?;
+                            if (stamp.decimals == 0) != (*escape == Escape::Time) {
+                                return None;
+                            }
+                            head.time = Some(stamp.time);
+                            stamp.len
+                        }
+                        Escape::Pid => {
+                            let (pid, len) = number(rest)?;
+                            head.session.pid = pid as u32;
+                            len
+                        }
+                        Escape::SessionStart => {
+                            let stamp = clocks.session.read(rest)?;
+                            if stamp.decimals != 0 {
+                                return None;
+                            }
+                            head.fields.session_start = Some(stamp.time);
+                            head.session.start = stamp.time.second() as u32;
+                            stamp.len
+                        }
+                        _ if escape.is_free() => {
+                            let Some(Piece::Literal(literal)) = self.pieces.get(index + 1) else {
+                                return None;
+                            };
+                            let len = free_len(rest, literal)?;
+                            if escape.is_address() && !is_plain_address(*escape, &rest[..len], literal) {
+                                return None;
+                            }
+                            assign(*escape, &rest[..len], head, clocks)?;
+                            len
+                        }
+                        _ => {
+                            let len = rigid_len(*escape, rest)?;
+                            assign(*escape, &rest[..len], head, clocks)?;
+                            len
+                        }
+                    };
+                    at += len;
+                }
+            }
+        }
+        let (part, len) = word_at(&line[at..])?;
+        Some((part, at + len))
+    }
+}
+
+/// `slice::starts_with` that does not call `memcmp` for the one to three bytes that literals have.
+#[inline]
+fn starts_with(text: &[u8], literal: &[u8]) -> bool {
+    text.len() >= literal.len() && text.iter().zip(literal).all(|(a, b)| a == b)
+}
+
+/// Whether an address is surely the one that the search would choose: complete, with no longer one possible.
+///
+/// Colons make the difference: a template that goes on with one leaves IPv6 to the search.
+#[inline]
+fn is_plain_address(escape: Escape, value: &[u8], literal: &[u8]) -> bool {
+    match (escape, value) {
+        (_, b"[local]") => true,
+        (Escape::Remote, _) => {
+            literal.first() != Some(&b'(')
+                && !value.contains(&b' ')
+                && host_of_remote(value).len() < value.len()
+        }
+        _ => literal == b" " && !value.contains(&b' '),
+    }
+}
+
+/// Length of plain free text before `literal`; `None` where the straight line must step aside.
+#[inline]
+fn free_len(rest: &[u8], literal: &[u8]) -> Option<usize> {
+    let first = literal[0];
+    let reach = &rest[..rest.len().min(REACH)];
+    for (at, &byte) in reach.iter().enumerate() {
+        if byte == first {
+            if starts_with(&reach[at..], literal) {
+                return Some(at);
+            }
+            if byte == b'@' {
+                return None;
+            }
+        } else if byte == b'@' || byte == b':' && reach.get(at + 1) == Some(&b' ') {
+            return None;
+        }
+    }
+    None
+}
+
+/// A run of decimal digits as a number (saturating at 19 digits) and its length.
+#[inline]
+pub(crate) fn number(text: &[u8]) -> Option<(u64, usize)> {
+    let mut value = 0u64;
+    let mut len = 0;
+    while let Some(byte) = text.get(len)
+        && byte.is_ascii_digit()
+    {
+        if len == 19 {
+            return None;
+        }
+        value = value * 10 + u64::from(byte - b'0');
+        len += 1;
+    }
+    (len > 0).then_some((value, len))
+}
+
+/// Length of a value whose shape is its own: digits, times, ids. `None` when it is not there; 0 where background
+/// processes print nothing.
+pub(crate) fn rigid_len(escape: Escape, rest: &[u8]) -> Option<usize> {
+    let digits = |from: usize| rest[from.min(rest.len())..].iter().take_while(|b| b.is_ascii_digit()).count();
+    let some = |len: usize| (len > 0 && len < 20).then_some(len);
+    match escape {
+        Escape::Pid | Escape::Line | Escape::Xid => some(digits(0)),
+        Escape::Leader => Some(digits(0)).filter(|&len| len < 20),
+        Escape::QueryId => {
+            let sign = usize::from(rest.first() == Some(&b'-'));
+            some(digits(sign)).map(|len| sign + len)
+        }
+        Escape::Epoch => {
+            let seconds = some(digits(0))?;
+            (rest.get(seconds) == Some(&b'.') && digits(seconds + 1) == 3).then_some(seconds + 4)
+        }
+        Escape::Time | Escape::TimeMillis => {
+            let stamp = Clock::new(0).read(rest)?;
+            ((stamp.decimals == 0) == (escape == Escape::Time)).then_some(stamp.len)
+        }
+        Escape::SessionStart => {
+            let stamp = Clock::new(0).read(rest)?;
+            (stamp.decimals == 0).then_some(stamp.len)
+        }
+        Escape::SqlState => {
+            let state = rest.get(..5)?;
+            state.iter().all(|b| b.is_ascii_digit() || b.is_ascii_uppercase()).then_some(5)
+        }
+        Escape::SessionId => {
+            let hex = |from: usize| rest[from..].iter().take_while(|b| b.is_ascii_hexdigit()).count();
+            let start = hex(0);
+            if start == 0 || start > 16 || rest.get(start) != Some(&b'.') {
+                return None;
+            }
+            let pid = hex(start + 1);
+            (pid > 0 && pid <= 8).then_some(start + 1 + pid)
+        }
+        Escape::VirtualXid => {
+            let proc = digits(0);
+            if proc == 0 {
+                return Some(0);
+            }
+            if rest.get(proc) != Some(&b'/') {
+                return None;
+            }
+            let local = digits(proc + 1);
+            (local > 0).then_some(proc + 1 + local)
+        }
+        Escape::Application
+        | Escape::User
+        | Escape::Database
+        | Escape::Remote
+        | Escape::Host
+        | Escape::LocalAddress
+        | Escape::Backend
+        | Escape::Command => None,
+    }
+}
+
+/// `[unknown]` is how elog.c prints an empty name.
+#[inline]
+pub(crate) fn name(value: &[u8]) -> &[u8] {
+    if value == b"[unknown]" { b"" } else { value }
+}
+
+/// `10.0.0.1(54321)` → `10.0.0.1`; `[local]` stays.
+pub(crate) fn host_of_remote(value: &[u8]) -> &[u8] {
+    if let Some(inner) = value.strip_suffix(b")")
+        && let Some(open) = memchr::memrchr(b'(', inner)
+        && inner[open + 1..].iter().all(u8::is_ascii_digit)
+    {
+        return &value[..open];
+    }
+    value
+}
+
+/// `6b0455ba.36f4` → (start in seconds since the epoch, pid).
+pub(crate) fn session_id(value: &[u8]) -> Option<(u64, u32)> {
+    let dot = memchr::memchr(b'.', value)?;
+    let hex = |digits: &[u8]| {
+        digits.iter().try_fold(0u64, |sum, &digit| {
+            let digit = char::from(digit).to_digit(16)?;
+            sum.checked_mul(16)?.checked_add(u64::from(digit))
+        })
+    };
+    if dot == 0 || dot + 1 == value.len() {
+        return None;
+    }
+    Some((hex(&value[..dot])?, u32::try_from(hex(&value[dot + 1..])?).ok()?))
+}
+
+/// Puts a value where it belongs. `None` when it is not what its escape prints.
+pub(crate) fn assign<'a>(
+    escape: Escape,
+    value: &'a [u8],
+    head: &mut Head<'a>,
+    clocks: &mut Clocks,
+) -> Option<()> {
+    let digits =
+        |value: &[u8]| if value.is_empty() { Some(0) } else { number(value).map(|(value, _)| value) };
+    match escape {
+        Escape::Application => head.who.application = name(value),
+        Escape::User => head.who.user = name(value),
+        Escape::Database => head.who.database = name(value),
+        Escape::Remote => head.who.host = name(host_of_remote(value)),
+        // A template with both has the port in `%r`; the host is the same.
+        Escape::Host => head.who.host = name(value),
+        Escape::LocalAddress => {}
+        Escape::Backend => head.fields.backend = value,
+        Escape::Command => head.fields.command = value,
+        Escape::Pid => head.session.pid = digits(value)? as u32,
+        Escape::Leader => head.fields.leader = digits(value)? as u32,
+        Escape::Line => head.fields.line = digits(value)?,
+        Escape::Xid => head.fields.xid = digits(value)?,
+        Escape::VirtualXid => head.fields.vxid = value,
+        Escape::QueryId => {
+            head.fields.query_id = match value {
+                [b'-', magnitude @ ..] => 0i64.wrapping_sub_unsigned(digits(magnitude)?),
+                magnitude => digits(magnitude)? as i64,
+            };
+        }
+        Escape::SqlState => head.fields.sqlstate = *value.first_chunk()?,
+        Escape::Time | Escape::TimeMillis => head.time = Some(clocks.log.read(value)?.time),
+        Escape::Epoch => {
+            let (seconds, len) = number(value)?;
+            let (millis, _) = number(&value[len + 1..])?;
+            let seconds = i64::try_from(seconds).ok()?;
+            head.time = Some(Timestamp(seconds.checked_mul(1_000_000)?.checked_add(millis as i64 * 1000)?));
+        }
+        Escape::SessionId => {
+            let (start, pid) = session_id(value)?;
+            head.session.start = start as u32;
+            // Where the template has no `%p`, the id says the same; where it has, both agree.
+            head.session.pid = pid;
+            head.fields.session_start = Some(Timestamp::from_second(i64::try_from(start).ok()?));
+        }
+        Escape::SessionStart => {
+            let start = clocks.session.read(value)?.time;
+            head.fields.session_start = Some(start);
+            head.session.start = start.second() as u32;
+        }
+    }
+    Some(())
+}
+
+/// Clears what the pieces from `mark` on would have set.
+pub(crate) fn forget(pieces: &[Piece], mark: usize, head: &mut Head<'_>) {
+    let says_pid =
+        |piece: &Piece| matches!(piece, Piece::Field { escape: Escape::Pid | Escape::SessionId, .. });
+    let pid_known = pieces[..mark].iter().any(says_pid);
+    for piece in &pieces[mark..] {
+        let Piece::Field { escape, .. } = piece else { continue };
+        match escape {
+            Escape::Application => head.who.application = b"",
+            Escape::User => head.who.user = b"",
+            Escape::Database => head.who.database = b"",
+            Escape::Remote | Escape::Host => head.who.host = b"",
+            Escape::LocalAddress => {}
+            Escape::Backend => head.fields.backend = b"",
+            Escape::Command => head.fields.command = b"",
+            Escape::Pid => head.session.pid = if pid_known { head.session.pid } else { 0 },
+            Escape::Leader => head.fields.leader = 0,
+            Escape::Line => head.fields.line = 0,
+            Escape::Xid => head.fields.xid = 0,
+            Escape::VirtualXid => head.fields.vxid = b"",
+            Escape::QueryId => head.fields.query_id = 0,
+            Escape::SqlState => head.fields.sqlstate = [0; 5],
+            Escape::Time | Escape::TimeMillis | Escape::Epoch => head.time = None,
+            Escape::SessionId | Escape::SessionStart => {
+                head.session.pid = if pid_known { head.session.pid } else { 0 };
+                head.fields.session_start = None;
+                head.session.start = 0;
+            }
+        }
+    }
+}
+
+impl fmt::Display for Prefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// `template := ( literal | "%" padding letter | "%%" )*`, as `log_line_prefix()` reads it.
+fn template_pieces(template: &str) -> IResult<&str, Vec<Option<Piece>>> {
+    many0(alt((literal, escape, map(tag("%"), |_| None)))).parse(template)
+}
+
+fn literal(input: &str) -> IResult<&str, Option<Piece>> {
+    map(take_while1(|c| c != '%'), |text: &str| Some(Piece::Literal(text.as_bytes().into()))).parse(input)
+}
+
+/// `%-10u`: padding and letter. Letters that the server does not know print nothing.
+fn escape(input: &str) -> IResult<&str, Option<Piece>> {
+    let padding = recognize(pair(opt(tag("-")), digit0));
+    map(preceded(tag("%"), pair(padding, anychar)), |(padding, letter): (&str, char)| match letter {
+        '%' => Some(Piece::Literal((*b"%").into())),
+        'q' => Some(Piece::SessionOnly),
+        letter => {
+            let width = padding.parse::<i32>().unwrap_or(0).clamp(-1000, 1000);
+            Escape::of(letter).map(|escape| Piece::Field { escape, width })
+        }
+    })
+    .parse(input)
+}
+
+/// Neighbouring literals become one: `%%` between others, escapes that print nothing.
+fn merge_literals(pieces: Vec<Option<Piece>>) -> Vec<Piece> {
+    let mut merged: Vec<Piece> = Vec::with_capacity(pieces.len());
+    for piece in pieces.into_iter().flatten() {
+        match (merged.last_mut(), piece) {
+            (Some(Piece::Literal(before)), Piece::Literal(after)) => {
+                *before = [&before[..], &after[..]].concat().into();
+            }
+            (_, piece) => merged.push(piece),
+        }
+    }
+    merged
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::log::entry::Severity;
+
+    /// Runs both matchers and shows what they agree on: `part | time | pid.start | user | db | app | host | text`.
+    fn seen(template: &str, line: &[u8]) -> String {
+        let prefix = Prefix::compile(template);
+        let shown = |kind: Line, head: &Head<'_>| match kind {
+            Line::Begins(part, text) => {
+                let part = match part {
+                    Part::Record(severity) => severity.as_str().to_owned(),
+                    other => format!("{other:?}"),
+                };
+                let text_of = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+                let names =
+                    [head.who.user, head.who.database, head.who.application, head.who.host].map(text_of);
+                format!(
+                    "{part} | {} | {}.{} | {} | {}",
+                    head.time.map(|time| time.to_string()).unwrap_or_default(),
+                    head.session.pid,
+                    head.session.start,
+                    names.join(" | "),
+                    text_of(&line[text..])
+                )
+            }
+            other => format!("{other:?}"),
+        };
+        let mut head = Head::default();
+        let fast = prefix.begin(line, &mut head, &mut Clocks::new(0));
+        let fast = (shown(fast, &head), format!("{:?}", head.fields));
+        let mut head = Head::default();
+        let slow = prefix.begin_slow(line, &mut head, &mut Clocks::new(0));
+        let slow = (shown(slow, &head), format!("{:?}", head.fields));
+        if fast.0 != "Continues" && fast.0 != "Foreign" {
+            assert_eq!(fast, slow, "{template} on {:?}", String::from_utf8_lossy(line));
+        }
+        fast.0
+    }
+
+    fn check(template: &str, line: &str, expected: &str) {
+        assert_eq!(seen(template, line.as_bytes()), expected, "{template} on {line}");
+    }
+
+    const T: &str = "2026-11-23T14:59:16.162Z";
+
+    #[test]
+    fn debians_prefix() {
+        let debian = "%m [%p] %q%u@%d ";
+        let stamp = "2026-11-23 14:59:16.162 UTC [77]";
+        check(debian, &format!("{stamp} u@d LOG:  x"), &format!("LOG | {T} | 77.0 | u | d |  |  | x"));
+        check(debian, &format!("{stamp} LOG:  x"), &format!("LOG | {T} | 77.0 |  |  |  |  | x"));
+        check(
+            debian,
+            &format!("{stamp} svc@corp@my shop ERROR:  x"),
+            &format!("ERROR | {T} | 77.0 | svc@corp | my shop |  |  | x"),
+        );
+        check(
+            debian,
+            &format!("{stamp} [unknown]@[unknown] LOG:  x"),
+            &format!("LOG | {T} | 77.0 |  |  |  |  | x"),
+        );
+        check(
+            debian,
+            &format!("{stamp} größe <b>@d HINT:  x"),
+            &format!("Hint | {T} | 77.0 | größe <b> | d |  |  | x"),
+        );
+        check(
+            debian,
+            &format!("{stamp} u@d LOG:  u@d LOG:  x"),
+            &format!("LOG | {T} | 77.0 | u | d |  |  | u@d LOG:  x"),
+        );
+        check(debian, &format!("{stamp} u@d PROTOCOLLO:  x"), "Foreign");
+        check(debian, &format!("{stamp} u@d LOG: x"), "Foreign");
+        check(debian, "select 1 -- LOG:  x", "Continues");
+        check(debian, "2026-11-23 14:59:16.162 UTC [77", "Continues");
+        check(debian, "2026-11-23 14:59:16 UTC [77] u@d LOG:  x", "Continues");
+        check(debian, "", "Continues");
+    }
+
+    #[test]
+    fn the_database_ends_before_the_application() {
+        let template = "%m [%p] %u@%d/%a ";
+        let stamp = "2026-11-23 14:59:16.162 UTC [77]";
+        check(
+            template,
+            &format!("{stamp} u@d/app v1 @ host/x LOG:  y"),
+            &format!("LOG | {T} | 77.0 | u | d | app v1 @ host/x |  | y"),
+        );
+        check(
+            template,
+            &format!("{stamp} a@b@d/psql LOG:  y"),
+            &format!("LOG | {T} | 77.0 | a@b | d | psql |  | y"),
+        );
+        check(
+            template,
+            &format!("{stamp} u@d/x:  LOG:  LOG:  y"),
+            &format!("LOG | {T} | 77.0 | u | d | x:  |  | LOG:  y"),
+        );
+    }
+
+    #[test]
+    fn every_escape() {
+        check("%a|%b|%h|", "my app|client backend|::1|LOG:  x", "LOG |  | 0.0 |  |  | my app | ::1 | x");
+        check("%r ", "10.0.0.1(5432) LOG:  x", "LOG |  | 0.0 |  |  |  | 10.0.0.1 | x");
+        check("%r ", "fe80::1%eth0(5432) LOG:  x", "LOG |  | 0.0 |  |  |  | fe80::1%eth0 | x");
+        check("%r ", "[local] LOG:  x", "LOG |  | 0.0 |  |  |  | [local] | x");
+        check(
+            "%t:%r:%u@%d:[%p]:",
+            "2026-11-23 14:59:16 UTC:2001:db8::7(40000):app@shop:[7]:LOG:  x",
+            "LOG | 2026-11-23T14:59:16Z | 7.0 | app | shop |  | 2001:db8::7 | x",
+        );
+        check(
+            "%t:%h:%u@%d:[%p]:",
+            "2026-11-23 14:59:16 UTC:2001:db8::7:app@shop:[7]:LOG:  x",
+            "LOG | 2026-11-23T14:59:16Z | 7.0 | app | shop |  | 2001:db8::7 | x",
+        );
+        check(
+            "%t:%h:%u@%d:[%p]:",
+            "2026-11-23 14:59:16 UTC::@:[7]:LOG:  x",
+            "LOG | 2026-11-23T14:59:16Z | 7.0 |  |  |  |  | x",
+        );
+        check(
+            "%t:%h:%u@%d:[%p]:",
+            "2026-11-23 14:59:16 UTC:10.0.0.1:a:b@c:[7]:LOG:  x",
+            "LOG | 2026-11-23T14:59:16Z | 7.0 | a:b | c |  | 10.0.0.1 | x",
+        );
+        check("%L %p ", "127.0.0.1 5 LOG:  x", "LOG |  | 5.0 |  |  |  |  | x");
+        check("%c ", "6b0455ba.36f4 LOG:  x", "LOG |  | 14068.1795446202 |  |  |  |  | x");
+        check(
+            "%n %P %Q %e %i %l %v %x %% ",
+            "1795446213.708  -12 42P01 CREATE TABLE 3 4/5 6 % LOG:  x",
+            "LOG | 2026-11-23T15:03:33.708Z | 0.0 |  |  |  |  | x",
+        );
+        check("%s %l ", "2026-11-23 15:03:33 UTC 9 LOG:  x", "LOG |  | 0.1795446213 |  |  |  |  | x");
+        check("%v;%x;", ";0;LOG:  x", "LOG |  | 0.0 |  |  |  |  | x");
+    }
+
+    #[test]
+    fn padding_is_not_part_of_a_name() {
+        check("%-10u %p ", "bob        7 LOG:  x", "LOG |  | 7.0 | bob |  |  |  | x");
+        check("%10d %p ", "       bob 7 LOG:  x", "LOG |  | 7.0 |  | bob |  |  | x");
+        check("%-4u %p ", "longname 7 LOG:  x", "LOG |  | 7.0 | longname |  |  |  | x");
+        check("%-10u|", "          |LOG:  x", "LOG |  | 0.0 |  |  |  |  | x");
+        check("%10p|", "        77|LOG:  x", "LOG |  | 77.0 |  |  |  |  | x");
+        check("%-10p|", "77        |LOG:  x", "LOG |  | 77.0 |  |  |  |  | x");
+    }
+
+    #[test]
+    fn a_template_is_read_as_the_server_reads_it() {
+        let template = |text: &str| Prefix::compile(text).template();
+        assert_eq!(template("%m [%p] %q%u@%d "), "%m [%p] %q%u@%d ");
+        assert_eq!(template("100%% %z%-10u %"), "100%% %-10u ");
+        assert_eq!(Prefix::compile_guess("%m [%p]: user=%u ").template(), "%m [%p]: %quser=%u ");
+        assert_eq!(Prefix::compile_guess("%u@%d ").template(), "%u@%d ");
+    }
+
+    #[test]
+    fn a_hostile_line_costs_a_bounded_search() {
+        let line = format!("{}LOG:  x", "@ ".repeat(1000));
+        let started = std::time::Instant::now();
+        seen("%u@%d %a %h %i %b %u@%d %a %b %i !", line.as_bytes());
+        assert!(started.elapsed().as_secs() < 5);
+    }
+
+    #[test]
+    fn severities_are_postgresqls() {
+        check("%p ", "1 DEBUG2:  x", "DEBUG |  | 1.0 |  |  |  |  | x");
+        assert!(Severity::Panic.is_error());
+    }
+
+    proptest! {
+        /// The straight matcher either steps aside or says what the search says.
+        #[test]
+        fn fast_and_slow_agree(
+            template in "(%m |%t |)(\\[%p\\]|%p|%c)[ :](%q)?((%u@%d|%u|user=%u,db=%d|%r|%h|%a|%l|%x|%v|%e|%i)[ ,:/]){0,4}",
+            names in proptest::collection::vec("[a-zA-Z0-9@:/ ,\\[\\]=.()é]{0,9}|10.0.0.1\\(5\\)|::1|\\[local\\]|::1\\(5\\)", 12),
+            word in "(LOG|ERROR|DETAIL|FEHLER|OCHIBKA):  ",
+        ) {
+            let prefix = Prefix::compile(&template);
+            let mut line = Vec::new();
+            for (piece, name) in prefix.pieces.iter().zip(names.iter().cycle()) {
+                match piece {
+                    Piece::Literal(text) => line.extend_from_slice(text),
+                    Piece::SessionOnly => {}
+                    Piece::Field { escape, .. } => line.extend_from_slice(match escape {
+                        Escape::TimeMillis => b"2026-11-23 14:59:16.162 UTC",
+                        Escape::Time => b"2026-11-23 14:59:16 UTC",
+                        Escape::SessionId => b"6b0455ba.36f4",
+                        Escape::SqlState => b"00000",
+                        Escape::VirtualXid => b"3/14",
+                        escape if escape.is_free() => name.as_bytes(),
+                        _ => b"42",
+                    }),
+                }
+            }
+            line.extend_from_slice(word.as_bytes());
+            line.extend_from_slice(names[0].as_bytes());
+            seen(&template, &line);
+        }
+    }
+}

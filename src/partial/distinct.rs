@@ -1,0 +1,189 @@
+//! How many different parameter sets a statement was called with, and how much time went into asking again.
+//!
+//! A bottom-k sample: the `k` smallest parameter hashes are kept, each with the first call that had it. While no
+//! more than `k` hashes exist the answer is exact; above, the k-th smallest hash gives an estimate with a relative
+//! standard error of `1 / sqrt(k - 2)` (Bar-Yossef et al. 2002; Cohen & Kaplan 2007). What is kept depends only on
+//! the whole set of hashes, never on the order in which calls were seen or parts were merged.
+
+use hashbrown::HashMap;
+
+use crate::report::Distinct;
+use crate::units::{ByteOffset, Micros, Timestamp};
+
+/// Parameter sets kept for one fingerprint at most.
+pub const MOST_KEPT: usize = 4096;
+/// Fewest kept, however many fingerprints there are.
+pub const FEWEST_KEPT: usize = 64;
+/// Parameter sets kept for all fingerprints together, as long as that allows [`FEWEST_KEPT`] each.
+const BUDGET: usize = 2 << 20;
+
+/// How many parameter sets each of `fingerprints` may keep.
+///
+/// It only falls as fingerprints are added, so a worker that has seen some of them keeps at least what the merged
+/// whole will keep.
+#[must_use]
+pub fn kept_for(fingerprints: usize) -> usize {
+    (BUDGET / fingerprints.max(1)).clamp(FEWEST_KEPT, MOST_KEPT)
+}
+
+/// Which of two calls was first: by time, then by place.
+type Order = (Timestamp, u32, ByteOffset);
+
+/// The first call with one set of parameters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct First {
+    order: Order,
+    duration: Micros,
+}
+
+/// The distinct parameter sets of one fingerprint.
+#[derive(Debug, Clone, Default)]
+pub struct ParamSets {
+    kept: HashMap<u64, First>,
+    /// Hashes above this were dropped; `None` while nothing was.
+    limit: Option<u64>,
+    /// Calls whose parameters are known, and their duration.
+    calls: u64,
+    duration: Micros,
+}
+
+/// Hashes are compared by size, so they must be uniform even where a parameter hash is not.
+fn spread(params: u64) -> u64 {
+    let mixed = (params ^ (params >> 32)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    (mixed ^ (mixed >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9) ^ (mixed >> 32)
+}
+
+impl ParamSets {
+    /// Counts one call. `keep` is [`kept_for`] of the fingerprints seen so far.
+    pub fn add(&mut self, params: u64, order: Order, duration: Micros, keep: usize) {
+        self.calls += 1;
+        self.duration += duration;
+        self.keep_first(spread(params), First { order, duration }, keep);
+    }
+
+    fn keep_first(&mut self, hash: u64, first: First, keep: usize) {
+        if self.limit.is_some_and(|limit| hash > limit) {
+            return;
+        }
+        self.kept
+            .entry(hash)
+            .and_modify(|kept| {
+                if first.order < kept.order {
+                    *kept = first;
+                }
+            })
+            .or_insert(first);
+        // Pruning at twice the size makes the cost of a call constant on average.
+        if self.kept.len() >= keep * 2 {
+            self.prune(keep);
+        }
+    }
+
+    /// Drops all but the `keep` smallest hashes.
+    fn prune(&mut self, keep: usize) {
+        if self.kept.len() <= keep {
+            return;
+        }
+        let mut hashes: Vec<u64> = self.kept.keys().copied().collect();
+        let (_, limit, _) = hashes.select_nth_unstable(keep - 1);
+        let limit = *limit;
+        self.kept.retain(|hash, _| *hash <= limit);
+        self.limit = Some(self.limit.map_or(limit, |old| old.min(limit)));
+    }
+
+    /// Adds the calls of another part of the log.
+    pub fn merge(&mut self, other: Self, keep: usize) {
+        self.calls += other.calls;
+        self.duration += other.duration;
+        if let Some(limit) = other.limit
+            && self.limit.is_none_or(|own| limit < own)
+        {
+            self.limit = Some(limit);
+            self.kept.retain(|hash, _| *hash <= limit);
+        }
+        for (hash, first) in other.kept {
+            self.keep_first(hash, first, keep);
+        }
+    }
+
+    /// Calls whose parameters are known.
+    #[must_use]
+    pub fn calls(&self) -> u64 {
+        self.calls
+    }
+
+    /// The answer, once everything is merged: distinct sets, and the time of all calls but the first of each set.
+    #[must_use]
+    pub fn finish(&mut self, keep: usize) -> (Distinct, Micros) {
+        self.prune(keep);
+        let firsts: u64 = self.kept.values().map(|first| first.duration.0).sum();
+        let Some(limit) = self.limit else {
+            let distinct = Distinct { count: self.kept.len() as u64, exact: true, error_permille: 0 };
+            return (distinct, Micros(self.duration.0.saturating_sub(firsts)));
+        };
+        let kept = self.kept.len().max(1) as u128;
+        // (k - 1) / U(k) where U is the k-th smallest hash as a share of all possible hashes.
+        let count = (((kept - 1) << 64) / (u128::from(limit) + 1)).min(u128::from(self.calls)) as u64;
+        let mean_first = u128::from(firsts) / kept;
+        let first_time = (mean_first * u128::from(count)).min(u128::from(self.duration.0)) as u64;
+        let error_permille = (1000.0 / ((kept as f64) - 2.0).max(1.0).sqrt()).ceil() as u32;
+        (Distinct { count, exact: false, error_permille }, Micros(self.duration.0 - first_time))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn order(place: u64) -> Order {
+        (Timestamp(place as i64), 0, ByteOffset(place))
+    }
+
+    #[test]
+    fn repeats_cost_what_came_after_the_first() {
+        let mut sets = ParamSets::default();
+        // Two questions: 7 asked three times (10, 20, 30 µs), 8 once. The order of arrival is not that of time.
+        sets.add(7, order(2), Micros(20), 64);
+        sets.add(7, order(1), Micros(10), 64);
+        sets.add(8, order(4), Micros(99), 64);
+        sets.add(7, order(3), Micros(30), 64);
+        let (distinct, repeats) = sets.finish(64);
+        assert_eq!((distinct.count, distinct.exact), (2, true));
+        assert_eq!(repeats, Micros(20 + 30));
+    }
+
+    #[test]
+    fn above_the_cap_the_estimate_is_close() {
+        let mut sets = ParamSets::default();
+        for value in 0..50_000_u64 {
+            sets.add(value.wrapping_mul(0x2545_F491_4F6C_DD1D), order(value), Micros(10), 1024);
+            sets.add(value.wrapping_mul(0x2545_F491_4F6C_DD1D), order(value + 1_000_000), Micros(10), 1024);
+        }
+        let (distinct, repeats) = sets.finish(1024);
+        assert!(!distinct.exact);
+        assert_eq!(distinct.error_permille, 32);
+        // Three standard errors.
+        assert!((45_300..=54_700).contains(&distinct.count), "{distinct:?}");
+        assert!((450_000..=550_000).contains(&repeats.0), "{repeats:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn any_split_gives_the_same_answer(
+            calls in prop::collection::vec((0_u64..400, 0_u64..1000), 0..600),
+            cut in 0_usize..600,
+        ) {
+            let mut whole = ParamSets::default();
+            let (mut left, mut right) = (ParamSets::default(), ParamSets::default());
+            for (place, (params, duration)) in calls.iter().enumerate() {
+                let part = if place < cut { &mut left } else { &mut right };
+                // Parts may keep more than the whole: they have seen fewer fingerprints.
+                part.add(*params, order(place as u64), Micros(*duration), 100);
+                whole.add(*params, order(place as u64), Micros(*duration), 64);
+            }
+            right.merge(left, 80);
+            prop_assert_eq!(right.finish(64), whole.finish(64));
+        }
+    }
+}

@@ -1,0 +1,399 @@
+//! Open ends: what an interval of a stream cannot finish alone, and how touching intervals finish it.
+//!
+//! ```text
+//!            interval L                     interval R
+//!  ┌──────────────────────────────┐┌──────────────────────────────┐
+//!   first … calls … waiting,pending  leading,first … waiting,pending      one session
+//!                      ╰──── fuse ────╯
+//! ```
+//!
+//! Per session an interval knows four things:
+//! - `leading`: parts (DETAIL …) before its first record; they belong to the record that L left pending.
+//! - `first`: what its first *pairing* event does to a statement that L left waiting for its duration.
+//! - `waiting`: a statement that was logged without its duration (`log_statement`), which may still come.
+//! - `pending`: its last record, whose parts may still come.
+//!
+//! Everything between was finished and tallied at once, so fusing costs time per session, not per entry, and any
+//! tree of merges gives the answer of one pass.
+//!
+//! Two windows bound the memory, both measured in bytes of the stream ([`Lengths`]) so that they cannot depend on
+//! cuts: a part
+//! belongs to a record at most [`PART_WINDOW`] before it, a duration to a statement at most [`PAIR_WINDOW`] before.
+
+use hashbrown::HashMap;
+
+use super::Lengths;
+use super::tally::Tally;
+use crate::event::Event;
+use crate::log::{Part, Session};
+use crate::record::{OwnedRecord, Record};
+use crate::units::ByteOffset;
+
+/// How far behind its record a DETAIL or STATEMENT may stand; the server writes them in one piece.
+pub const PART_WINDOW: u64 = 1 << 20;
+/// How far behind its statement a bare duration may stand.
+pub const PAIR_WINDOW: u64 = 256 << 20;
+
+/// How a record is kept while its session goes on: borrowed within a chunk, owned across chunks.
+trait Keep<'a>: Sized {
+    fn keep(record: &Record<'a>) -> Self;
+    fn record(&self) -> Record<'_>;
+}
+
+impl<'a> Keep<'a> for Record<'a> {
+    fn keep(record: &Record<'a>) -> Self {
+        *record
+    }
+
+    fn record(&self) -> Record<'_> {
+        *self
+    }
+}
+
+impl<'a> Keep<'a> for OwnedRecord {
+    fn keep(record: &Record<'a>) -> Self {
+        Self::from(record)
+    }
+
+    fn record(&self) -> Record<'_> {
+        self.borrow()
+    }
+}
+
+/// What the first pairing event of an interval does to a statement left waiting before it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+enum First {
+    /// There was no pairing event.
+    #[default]
+    None,
+    /// A new statement, an error or the session's edge: the waiting statement gets no duration.
+    Flush,
+    /// A bare duration: that of the waiting statement, if there is one.
+    Duration(Box<OwnedRecord>),
+}
+
+/// Pairs statements with durations, record by record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Pairing<K> {
+    first: First,
+    waiting: Option<K>,
+}
+
+impl<K> Default for Pairing<K> {
+    fn default() -> Self {
+        Self { first: First::None, waiting: None }
+    }
+}
+
+impl<K> Pairing<K> {
+    /// Takes one complete record.
+    fn settle<'a>(&mut self, record: &Record<'a>, lengths: &Lengths, tally: &mut Tally)
+    where
+        K: Keep<'a>,
+    {
+        match Event::of(record) {
+            Event::Call(text, duration) => {
+                self.flush(tally);
+                tally.call(record, text, Some(duration));
+            }
+            Event::Statement(_) => {
+                self.flush(tally);
+                self.waiting = Some(K::keep(record));
+            }
+            Event::Duration(_) => self.pair(record, lengths, tally),
+            Event::Failure => {
+                if let Some(waiting) = self.waiting.take() {
+                    tally.failed(&waiting.record());
+                }
+                self.flush(tally);
+                tally.failure(record);
+            }
+            Event::SessionEdge => {
+                self.flush(tally);
+                tally.other(record);
+            }
+            Event::Fetch(text, duration) => tally.fetch(record, text, duration),
+            Event::Parse(text, duration) => tally.parse(record, text, duration),
+            Event::Bind(text, duration) => tally.bind(record, text, duration),
+            Event::Plan(plan, duration) => tally.plan(record, plan, duration),
+            Event::Other => tally.other(record),
+        }
+    }
+
+    /// The waiting statement gets no duration.
+    fn flush<'a>(&mut self, tally: &mut Tally)
+    where
+        K: Keep<'a>,
+    {
+        if let Some(waiting) = self.waiting.take() {
+            tally.untimed(&waiting.record());
+        }
+        if self.first == First::None {
+            self.first = First::Flush;
+        }
+    }
+
+    /// A bare duration came.
+    fn pair<'a>(&mut self, duration: &Record<'_>, lengths: &Lengths, tally: &mut Tally)
+    where
+        K: Keep<'a>,
+    {
+        match self.waiting.take() {
+            Some(waiting) if lengths.within(PAIR_WINDOW, waiting.record().at, duration.at) => {
+                tally.paired(&waiting.record(), duration);
+            }
+            Some(waiting) => {
+                tally.untimed(&waiting.record());
+                tally.unidentified(duration);
+            }
+            None if self.first == First::None => {
+                self.first = First::Duration(Box::new(OwnedRecord::from(duration)));
+            }
+            None => tally.unidentified(duration),
+        }
+    }
+}
+
+/// A part that came before any record of its session in the interval.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Leading {
+    at: ByteOffset,
+    part: Part,
+    text: Box<[u8]>,
+}
+
+/// One session within the chunk that is being read.
+#[derive(Debug, Default)]
+struct Live<'a> {
+    begins: ByteOffset,
+    leading: Vec<Leading>,
+    pairing: Pairing<Record<'a>>,
+    pending: Option<Record<'a>>,
+}
+
+/// The sessions of the chunk that is being read.
+#[derive(Debug, Default)]
+pub struct Sessions<'a> {
+    index: HashMap<Session, usize>,
+    live: Vec<Live<'a>>,
+    latest: Option<(Session, usize)>,
+}
+
+impl<'a> Sessions<'a> {
+    fn session(&mut self, session: Session, at: ByteOffset) -> &mut Live<'a> {
+        let place = match self.latest {
+            Some((latest, place)) if latest == session => place,
+            _ => {
+                let next = self.live.len();
+                let place = *self.index.entry(session).or_insert(next);
+                if place == next {
+                    self.live.push(Live { begins: at, ..Live::default() });
+                }
+                self.latest = Some((session, place));
+                place
+            }
+        };
+        &mut self.live[place]
+    }
+
+    /// A new record: it finishes the one before it in its session.
+    #[inline]
+    pub fn record(&mut self, record: Record<'a>, tally: &mut Tally) {
+        let live = self.session(record.session, record.at);
+        // Settled where it stands, then overwritten: a record is too large to be moved about for nothing.
+        if let Some(finished) = &live.pending {
+            live.pairing.settle(finished, &Lengths::default(), tally);
+        }
+        live.pending = Some(record);
+    }
+
+    /// A part of the session's last record. `join` makes one text of two (syslog cuts long messages).
+    pub fn part(
+        &mut self,
+        session: Session,
+        at: ByteOffset,
+        part: Part,
+        text: &'a [u8],
+        join: impl FnOnce(&'a [u8], &'a [u8]) -> &'a [u8],
+        tally: &mut Tally,
+    ) {
+        let live = self.session(session, at);
+        match &mut live.pending {
+            // A chunk lies in one file.
+            Some(pending) if Lengths::default().within(PART_WINDOW, pending.at, at) => {
+                let more = part == Part::More;
+                let target = if more { pending.last } else { part };
+                pending.last = target;
+                if let Some(slot) = pending.slot(target) {
+                    *slot = if more { join(slot, text) } else { text };
+                }
+            }
+            Some(_) => tally.orphan(),
+            None => live.leading.push(Leading { at, part, text: text.into() }),
+        }
+    }
+
+    /// Ends the chunk: what is open becomes owned.
+    #[must_use]
+    pub fn close(self) -> Ends {
+        let Self { index, live, .. } = self;
+        let mut live: Vec<Option<Live<'a>>> = live.into_iter().map(Some).collect();
+        let sessions = index
+            .into_iter()
+            .filter_map(|(session, place)| {
+                let live = live.get_mut(place)?.take()?;
+                let pairing = Pairing {
+                    first: live.pairing.first,
+                    waiting: live.pairing.waiting.as_ref().map(OwnedRecord::from),
+                };
+                let recorded = live.pending.is_some();
+                let pending = live.pending.as_ref().map(OwnedRecord::from);
+                Some((
+                    session,
+                    End { begins: live.begins, leading: live.leading, pairing, pending, recorded },
+                ))
+            })
+            .collect();
+        Ends { sessions }
+    }
+}
+
+/// One session at the ends of an interval.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct End {
+    /// Its first entry in the interval.
+    begins: ByteOffset,
+    leading: Vec<Leading>,
+    pairing: Pairing<OwnedRecord>,
+    pending: Option<OwnedRecord>,
+    /// Whether the interval has a record of this session; `pending` may have been swept since.
+    recorded: bool,
+}
+
+/// All sessions at the ends of an interval.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ends {
+    sessions: HashMap<Session, End>,
+}
+
+impl Ends {
+    /// Fuses with the interval that begins where this one ends.
+    pub fn fuse(&mut self, right: Self, lengths: &Lengths, tally: &mut Tally) {
+        for (session, theirs) in right.sessions {
+            match self.sessions.entry(session) {
+                hashbrown::hash_map::Entry::Vacant(vacant) => {
+                    vacant.insert(theirs);
+                }
+                hashbrown::hash_map::Entry::Occupied(mut occupied) => {
+                    occupied.get_mut().fuse(theirs, lengths, tally)
+                }
+            }
+        }
+    }
+
+    /// Finishes records whose window has passed, so that sessions which ended silently do not pile up.
+    ///
+    /// `start` is `None` for an interval at the beginning of its stream. A session that has nothing open can be
+    /// forgotten there, because whatever fuses with the interval later meets the same nothing. Elsewhere that holds
+    /// for a session that begins so far behind `start` that nothing which is open in the left neighbour can reach it:
+    /// what the neighbour has waiting finds its window passed, whether or not it meets the session here.
+    pub fn sweep(
+        &mut self,
+        start: Option<ByteOffset>,
+        end: ByteOffset,
+        lengths: &Lengths,
+        tally: &mut Tally,
+    ) {
+        self.sessions.retain(|_, open| {
+            let alone = start.is_none_or(|start| !lengths.within(PAIR_WINDOW, start, open.begins));
+            if alone {
+                open.settle_first(tally);
+            }
+            let passed = |window, record: &OwnedRecord| !lengths.within(window, record.borrow().at, end);
+            if let Some(pending) = open.pending.take_if(|pending| passed(PART_WINDOW, pending)) {
+                open.pairing.settle(&pending.borrow(), lengths, tally);
+                if alone {
+                    open.settle_first(tally);
+                }
+            }
+            if let Some(waiting) = open.pairing.waiting.take_if(|waiting| passed(PAIR_WINDOW, waiting)) {
+                tally.untimed(&waiting.borrow());
+            }
+            !alone || open.pending.is_some() || open.pairing.waiting.is_some()
+        });
+    }
+
+    /// The stream is over.
+    pub fn finish(self, lengths: &Lengths, tally: &mut Tally) {
+        // In a fixed order: the tally does not care, but a debugger's reader does.
+        let mut sessions: Vec<(Session, End)> = self.sessions.into_iter().collect();
+        sessions.sort_unstable_by_key(|(session, _)| *session);
+        for (_, mut end) in sessions {
+            end.settle_first(tally);
+            if let Some(pending) = end.pending.take() {
+                end.pairing.settle(&pending.borrow(), lengths, tally);
+                end.settle_first(tally);
+            }
+            if let Some(waiting) = end.pairing.waiting {
+                tally.untimed(&waiting.borrow());
+            }
+        }
+    }
+
+    /// Sessions with open ends.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// Whether nothing is open.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.sessions.is_empty()
+    }
+}
+
+impl End {
+    /// There is no left neighbour: a bare duration at the beginning belongs to nothing in this stream.
+    fn settle_first(&mut self, tally: &mut Tally) {
+        if let First::Duration(duration) = &self.pairing.first {
+            tally.unidentified(&duration.borrow());
+            self.pairing.first = First::Flush;
+        }
+        for _ in self.leading.drain(..) {
+            tally.orphan();
+        }
+    }
+
+    fn fuse(&mut self, theirs: Self, lengths: &Lengths, tally: &mut Tally) {
+        for leading in theirs.leading {
+            match &mut self.pending {
+                Some(pending) if lengths.within(PART_WINDOW, pending.borrow().at, leading.at) => {
+                    pending.attach(leading.part, &leading.text);
+                }
+                Some(_) => tally.orphan(),
+                None if self.recorded => tally.orphan(),
+                None => self.leading.push(leading),
+            }
+        }
+        if !theirs.recorded {
+            return;
+        }
+        if let Some(pending) = self.pending.take() {
+            self.pairing.settle(&pending.borrow(), lengths, tally);
+        }
+        match theirs.pairing.first {
+            First::None => {}
+            First::Flush => {
+                self.pairing.flush(tally);
+                self.pairing.waiting = theirs.pairing.waiting;
+            }
+            First::Duration(duration) => {
+                self.pairing.pair(&duration.borrow(), lengths, tally);
+                self.pairing.waiting = theirs.pairing.waiting;
+            }
+        }
+        self.pending = theirs.pending;
+        self.recorded = true;
+    }
+}

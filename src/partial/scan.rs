@@ -1,0 +1,99 @@
+//! `Scan`: the entries of one chunk → a tally and a fragment. The hot path.
+
+use bumpalo::Bump;
+
+use super::ends::Sessions;
+use super::{FileTally, Fragment, Tally};
+use crate::log::{Entry, Part, Sink, Skip, SkipReason};
+use crate::record::Record;
+use crate::units::{ByteOffset, Timestamp};
+
+/// Reads one chunk.
+pub struct Scan<'a, 't> {
+    tally: &'t mut Tally,
+    sessions: Sessions<'a>,
+    fragment: Fragment,
+    file: FileTally,
+    chunk: &'a [u8],
+    arena: &'a Bump,
+    /// Why bytes before the first entry are skipped: the stream may begin in the middle of an entry, or an entry
+    /// was longer than the limit.
+    leading: SkipReason,
+}
+
+impl<'a, 't> Scan<'a, 't> {
+    /// Begins with a chunk that starts at `start`.
+    pub fn new(
+        chunk: &'a [u8],
+        start: ByteOffset,
+        arena: &'a Bump,
+        leading: SkipReason,
+        tally: &'t mut Tally,
+    ) -> Self {
+        Self {
+            tally,
+            sessions: Sessions::default(),
+            fragment: Fragment::new(start),
+            file: FileTally::default(),
+            chunk,
+            arena,
+            leading,
+        }
+    }
+
+    /// The chunk is read.
+    #[must_use]
+    pub fn close(self) -> Fragment {
+        let mut fragment = self.fragment;
+        fragment.end = ByteOffset(fragment.start.0 + self.chunk.len() as u64);
+        fragment.lines = memchr::memchr_iter(b'\n', self.chunk).count() as u64;
+        fragment.ends = self.sessions.close();
+        fragment.files.insert(fragment.start.file(), self.file);
+        fragment
+    }
+
+    fn clock(&mut self, time: Timestamp) {
+        self.tally.minutes.entry(time);
+        self.file.span =
+            Some(self.file.span.map_or((time, time), |span| (span.0.min(time), span.1.max(time))));
+    }
+}
+
+impl<'a> Sink<'a> for Scan<'a, '_> {
+    #[inline]
+    fn entry(&mut self, entry: Entry<'a>) {
+        self.file.entry_bytes += u64::from(entry.len);
+        match entry.part {
+            Part::Record(severity) => {
+                self.file.entries += 1;
+                if let Some(time) = entry.time {
+                    self.clock(time);
+                }
+                self.sessions.record(Record::new(&entry, severity), self.tally);
+            }
+            part => {
+                let arena = self.arena;
+                let join = |before: &'a [u8], more: &'a [u8]| -> &'a [u8] {
+                    let joined = arena.alloc_slice_fill_copy(before.len() + more.len(), 0_u8);
+                    joined[..before.len()].copy_from_slice(before);
+                    joined[before.len()..].copy_from_slice(more);
+                    joined
+                };
+                self.sessions.part(entry.session, entry.at, part, entry.text, join, self.tally);
+            }
+        }
+    }
+
+    fn skip(&mut self, skip: Skip) {
+        let skip = match skip.reason {
+            SkipReason::CutStart if skip.at == self.fragment.start => Skip { reason: self.leading, ..skip },
+            _ => skip,
+        };
+        let before = (skip.at.0 - self.fragment.start.0) as usize;
+        let line = match self.fragment.skips.contains_key(&skip.reason) {
+            true => 0,
+            false => memchr::memchr_iter(b'\n', &self.chunk[..before.min(self.chunk.len())]).count() as u64,
+        };
+        self.fragment.skip(skip, line);
+    }
+}

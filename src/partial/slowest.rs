@@ -1,0 +1,134 @@
+//! The slowest calls, with a full tie-break so that merging in any order keeps the same ones.
+
+use super::Order;
+use crate::event::Text;
+use crate::record::Record;
+use crate::units::{Micros, Timestamp};
+
+/// Bytes of a statement or of its parameters kept with an example.
+const MOST_TEXT: usize = 8 << 10;
+
+/// A number of calls and their time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Calls {
+    /// Calls.
+    pub calls: u64,
+    /// Calls that have a duration.
+    pub timed: u64,
+    /// Their duration.
+    pub duration: Micros,
+}
+
+impl Calls {
+    /// Counts one call.
+    pub fn add(&mut self, duration: Option<Micros>) {
+        self.calls += 1;
+        self.timed += u64::from(duration.is_some());
+        self.duration += duration.unwrap_or_default();
+    }
+
+    /// Adds another part's.
+    pub fn merge(&mut self, other: &Self) {
+        self.calls += other.calls;
+        self.timed += other.timed;
+        self.duration += other.duration;
+    }
+
+    /// Takes in a fingerprint that found no place.
+    pub(crate) fn absorb(&mut self, tally: &super::statements::StatementTally) {
+        self.calls += tally.calls;
+        self.timed += tally.timed;
+        self.duration += tally.duration;
+    }
+}
+
+/// One call as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SlowCall {
+    /// Its duration; `None` sorts as the shortest.
+    pub duration: Option<Micros>,
+    /// Its place.
+    pub order: Order,
+    /// When it was logged.
+    pub time: Option<Timestamp>,
+    /// Backend.
+    pub pid: u32,
+    /// user, database, application, host.
+    pub who: [Box<[u8]>; 4],
+    /// The statement, cut to 8 KiB.
+    pub sql: Box<[u8]>,
+    /// Parameters as logged, cut to 8 KiB.
+    pub params: Box<[u8]>,
+}
+
+fn cut(text: &[u8]) -> Box<[u8]> {
+    text[..text.len().min(MOST_TEXT)].into()
+}
+
+impl SlowCall {
+    fn rank(&self) -> (std::cmp::Reverse<Option<Micros>>, Order) {
+        (std::cmp::Reverse(self.duration), self.order)
+    }
+}
+
+/// At most `most` calls, slowest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Slowest {
+    most: usize,
+    list: Vec<SlowCall>,
+}
+
+impl Slowest {
+    /// An empty list.
+    #[must_use]
+    pub fn new(most: usize) -> Self {
+        Self { most, list: Vec::new() }
+    }
+
+    /// Whether a call would find a place; cheap, so that nothing is copied for those that do not.
+    #[inline]
+    #[must_use]
+    pub fn wants(&self, duration: Option<Micros>, order: Order) -> bool {
+        match self.list.last() {
+            Some(last) if self.list.len() >= self.most => {
+                duration > last.duration || duration == last.duration && order < last.order
+            }
+            _ => true,
+        }
+    }
+
+    /// Keeps a call that is wanted.
+    pub fn add(&mut self, duration: Option<Micros>, order: Order, record: &Record<'_>, text: Text<'_>) {
+        let who = record.who;
+        self.insert(SlowCall {
+            duration,
+            order,
+            time: record.time,
+            pid: record.session.pid,
+            who: [who.user, who.database, who.application, who.host].map(Box::from),
+            sql: cut(text.sql),
+            params: cut(text.params.unwrap_or_default()),
+        });
+    }
+
+    fn insert(&mut self, call: SlowCall) {
+        let place = self.list.partition_point(|kept| kept.rank() < call.rank());
+        if place < self.most {
+            self.list.insert(place, call);
+            self.list.truncate(self.most);
+        }
+    }
+
+    /// Adds another part's.
+    pub fn merge(&mut self, other: Self) {
+        for call in other.list {
+            self.insert(call);
+        }
+    }
+
+    /// Slowest first.
+    #[must_use]
+    pub fn list(&self) -> &[SlowCall] {
+        &self.list
+    }
+}

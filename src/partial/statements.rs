@@ -1,0 +1,364 @@
+//! What is counted about each fingerprint.
+
+use super::Order;
+use super::actors::ActorLoads;
+use super::bounded::Bounded;
+use super::distinct::{self, ParamSets};
+use super::histogram::Histogram;
+use super::minutes::Minutes;
+use super::slowest::{Calls, Slowest};
+use crate::event::Text;
+use crate::record::Record;
+use crate::sql::{self, Digest, Fingerprint, Kind, Shape};
+use crate::units::{Micros, Timestamp};
+
+/// Fingerprints kept; what is beyond goes to one visible "other".
+pub const MOST_FINGERPRINTS: usize = 65_536;
+/// Bytes of normalised SQL kept for one fingerprint.
+pub const MOST_SQL: usize = 16 << 10;
+/// Slowest calls kept for one fingerprint.
+const MOST_EXAMPLES: usize = 3;
+/// Hours kept for one fingerprint.
+const MOST_HOURS: usize = 24 * 400;
+/// Server query ids kept for one fingerprint.
+const MOST_QUERY_IDS: usize = 16;
+/// Minutes in which an INSERT's calls a second are kept.
+const MOST_INSERT_MINUTES: usize = 10_000;
+
+/// Everything counted about one fingerprint.
+#[derive(Debug, Clone)]
+pub struct StatementTally {
+    /// The fingerprint.
+    pub fingerprint: Fingerprint,
+    /// Where `sql` was seen: the earliest place wins, so that merging in any order shows the same text.
+    pub origin: Order,
+    /// Normalised SQL.
+    pub sql: String,
+    /// Kind, tables and what else the text says.
+    pub shape: Shape,
+    /// Executions.
+    pub calls: u64,
+    /// Executions with a duration.
+    pub timed: u64,
+    /// Executions that failed.
+    pub errors: u64,
+    /// Sum of durations.
+    pub duration: Micros,
+    /// Shortest.
+    pub min: Micros,
+    /// Longest.
+    pub max: Micros,
+    /// Time of parse messages.
+    pub parse: Micros,
+    /// Time of bind messages.
+    pub bind: Micros,
+    /// Rows of VALUES lists.
+    pub rows: u64,
+    /// Whether a text was cut off.
+    pub truncated: bool,
+    /// Durations.
+    pub histogram: Histogram,
+    /// Calls and time by hour since the epoch, sorted.
+    pub hours: Hours,
+    /// Who called.
+    pub actors: ActorLoads,
+    /// Routes of query comments, by hash of their name.
+    pub routes: ActorLoads,
+    /// Ids the server gave it, sorted, the smallest ones.
+    pub query_ids: Vec<i64>,
+    /// The slowest calls.
+    pub slowest: Slowest,
+    /// Parameter sets of calls whose parameters are known.
+    pub params: ParamSets,
+    /// Calls a second, of INSERTs only.
+    pub minutes: Option<Box<Minutes>>,
+}
+
+impl StatementTally {
+    fn new(fingerprint: Fingerprint, origin: Order, text: &[u8]) -> Self {
+        let shape = sql::shape(text);
+        let minutes = (shape.kind == Kind::Insert).then(|| Box::new(Minutes::new(MOST_INSERT_MINUTES)));
+        Self {
+            fingerprint,
+            origin,
+            sql: sql::normalise(text, MOST_SQL),
+            shape,
+            calls: 0,
+            timed: 0,
+            errors: 0,
+            duration: Micros(0),
+            min: Micros(u64::MAX),
+            max: Micros(0),
+            parse: Micros(0),
+            bind: Micros(0),
+            rows: 0,
+            truncated: false,
+            histogram: Histogram::default(),
+            hours: Hours::default(),
+            actors: ActorLoads::default(),
+            routes: ActorLoads::default(),
+            query_ids: Vec::new(),
+            slowest: Slowest::new(MOST_EXAMPLES),
+            params: ParamSets::default(),
+            minutes,
+        }
+    }
+
+    fn merge(&mut self, other: Self, keep: usize) {
+        if other.origin < self.origin {
+            self.origin = other.origin;
+            self.sql = other.sql;
+            self.shape = other.shape;
+        }
+        self.add_counts(&Counts {
+            calls: other.calls,
+            timed: other.timed,
+            errors: other.errors,
+            duration: other.duration,
+            parse: other.parse,
+            bind: other.bind,
+            rows: other.rows,
+        });
+        self.min = self.min.min(other.min);
+        self.max = self.max.max(other.max);
+        self.truncated |= other.truncated;
+        self.histogram.merge(&other.histogram);
+        self.hours.merge(&other.hours);
+        self.actors.merge(other.actors);
+        self.routes.merge(other.routes);
+        other.query_ids.into_iter().for_each(|id| self.query_id(id));
+        self.slowest.merge(other.slowest);
+        self.params.merge(other.params, keep);
+        if let (Some(own), Some(their)) = (&mut self.minutes, &other.minutes) {
+            own.merge(their);
+        }
+    }
+
+    fn add_counts(&mut self, counts: &Counts) {
+        self.calls += counts.calls;
+        self.timed += counts.timed;
+        self.errors += counts.errors;
+        self.duration += counts.duration;
+        self.parse += counts.parse;
+        self.bind += counts.bind;
+        self.rows += counts.rows;
+    }
+
+    fn query_id(&mut self, id: i64) {
+        if id != 0
+            && let Err(place) = self.query_ids.binary_search(&id)
+        {
+            self.query_ids.insert(place, id);
+            self.query_ids.truncate(MOST_QUERY_IDS);
+        }
+    }
+}
+
+struct Counts {
+    calls: u64,
+    timed: u64,
+    errors: u64,
+    duration: Micros,
+    parse: Micros,
+    bind: Micros,
+    rows: u64,
+}
+
+/// Calls and time by hour since the epoch.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Hours {
+    /// Sorted by hour; the earliest [`MOST_HOURS`] are kept.
+    list: Vec<(i64, u64, Micros)>,
+}
+
+impl Hours {
+    /// Adds calls to an hour.
+    pub fn add(&mut self, hour: i64, calls: u64, duration: Micros) {
+        if let Some(last) = self.list.last_mut()
+            && last.0 == hour
+        {
+            last.1 += calls;
+            last.2 += duration;
+            return;
+        }
+        match self.list.binary_search_by_key(&hour, |entry| entry.0) {
+            Ok(place) => {
+                self.list[place].1 += calls;
+                self.list[place].2 += duration;
+            }
+            Err(place) if place < MOST_HOURS => {
+                self.list.insert(place, (hour, calls, duration));
+                self.list.truncate(MOST_HOURS);
+            }
+            Err(_) => {}
+        }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        for (hour, calls, duration) in &other.list {
+            self.add(*hour, *calls, *duration);
+        }
+    }
+
+    /// Hour, calls, time.
+    pub fn iter(&self) -> impl Iterator<Item = (i64, u64, Micros)> + '_ {
+        self.list.iter().copied()
+    }
+}
+
+/// One call, as the tally of its fingerprint needs it.
+pub struct Call<'r, 'a> {
+    /// The record that gave the duration, or the statement's where there is none.
+    pub record: &'r Record<'a>,
+    /// Its text as it was sent.
+    pub text: Text<'a>,
+    /// The statement that the text stands for.
+    pub sql: &'r [u8],
+    /// Fingerprint, parameter hash and rows.
+    pub digest: Digest,
+    /// Its duration, where the log has one.
+    pub duration: Option<Micros>,
+    /// Its place.
+    pub order: Order,
+    /// Hash of its user, database, application and host.
+    pub actor: u64,
+    /// Hash of its route, if it is tagged.
+    pub route: Option<u64>,
+}
+
+/// All fingerprints.
+#[derive(Debug, Clone)]
+pub struct Statements {
+    table: Bounded<StatementTally>,
+    /// What did not find a place: calls, time.
+    pub other: Calls,
+    keep: usize,
+}
+
+impl Default for Statements {
+    fn default() -> Self {
+        Self { table: Bounded::new(MOST_FINGERPRINTS), other: Calls::default(), keep: distinct::MOST_KEPT }
+    }
+}
+
+impl Statements {
+    /// The tally of a fingerprint; `None` when it belongs to "other".
+    pub fn get(&mut self, digest: &Digest, order: Order, text: &[u8]) -> Option<&mut StatementTally> {
+        let fingerprint = digest.fingerprint;
+        if !self.table.takes(fingerprint.0) {
+            return None;
+        }
+        if self.table.get(fingerprint.0).is_none() {
+            if self.table.is_overfull() {
+                self.prune();
+                if !self.table.takes(fingerprint.0) {
+                    return None;
+                }
+            }
+            self.table.entry(fingerprint.0, || StatementTally::new(fingerprint, order, text));
+            self.keep = distinct::kept_for(self.table.len().min(MOST_FINGERPRINTS));
+        }
+        let tally = self.table.get_mut(fingerprint.0)?;
+        if order < tally.origin {
+            // A seam is judged after the chunks on both sides of it.
+            tally.origin = order;
+            tally.sql = sql::normalise(text, MOST_SQL);
+        }
+        Some(tally)
+    }
+
+    /// Counts one executed statement.
+    pub fn call(&mut self, call: &Call<'_, '_>) {
+        let keep = self.keep;
+        let Some(tally) = self.get(&call.digest, call.order, call.sql) else {
+            self.other.add(call.duration);
+            return;
+        };
+        tally.calls += 1;
+        tally.rows += u64::from(call.digest.rows);
+        tally.truncated |= call.digest.truncated;
+        let duration = call.duration.unwrap_or_default();
+        if let Some(duration) = call.duration {
+            tally.timed += 1;
+            tally.duration += duration;
+            tally.min = tally.min.min(duration);
+            tally.max = tally.max.max(duration);
+            tally.histogram.add(duration);
+        }
+        if let Some(time) = call.record.time {
+            tally.hours.add(time.hour(), 1, duration);
+            if let Some(minutes) = &mut tally.minutes {
+                minutes.call(time);
+            }
+        }
+        tally.actors.add(call.actor, 1, duration);
+        if let Some(route) = call.route {
+            tally.routes.add(route, 1, duration);
+        }
+        tally.query_id(call.record.query_id);
+        if tally.slowest.wants(call.duration, call.order) {
+            tally.slowest.add(call.duration, call.order, call.record, call.text);
+        }
+        if let Some(params) = call.digest.params {
+            let (stream, at) = call.order;
+            let time = call.record.time.unwrap_or(Timestamp(i64::MIN));
+            tally.params.add(params, (time, stream, at), duration, keep);
+        }
+    }
+
+    /// Executions, those beyond the cap included.
+    #[must_use]
+    pub fn calls(&self) -> u64 {
+        self.other.calls + self.table.iter().map(|(_, tally)| tally.calls).sum::<u64>()
+    }
+
+    fn prune(&mut self) {
+        let other = &mut self.other;
+        self.table.prune(|dropped| other.absorb(&dropped));
+    }
+
+    /// Adds another part's fingerprints.
+    pub fn merge(&mut self, theirs: Self) {
+        self.other.merge(&theirs.other);
+        let other = &mut self.other;
+        self.table.limit_from(&theirs.table, |dropped| other.absorb(&dropped));
+        for (hash, tally) in theirs.table {
+            if !self.table.takes(hash) {
+                self.other.absorb(&tally);
+                continue;
+            }
+            match self.table.get_mut(hash) {
+                Some(own) => own.merge(tally, self.keep),
+                None => {
+                    self.table.entry(hash, || tally);
+                    self.keep = distinct::kept_for(self.table.len().min(MOST_FINGERPRINTS));
+                }
+            }
+            if self.table.is_overfull() {
+                self.prune();
+            }
+        }
+    }
+
+    /// All fingerprints, in no order, and how many parameter sets each may keep.
+    #[must_use]
+    pub fn finish(mut self) -> Finished {
+        self.prune();
+        let capped = self.table.is_capped();
+        let keep = distinct::kept_for(self.table.len());
+        let list = self.table.into_iter().map(|(_, tally)| tally).collect();
+        Finished { list, other: self.other, capped, keep }
+    }
+}
+
+/// The fingerprints when everything is merged.
+pub struct Finished {
+    /// In no order.
+    pub list: Vec<StatementTally>,
+    /// What was beyond the cap.
+    pub other: Calls,
+    /// Whether anything was.
+    pub capped: bool,
+    /// How many parameter sets each fingerprint kept.
+    pub keep: usize,
+}

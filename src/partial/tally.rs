@@ -1,0 +1,364 @@
+//! `Tally`: everything that is counted, from whole records, in any order.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::Order;
+use super::actors::{self, Directory};
+use super::errors::Errors;
+use super::events::Events;
+use super::minutes::{MOST_MINUTES, Minutes};
+use super::plans::Plans;
+use super::slowest::{Calls, Slowest};
+use super::statements::{Call, Statements};
+use crate::event::server::{self, ServerEvent};
+use crate::event::{Event, Plan, Text, explain};
+use crate::filter::{Filter, Gate, Statement};
+use crate::log::{Severity, Who};
+use crate::record::Record;
+use crate::sql::{self, Digest, Recall};
+use crate::units::{ByteOffset, Micros, Timestamp};
+
+/// Slowest single calls kept for the whole log.
+const MOST_SLOWEST: usize = 100;
+
+/// Unknown time zones kept.
+const MOST_ZONES: usize = 16;
+
+/// Everything counted. Two tallies add up to that of both logs, in any order.
+#[derive(Debug, Clone)]
+pub struct Tally {
+    /// The stream that is being read; part of every [`Order`].
+    stream: u32,
+    /// Texts that come again and again; speed only, never counted or merged.
+    recall: Recall,
+    /// What the report is about; `None` for everything. Asked here, where calls are complete, and nowhere earlier.
+    gate: Option<Box<Gate>>,
+    /// By fingerprint.
+    pub statements: Statements,
+    /// By normalised message.
+    pub errors: Errors,
+    /// Whom the hashes stand for.
+    pub directory: Directory,
+    /// The clock.
+    pub minutes: Minutes,
+    /// The slowest single calls.
+    pub slowest: Slowest,
+    /// Durations that belong to no statement.
+    pub unidentified: Calls,
+    /// Parts (DETAIL …) that belong to no record.
+    pub orphans: u64,
+    /// What the server told about itself.
+    pub events: Events,
+    /// Plans of auto_explain.
+    pub plans: Plans,
+    /// Whether the log has statements or durations; if so, plans are no calls.
+    has_calls: bool,
+    /// The plans as calls, for a log that has nothing else; dropped as soon as there is anything else.
+    planned: Option<Box<Tally>>,
+    /// WARNING records.
+    pub warnings: u64,
+    /// Records that are none of the above.
+    pub others: u64,
+    /// First and last statement.
+    pub span: Option<(Timestamp, Timestamp)>,
+    /// Time-zone abbreviations that were taken as UTC; the first [`MOST_ZONES`] of the alphabet.
+    pub zones: BTreeSet<Box<[u8]>>,
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        Self {
+            stream: 0,
+            recall: Recall::default(),
+            gate: None,
+            statements: Statements::default(),
+            errors: Errors::default(),
+            directory: Directory::default(),
+            minutes: Minutes::new(MOST_MINUTES),
+            slowest: Slowest::new(MOST_SLOWEST),
+            unidentified: Calls::default(),
+            orphans: 0,
+            events: Events::default(),
+            plans: Plans::default(),
+            has_calls: false,
+            planned: None,
+            warnings: 0,
+            others: 0,
+            span: None,
+            zones: BTreeSet::new(),
+        }
+    }
+}
+
+/// Fingerprint and values of a text, and the statement that it stands for: an EXECUTE stands for what it runs.
+fn digest<'a>(recall: &mut Recall, text: Text<'a>) -> (Digest, &'a [u8]) {
+    if let Some(prepare) = text.prepare
+        && let Some(digest) = sql::digest_execute(text.sql, prepare)
+    {
+        return (digest, sql::prepared_statement(prepare).unwrap_or(text.sql));
+    }
+    let params = text.params.and_then(sql::Params::parse);
+    (recall.digest(text.sql, params.as_ref()), text.sql)
+}
+
+/// A text without its values: nobody counts those of parse and bind messages.
+fn template(text: Text<'_>) -> Text<'_> {
+    Text { params: None, ..text }
+}
+
+impl Tally {
+    /// A tally of what a filter lets through.
+    #[must_use]
+    pub fn filtered(filter: &Arc<Filter>) -> Self {
+        Self { gate: Gate::new(filter).map(Box::new), ..Self::default() }
+    }
+
+    /// Says which stream the next records come from.
+    pub fn enter(&mut self, stream: u32) {
+        self.stream = stream;
+    }
+
+    fn order(&self, at: ByteOffset) -> Order {
+        (self.stream, at)
+    }
+
+    fn actor(&mut self, who: &Who<'_>) -> u64 {
+        let hash = actors::hash_who(who);
+        self.directory.learn_who(hash, who);
+        hash
+    }
+
+    /// A statement was executed.
+    pub fn call(&mut self, record: &Record<'_>, text: Text<'_>, duration: Option<Micros>) {
+        self.speak();
+        let Some((digest, sql)) = self.digest_kept(record, text, duration) else { return };
+        let order = self.order(record.at);
+        let actor = self.actor(&record.who);
+        let route = if digest.comments { self.route(text.sql) } else { None };
+        if let Some(time) = record.time {
+            self.minutes.call(time);
+            self.span = Some(self.span.map_or((time, time), |span| (span.0.min(time), span.1.max(time))));
+        }
+        if self.slowest.wants(duration, order) {
+            self.slowest.add(duration, order, record, text);
+        }
+        self.statements.call(&Call { record, text, sql, digest, duration, order, actor, route });
+    }
+
+    /// The digest of a statement that the report is about.
+    fn digest_kept<'a>(
+        &mut self,
+        record: &Record<'_>,
+        text: Text<'a>,
+        duration: Option<Micros>,
+    ) -> Option<(Digest, &'a [u8])> {
+        let Some(gate) = &mut self.gate else { return Some(digest(&mut self.recall, text)) };
+        // Time and names first: they cost nothing.
+        if !gate.keeps_record(record) {
+            return None;
+        }
+        let (digest, executed) = digest(&mut self.recall, text);
+        let statement = Statement { sql: text.sql, executed, digest: &digest };
+        gate.keeps_call(record, statement, duration).then_some((digest, executed))
+    }
+
+    /// Whether the report is about a record that is no call.
+    fn keeps_event(&mut self, record: &Record<'_>, statement: Option<(&[u8], &Digest)>) -> bool {
+        let statement = statement.map(|(sql, digest)| Statement { sql, executed: sql, digest });
+        self.gate.as_mut().is_none_or(|gate| gate.keeps_event(record, statement))
+    }
+
+    fn route(&mut self, text: &[u8]) -> Option<u64> {
+        let tags = sql::tags(text);
+        let label = tags.label()?;
+        let hash = actors::hash_route(&label);
+        self.directory.learn_route(hash, &label);
+        Some(hash)
+    }
+
+    /// A statement that was logged without a duration got none.
+    pub fn untimed(&mut self, statement: &Record<'_>) {
+        if let Event::Statement(text) = Event::of(statement) {
+            self.call(statement, text, None);
+        }
+    }
+
+    /// A statement that was logged without a duration failed.
+    pub fn failed(&mut self, statement: &Record<'_>) {
+        self.untimed(statement);
+    }
+
+    /// A statement and, later in its session, its duration. The call counts at the time of the duration.
+    pub fn paired(&mut self, statement: &Record<'_>, duration: &Record<'_>) {
+        if let (Event::Statement(text), Event::Duration(micros)) = (Event::of(statement), Event::of(duration))
+        {
+            let query_id = if statement.query_id == 0 { duration.query_id } else { statement.query_id };
+            let record = Record { at: duration.at, time: duration.time, query_id, ..*statement };
+            self.call(&record, text, Some(micros));
+        }
+    }
+
+    /// A duration that belongs to no statement.
+    pub fn unidentified(&mut self, duration: &Record<'_>) {
+        if let Event::Duration(micros) = Event::of(duration) {
+            self.speak();
+            if self.gate.as_ref().is_none_or(|gate| gate.keeps_unidentified(duration, micros)) {
+                self.unidentified.add(Some(micros));
+            }
+        }
+    }
+
+    /// More rows of an execution that was counted before.
+    pub fn fetch(&mut self, record: &Record<'_>, text: Text<'_>, duration: Micros) {
+        self.speak();
+        let Some((digest, sql)) = self.digest_kept(record, text, Some(duration)) else { return };
+        let order = self.order(record.at);
+        match self.statements.get(&digest, order, sql) {
+            Some(tally) => tally.duration += duration,
+            None => self.statements.other.duration += duration,
+        }
+    }
+
+    /// A parse message.
+    pub fn parse(&mut self, record: &Record<'_>, text: Text<'_>, duration: Micros) {
+        let Some((digest, sql)) = self.digest_kept(record, template(text), Some(duration)) else { return };
+        let order = self.order(record.at);
+        if let Some(tally) = self.statements.get(&digest, order, sql) {
+            tally.parse += duration;
+        }
+    }
+
+    /// A bind message.
+    pub fn bind(&mut self, record: &Record<'_>, text: Text<'_>, duration: Micros) {
+        let Some((digest, sql)) = self.digest_kept(record, template(text), Some(duration)) else { return };
+        let order = self.order(record.at);
+        if let Some(tally) = self.statements.get(&digest, order, sql) {
+            tally.bind += duration;
+        }
+    }
+
+    /// A plan of auto_explain: no call, unless the log has nothing else.
+    pub fn plan(&mut self, record: &Record<'_>, plan: Plan<'_>, duration: Micros) {
+        let Some(query) = explain::query(plan.body) else {
+            self.others += 1;
+            return;
+        };
+        // The text of an EXECUTE's plan is that of its PREPARE.
+        let sql = sql::prepared_statement(&query.sql).unwrap_or(&query.sql);
+        let text = Text { sql, params: query.params.as_deref(), prepare: None };
+        let Some((digest, _)) = self.digest_kept(record, text, Some(duration)) else { return };
+        self.plans.add(digest.fingerprint, duration, self.order(record.at), record.time, plan.body);
+        if !self.has_calls && !explain::is_nested(record.context) {
+            let planned = self.planned.get_or_insert_default();
+            planned.enter(self.stream);
+            planned.call(record, text, Some(duration));
+        }
+    }
+
+    /// The log has statements or durations: its plans are no calls.
+    #[inline]
+    fn speak(&mut self) {
+        self.has_calls = true;
+        self.planned = None;
+    }
+
+    /// Everything is merged: plans become calls where the log has nothing else. Returns how many.
+    pub fn settle_plans(&mut self) -> u64 {
+        match self.planned.take() {
+            Some(planned) if !self.has_calls => {
+                let calls = planned.statements.calls();
+                self.merge(*planned);
+                calls
+            }
+            _ => 0,
+        }
+    }
+
+    /// ERROR, FATAL or PANIC.
+    pub fn failure(&mut self, record: &Record<'_>) {
+        let digest = (!record.statement.is_empty()).then(|| sql::digest(record.statement, None));
+        if !self.keeps_event(record, digest.as_ref().map(|digest| (record.statement, digest))) {
+            return;
+        }
+        let order = self.order(record.at);
+        let actor = self.actor(&record.who);
+        let statement = digest.map(|digest| {
+            if let Some(tally) = self.statements.get(&digest, order, record.statement) {
+                tally.errors += 1;
+            }
+            digest.fingerprint
+        });
+        self.errors.add(record, order, statement, actor);
+        if let Some(event) = ServerEvent::of(record) {
+            self.events.add(record, event, order, statement);
+        }
+    }
+
+    /// Anything else: an event of the server, or a record that nobody asks about.
+    pub fn other(&mut self, record: &Record<'_>) {
+        let event = ServerEvent::of(record);
+        // The statement that an event belongs to.
+        let cause = match &event {
+            Some(event) if event.has_cause() => server::cause(record),
+            _ => None,
+        };
+        let cause = cause.map(|text| (text, sql::digest(text, None)));
+        if !self.keeps_event(record, cause.as_ref().map(|(text, digest)| (*text, digest))) {
+            return;
+        }
+        let warning = record.severity == Severity::Warning;
+        self.warnings += u64::from(warning);
+        match event {
+            Some(event) => {
+                let order = self.order(record.at);
+                let cause = cause.map(|(text, digest)| {
+                    // Its text is remembered.
+                    self.statements.get(&digest, order, text);
+                    digest.fingerprint
+                });
+                self.events.add(record, event, order, cause);
+            }
+            None => self.others += u64::from(!warning),
+        }
+    }
+
+    /// A time zone was not known and taken as UTC.
+    pub fn zone(&mut self, name: &[u8]) {
+        self.zones.insert(name.into());
+        while self.zones.len() > MOST_ZONES {
+            self.zones.pop_last();
+        }
+    }
+
+    /// A DETAIL or the like that belongs to no record.
+    pub fn orphan(&mut self) {
+        self.orphans += 1;
+    }
+
+    /// Adds another part's counts.
+    pub fn merge(&mut self, other: Self) {
+        self.statements.merge(other.statements);
+        self.errors.merge(other.errors);
+        self.directory.merge(other.directory);
+        self.minutes.merge(&other.minutes);
+        self.slowest.merge(other.slowest);
+        self.unidentified.merge(&other.unidentified);
+        self.orphans += other.orphans;
+        self.events.merge(other.events);
+        self.plans.merge(other.plans);
+        self.has_calls |= other.has_calls;
+        match (self.has_calls, &mut self.planned, other.planned) {
+            (true, planned, _) => *planned = None,
+            (false, Some(own), Some(their)) => own.merge(*their),
+            (false, own @ None, their) => *own = their,
+            (false, Some(_), None) => {}
+        }
+        self.warnings += other.warnings;
+        self.others += other.others;
+        other.zones.iter().for_each(|zone| self.zone(zone));
+        if let Some((first, last)) = other.span {
+            self.span = Some(self.span.map_or((first, last), |span| (span.0.min(first), span.1.max(last))));
+        }
+    }
+}

@@ -1,0 +1,359 @@
+//! What pglens is for: findings, redundant SELECTs, hot INSERTs, and what a change would bring.
+
+use std::collections::BTreeMap;
+
+use super::super::Style;
+use super::super::fix::{self, fixes};
+use super::super::index::Index;
+use super::super::shown::{one_line, shortened};
+use super::super::words::{
+    between, bytes, count, counted, duration, duration_or_dash, instant, percent, permille, ratio,
+};
+use super::chart;
+use super::statements::Shown;
+use super::view::{
+    BeforeAfter, Block, Cell, Fact, Figure, FoldedFinding, ForecastView, Missing, Moment, Section, Table,
+    fact,
+};
+use crate::report::{Curve, Finding, Forecast, Report, TimelineRow};
+use crate::units::{Micros, Timestamp};
+
+/// Findings on the page; each carries a time line.
+const FINDINGS: usize = 100;
+
+/// One thing to fix, at the top of the page.
+pub(super) struct FixCard {
+    /// From 1.
+    pub(super) rank: usize,
+    /// What kind of thing.
+    pub(super) label: String,
+    /// Further kinds; may be empty.
+    pub(super) also: String,
+    /// Its route; may be empty.
+    pub(super) route: String,
+    /// One line.
+    pub(super) title: String,
+    /// The statement.
+    pub(super) sql: Cell,
+    /// What the log shows.
+    pub(super) why: String,
+    /// What to do.
+    pub(super) advice: String,
+    /// What doing it brings.
+    pub(super) gain: String,
+    /// Where the gain comes from.
+    pub(super) basis: String,
+    /// What it costs, in statements; empty for none.
+    pub(super) statements: String,
+    /// As a share of all.
+    pub(super) statement_share: String,
+    /// As a bar.
+    pub(super) statement_bar: String,
+    /// What it costs in time; empty for none.
+    pub(super) time: String,
+    /// As a share of all.
+    pub(super) time_share: String,
+    /// As a bar.
+    pub(super) time_bar: String,
+    /// What the two numbers are.
+    pub(super) cost_of: &'static str,
+}
+
+/// What to fix first.
+pub(super) fn cards(index: &Index<'_>, shown: &Shown<'_>) -> Vec<FixCard> {
+    let totals = &index.report.totals;
+    fixes(index, 5)
+        .into_iter()
+        .enumerate()
+        .map(|(i, fix)| {
+            let (n, us) = (fix.cost.statements, fix.cost.duration_us.0);
+            FixCard {
+                rank: i + 1,
+                label: shortened(&one_line(&fix.label), 60).into_owned(),
+                also: shortened(&one_line(&fix.also.join(", ")), 200).into_owned(),
+                route: shortened(&one_line(&fix.route), 120).into_owned(),
+                title: shortened(&one_line(&fix.title), 200).into_owned(),
+                sql: shown.long_sql(&fix.fingerprint),
+                why: shortened(&one_line(&fix.why), 500).into_owned(),
+                advice: shortened(&one_line(&fix.advice), 500).into_owned(),
+                gain: shortened(&one_line(&fix.gain), 500).into_owned(),
+                basis: fix
+                    .model
+                    .map_or_else(String::new, |model| format!("{model} forecast, replayed from this log")),
+                statements: if n > 0 { count(n) } else { String::new() },
+                statement_share: percent(n, totals.statements),
+                statement_bar: chart::bar(permille(n, totals.statements), "loss"),
+                time: if us > 0 { duration(fix.cost.duration_us) } else { String::new() },
+                time_share: percent(us, totals.duration_us.0),
+                time_bar: chart::bar(permille(us, totals.duration_us.0), "loss"),
+                cost_of: if fix.whole { "all its calls" } else { "need not have been sent" },
+            }
+        })
+        .collect()
+}
+
+/// Redundant SELECTs.
+pub(super) fn redundant(report: &Report, style: &Style, shown: &Shown<'_>) -> Section {
+    let section = Section::new("redundant", "Redundant SELECTs").intro(
+        "The same statement with the same parameters, asked again. Repeats are calls less distinct parameter sets: \
+         what a perfect cache would have answered.",
+    );
+    let known = report.statements.iter().any(|s| s.distinct_params.is_some());
+    if report.redundant_selects.is_empty() {
+        return section.with(match known {
+            true => Block::Note("No SELECT asked the same question twice.".to_owned()),
+            false => Block::Missing(Missing {
+                what: "This log does not have the parameters of its statements.",
+                setting: "log_min_duration_statement = 0, log_parameter_max_length = -1",
+            }),
+        });
+    }
+    let totals = &report.totals;
+    let table = Table::new(
+        "Redundant SELECTs",
+        &["Statement", "#Calls", "#Distinct parameter sets", "#Repeats ↓", "#Time on repeats"],
+    )
+    .fill(&report.redundant_selects, style.top.max(50), |_, r| {
+        let distinct = r.distinct_params;
+        let about = if distinct.exact { "" } else { "≈ " };
+        vec![
+            shown.sql(&r.fingerprint),
+            Cell::count(r.calls),
+            Cell::Number { value: distinct.count, text: format!("{about}{}", count(distinct.count)) },
+            Cell::Share {
+                value: r.repeats,
+                text: format!("{about}{}", count(r.repeats)),
+                aside: format!("{} of its calls", percent(r.repeats, r.calls)),
+                svg: chart::bar(permille(r.repeats, r.calls), "loss"),
+            },
+            Cell::duration_share(r.repeats_us, totals.duration_us, "loss"),
+        ]
+    });
+    section.count(report.redundant_selects.len() as u64).with(Block::Table(table))
+}
+
+/// Hot INSERTs.
+pub(super) fn inserts(report: &Report, style: &Style, shown: &Shown<'_>) -> Section {
+    let section = Section::new("inserts", "Hot INSERTs").intro(
+        "Where rows go in, and how many a statement carries. One row a statement is a round trip a row.",
+    );
+    if report.hot_inserts.is_empty() {
+        return section.with(Block::Note("This log has no INSERTs.".to_owned()));
+    }
+    let totals = &report.totals;
+    let table = Table::new(
+        "Hot INSERTs",
+        &["Table", "Statement", "#Calls ↓", "#Rows", "#Rows a statement", "#Peak calls a second", "#Time"],
+    )
+    .fill(&report.hot_inserts, style.top.max(50), |_, h| {
+        vec![
+            Cell::code(h.table.as_deref().unwrap_or("–")),
+            shown.sql(&h.fingerprint),
+            Cell::count(h.calls),
+            Cell::count(h.rows),
+            Cell::Number { value: permille(h.rows, h.calls), text: ratio(h.rows, h.calls) },
+            match h.peak {
+                Some(peak) => Cell::Share {
+                    value: peak.calls,
+                    text: count(peak.calls),
+                    aside: format!("at {}", instant(peak.at)),
+                    svg: String::new(),
+                },
+                None => Cell::count_or_dash(None),
+            },
+            Cell::duration_share(h.duration_us, totals.duration_us, "insert"),
+        ]
+    });
+    section.count(report.hot_inserts.len() as u64).with(Block::Table(table))
+}
+
+/// Every finding, folded; those below the threshold apart.
+pub(super) fn findings(index: &Index<'_>, shown: &Shown<'_>) -> Option<Section> {
+    let all = &index.report.findings;
+    if all.is_empty() {
+        return None;
+    }
+    let (minor, major): (Vec<&Finding>, Vec<&Finding>) = all.iter().partition(|finding| finding.minor);
+    let mut section = Section::new("findings", "Findings")
+        .count(major.len() as u64)
+        .intro("Statements that should not have been sent, by what they cost. Each opens to its evidence.");
+    let folded =
+        |list: &[&Finding]| list.iter().take(FINDINGS).map(|f| fold(index, f, shown)).collect::<Vec<_>>();
+    section = section.with(Block::Findings(folded(&major)));
+    if major.len() > FINDINGS {
+        section = section.with(Block::Note(format!(
+            "{} more in the JSON report.",
+            count((major.len() - FINDINGS) as u64)
+        )));
+    }
+    if !minor.is_empty() {
+        section = section
+            .with(Block::Heading(format!(
+                "{} below a thousandth of everything",
+                counted(minor.len() as u64, "finding")
+            )))
+            .with(Block::Findings(folded(&minor)));
+    }
+    Some(section)
+}
+
+fn fold(index: &Index<'_>, finding: &Finding, shown: &Shown<'_>) -> FoldedFinding {
+    let fix = fix::of(index, finding);
+    let evidence = &finding.evidence;
+    let start = evidence.example.first().and_then(|row| row.time);
+    FoldedFinding {
+        id: anchor(&finding.id),
+        label: shortened(&one_line(&fix.label), 60).into_owned(),
+        title: shortened(&one_line(&finding.title), 200).into_owned(),
+        route: shortened(&one_line(finding.route.as_deref().unwrap_or("")), 120).into_owned(),
+        statements: count(finding.cost.statements),
+        time: duration(finding.cost.duration_us),
+        advice: shortened(&one_line(&finding.advice), 500).into_owned(),
+        gain: shortened(&one_line(&fix.gain), 500).into_owned(),
+        why: shortened(&one_line(&fix.why), 500).into_owned(),
+        sql: shown.long_sql(&finding.fingerprint),
+        related: evidence.related.iter().take(10).map(|fingerprint| shown.sql(fingerprint)).collect(),
+        timeline: evidence.example.iter().take(60).map(|row| moment(row, start, shown)).collect(),
+        unit: one_line(if evidence.unit_kind.is_empty() { "unit" } else { &evidence.unit_kind }),
+    }
+}
+
+/// The anchor of a finding: its id with everything but letters and digits as dashes.
+fn anchor(id: &str) -> String {
+    let clean: String =
+        id.chars().take(120).map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    format!("finding-{clean}")
+}
+
+fn moment(row: &TimelineRow, start: Option<Timestamp>, shown: &Shown<'_>) -> Moment {
+    Moment {
+        offset: match (start, row.time) {
+            (Some(start), Some(time)) => format!("+{}", duration(between(start, time))),
+            _ => String::new(),
+        },
+        duration: duration_or_dash(row.duration_us),
+        times: if row.times > 1 { format!("× {}", count(row.times)) } else { String::new() },
+        marked: row.marked,
+        sql: shown.sql(&row.fingerprint),
+    }
+}
+
+/// What a change would bring.
+pub(super) fn forecasts(report: &Report, style: &Style, shown: &Shown<'_>) -> Option<Section> {
+    let all = report.forecasts.as_ref()?;
+    let models = [
+        ("Cache", &all.cache),
+        ("Cache within a request", &all.request_cache),
+        ("Prefetch instead of N+1", &all.prefetch),
+        ("Batched INSERTs", &all.batching),
+        ("Reads to a replica", &all.replica),
+        ("Group commit", &all.group_commit),
+    ];
+    let mut section = Section::new("forecasts", "What a change would bring")
+        .intro("Each forecast replays this log against a model; its assumptions stand with it.");
+    for (title, forecast) in models {
+        if !forecast.assumptions.is_empty() {
+            section = section.with(Block::Forecast(Box::new(view(title, forecast, style, shown))));
+        }
+    }
+    (!section.blocks.is_empty()).then_some(section)
+}
+
+fn view(title: &'static str, forecast: &Forecast, style: &Style, shown: &Shown<'_>) -> ForecastView {
+    let (before, after) = (forecast.before, forecast.after);
+    let table = Table::new(
+        format!("{title}: statements"),
+        &["Statement", "#Calls before", "#Calls after", "#Calls saved ↓", "#Time before", "#Time after"],
+    )
+    .fill(&forecast.statements, style.top, |_, row| {
+        vec![
+            shown.sql(&row.fingerprint),
+            Cell::count(row.before.calls),
+            Cell::count(row.after.calls),
+            Cell::count(row.before.calls.saturating_sub(row.after.calls)),
+            Cell::duration(row.before.duration_us),
+            Cell::duration(row.after.duration_us),
+        ]
+    });
+    ForecastView {
+        title,
+        assumptions: shortened(&one_line(&forecast.assumptions), 500).into_owned(),
+        changes: [
+            before_after("Statements", before.calls, after.calls, count),
+            before_after("Time in the database", before.duration_us.0, after.duration_us.0, |us| {
+                duration(Micros(us))
+            }),
+        ],
+        numbers: numbers(&forecast.numbers),
+        curves: forecast.curves.iter().take(8).filter_map(curve).collect(),
+        table: (!table.rows.is_empty()).then_some(table),
+    }
+}
+
+fn before_after(name: &'static str, before: u64, after: u64, text: impl Fn(u64) -> String) -> BeforeAfter {
+    BeforeAfter {
+        name,
+        before: text(before),
+        after: text(after),
+        change: match before.checked_sub(after) {
+            Some(0) => "unchanged".to_owned(),
+            Some(saved) => format!("−{}", percent(saved, before)),
+            None => format!("+{}", percent(after - before, before)),
+        },
+        svg: chart::bar(permille(after, before), "gain"),
+    }
+}
+
+/// Numbers by name, their unit read off the end of the name.
+fn numbers(numbers: &BTreeMap<String, u64>) -> Vec<Fact> {
+    numbers
+        .iter()
+        .take(30)
+        .map(|(name, value)| {
+            let (name, value) = match name.rsplit_once('_') {
+                Some((name, "us")) => (name, duration(Micros(*value))),
+                Some((name, "bytes")) => (name, bytes(*value)),
+                Some((name, "permille")) => (name, percent(*value, 1000)),
+                _ => (name.as_str(), count(*value)),
+            };
+            fact(&shortened(&one_line(&name.replace('_', " ")), 80), value)
+        })
+        .collect()
+}
+
+fn curve(curve: &Curve) -> Option<Figure> {
+    let x_text = |x: Option<u64>| match (x, curve.x_unit.as_str()) {
+        (None, _) => "∞".to_owned(),
+        (Some(x), "seconds" | "s") => duration(Micros(x.saturating_mul(1_000_000))),
+        (Some(x), "us") => duration(Micros(x)),
+        (Some(x), "bytes") => bytes(x),
+        (Some(x), _) => count(x),
+    };
+    let y_text = |y: u64| match curve.y_unit.as_str() {
+        // The axis has round per cents only.
+        "permille" if y.is_multiple_of(250) => format!("{} %", y / 10),
+        "permille" => percent(y, 1000),
+        "us" => duration(Micros(y)),
+        "bytes" => bytes(y),
+        _ => count(y),
+    };
+    let svg = chart::curve(curve, x_text, y_text);
+    if svg.is_empty() {
+        return None;
+    }
+    let name = shortened(&one_line(&curve.name), 120).into_owned();
+    let table = Table::new(
+        name.clone(),
+        &[
+            &format!("#{}", shortened(&one_line(&curve.x_unit), 40)),
+            &format!("#{}", shortened(&one_line(&curve.y_unit), 40)),
+        ],
+    )
+    .fill(&curve.points, 60, |_, (x, y)| {
+        vec![
+            Cell::Number { value: x.unwrap_or(u64::MAX), text: x_text(*x) },
+            Cell::Number { value: *y, text: y_text(*y) },
+        ]
+    });
+    Some(Figure { caption: name, svg, legend: Vec::new(), table: Some(table) })
+}

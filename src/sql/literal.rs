@@ -1,0 +1,409 @@
+//! One value of a statement: where it stands in the text and what it says once unescaped.
+//!
+//! Serves the parameter hash and `--show-values`. The same value has the same bytes here whether it was written
+//! `'it''s'`, `E'it\'s'` or `$$it's$$`, or came as a bound parameter; that is what makes "the same question"
+//! recognisable. It knows nothing of statements.
+
+use std::borrow::Cow;
+
+use super::hash::{NULL_HASH, ValueHasher, value_hash};
+use super::lexer::{dollar_string, string_goes_on};
+use super::params::{Param, Params};
+
+/// How a value is written.
+#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+pub(super) enum Form {
+    /// A number; the flag is its sign.
+    Number { negative: bool },
+    /// `'…'`, `N'…'`.
+    Plain,
+    /// `E'…'`.
+    Escape,
+    /// `U&'…'`.
+    Unicode,
+    /// `B'…'`, `X'…'`.
+    Bits,
+    /// `$tag$…$tag$`.
+    Dollar,
+    /// `$1`.
+    Parameter,
+    /// NULL.
+    Null,
+    /// TRUE.
+    True,
+    /// FALSE.
+    False,
+    /// A name that stands for a value: a savepoint, a cursor, a setting.
+    Name,
+    /// `interval '1' day`: a string whose unit stands outside the quotes.
+    Interval,
+}
+
+/// A value as it stands in a statement.
+#[derive(Copy, Clone, Debug)]
+pub(super) struct Literal<'a> {
+    pub(super) form: Form,
+    /// The text of the token, without sign and type.
+    pub(super) text: &'a [u8],
+}
+
+impl<'a> Literal<'a> {
+    /// The value as text, `None` for NULL, or `Err` when it is a parameter that nobody logged.
+    pub(super) fn value(&self, params: Option<&Params<'a>>) -> Result<Option<Cow<'a, [u8]>>, Unknown> {
+        let mut whole = Vec::new();
+        let mut single: Option<&'a [u8]> = None;
+        let known = self.pieces(params, |piece| match piece {
+            Piece::Borrowed(bytes) if whole.is_empty() && single.is_none() => single = Some(bytes),
+            Piece::Borrowed(bytes) => {
+                whole.extend_from_slice(single.take().unwrap_or_default());
+                whole.extend_from_slice(bytes);
+            }
+            Piece::Made(bytes) => {
+                whole.extend_from_slice(single.take().unwrap_or_default());
+                whole.extend_from_slice(bytes);
+            }
+        })?;
+        let value = single.map_or(Cow::Owned(whole), Cow::Borrowed);
+        Ok(known.then_some(value))
+    }
+
+    /// The value's word in the parameter hash, `None` when it is not known.
+    pub(super) fn hash(&self, params: Option<&Params<'_>>) -> Option<u64> {
+        let mut hasher = ValueHasher::new();
+        let known = self.pieces(params, |piece| match piece {
+            Piece::Borrowed(bytes) | Piece::Made(bytes) => hasher.write(bytes),
+        });
+        match known {
+            Ok(true) => Some(hasher.finish()),
+            Ok(false) => Some(NULL_HASH),
+            Err(Unknown) => None,
+        }
+    }
+
+    /// Hands over the value's bytes in order; false when it is NULL.
+    fn pieces<'p>(
+        &self,
+        params: Option<&Params<'p>>,
+        mut take: impl FnMut(Piece<'p, '_>),
+    ) -> Result<bool, Unknown>
+    where
+        'a: 'p,
+    {
+        match self.form {
+            Form::Number { negative } => {
+                if negative {
+                    take(Piece::Made(b"-"));
+                }
+                if is_plain_number(self.text) {
+                    take(Piece::Borrowed(self.text));
+                } else {
+                    take(Piece::Made(&canonical_number(self.text)));
+                }
+            }
+            Form::Plain => quoted_pieces(self.text, |piece| take(Piece::Borrowed(piece))),
+            Form::Bits => {
+                if self.text[0] | 0x20 == b'x' {
+                    take(Piece::Made(b"x"));
+                }
+                quoted_pieces(self.text, |piece| take(Piece::Borrowed(piece)));
+            }
+            Form::Escape => escape_pieces(self.text, |piece| take(Piece::Made(piece))),
+            Form::Unicode => take(Piece::Made(&unicode_value(self.text))),
+            Form::Dollar => {
+                let body =
+                    dollar_string(self.text, 0).map_or(self.text, |b| &self.text[b.body_start..b.body_end]);
+                take(Piece::Borrowed(body));
+            }
+            Form::Parameter => {
+                let number = std::str::from_utf8(&self.text[1..]).ok().and_then(|digits| digits.parse().ok());
+                match (params, number) {
+                    (Some(params), Some(number)) => match params.get(number) {
+                        Some(Param::Null) => return Ok(false),
+                        Some(Param::Text(quoted)) => {
+                            doubled_pieces(quoted, |piece| take(Piece::Borrowed(piece)))
+                        }
+                        None => return Err(Unknown),
+                    },
+                    _ => return Err(Unknown),
+                }
+            }
+            Form::Null => return Ok(false),
+            Form::True => take(Piece::Made(b"t")),
+            Form::False => take(Piece::Made(b"f")),
+            Form::Name => name_pieces(self.text, |piece| take(Piece::Made(piece))),
+            Form::Interval => interval_pieces(self.text, |piece| take(Piece::Made(piece))),
+        }
+        Ok(true)
+    }
+}
+
+/// A parameter whose value is not in the log.
+#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+pub(super) struct Unknown;
+
+/// Part of a value: bytes of the text, or bytes that unescaping made.
+enum Piece<'a, 'b> {
+    Borrowed(&'a [u8]),
+    Made(&'b [u8]),
+}
+
+/// The hash of a parameter as it was logged.
+pub(super) fn param_hash(param: Param<'_>) -> u64 {
+    match param {
+        Param::Null => NULL_HASH,
+        Param::Text(quoted) if memchr::memchr(b'\'', quoted).is_none() => value_hash(quoted),
+        Param::Text(quoted) => {
+            let mut hasher = ValueHasher::new();
+            doubled_pieces(quoted, |piece| hasher.write(piece));
+            hasher.finish()
+        }
+    }
+}
+
+/// A number that already reads as PostgreSQL would print it: digits, at most one point inside, no leading zero.
+pub(super) fn is_plain_number(text: &[u8]) -> bool {
+    let inside = |at: Option<usize>| at.is_none_or(|at| at > 0 && at + 1 < text.len());
+    let zero_first = text.len() > 1 && text[0] == b'0' && text[1] != b'.';
+    !zero_first
+        && text.iter().all(|b| b.is_ascii_digit() || *b == b'.')
+        && inside(text.iter().position(|b| *b == b'.'))
+}
+
+/// The canonical text of a number: `1_000` is `1000`, `0x1F` is `31`, `007` is `7`, `.5` is `0.5`, `5.` is `5`,
+/// `1E3` is `1e3`. Exponents stay: their value depends on the type that the number is read as.
+pub(super) fn canonical_number(text: &[u8]) -> Vec<u8> {
+    let digits: Vec<u8> = text.iter().filter(|b| **b != b'_').map(u8::to_ascii_lowercase).collect();
+    let radix = match digits.get(..2) {
+        Some(b"0x") => 16,
+        Some(b"0o") => 8,
+        Some(b"0b") => 2,
+        _ => 10,
+    };
+    if radix != 10 {
+        let value = std::str::from_utf8(&digits[2..]).ok().and_then(|d| u128::from_str_radix(d, radix).ok());
+        return value.map_or(digits, |value| value.to_string().into_bytes());
+    }
+    let zeros = digits.iter().take_while(|b| **b == b'0').count();
+    let rest = &digits[zeros..];
+    let mut canonical = Vec::with_capacity(digits.len() + 1);
+    if !rest.first().is_some_and(u8::is_ascii_digit) {
+        canonical.push(b'0');
+    }
+    canonical.extend_from_slice(rest);
+    if canonical.last() == Some(&b'.') {
+        canonical.pop();
+    }
+    canonical
+}
+
+/// The value of `'…'` with any one-letter prefix: quotes undoubled, continuations joined, an open end allowed.
+pub(super) fn quoted_pieces<'a>(text: &'a [u8], mut take: impl FnMut(&'a [u8])) {
+    let mut at = memchr::memchr(b'\'', text).map_or(text.len(), |open| open + 1);
+    let mut from = at;
+    while let Some(quote) = memchr::memchr(b'\'', &text[at..]).map(|found| at + found) {
+        if text.get(quote + 1) == Some(&b'\'') {
+            take(&text[from..=quote]);
+            at = quote + 2;
+        } else {
+            take(&text[from..quote]);
+            match string_goes_on(text, quote + 1) {
+                Some(reopened) => at = reopened + 1,
+                None => return,
+            }
+        }
+        from = at;
+    }
+    take(&text[from..]);
+}
+
+/// The value of a bound parameter: quotes undoubled.
+fn doubled_pieces<'a>(quoted: &'a [u8], mut take: impl FnMut(&'a [u8])) {
+    let mut from = 0;
+    while let Some(quote) = memchr::memchr(b'\'', &quoted[from..]).map(|found| from + found) {
+        take(&quoted[from..=quote]);
+        from = (quote + 2).min(quoted.len());
+    }
+    take(&quoted[from..]);
+}
+
+/// The value of `E'…'`.
+pub(super) fn escape_pieces(text: &[u8], mut take: impl FnMut(&[u8])) {
+    let mut at = memchr::memchr(b'\'', text).map_or(text.len(), |open| open + 1);
+    loop {
+        let stop = memchr::memchr2(b'\'', b'\\', &text[at..]).map_or(text.len(), |found| at + found);
+        take(&text[at..stop]);
+        if stop + 1 >= text.len() {
+            return;
+        }
+        let next = text[stop + 1];
+        at = stop + 2;
+        if text[stop] == b'\'' {
+            if next == b'\'' {
+                take(b"'");
+                continue;
+            }
+            match string_goes_on(text, stop + 1) {
+                Some(reopened) => at = reopened + 1,
+                None => return,
+            }
+            continue;
+        }
+        match next {
+            b'b' => take(b"\x08"),
+            b'f' => take(b"\x0c"),
+            b'n' => take(b"\n"),
+            b'r' => take(b"\r"),
+            b't' => take(b"\t"),
+            b'v' => take(b"\x0b"),
+            b'0'..=b'7' => {
+                let (code, digits) = radix_run(&text[stop + 1..], 8, 3);
+                take(&[code as u8]);
+                at = stop + 1 + digits;
+            }
+            b'x' if text.get(at).is_some_and(u8::is_ascii_hexdigit) => {
+                let (code, digits) = radix_run(&text[at..], 16, 2);
+                take(&[code as u8]);
+                at += digits;
+            }
+            b'u' | b'U' => {
+                let wanted = if next == b'u' { 4 } else { 8 };
+                let (code, digits) = radix_run(&text[at..], 16, wanted);
+                if digits == wanted {
+                    let mut utf8 = [0; 4];
+                    take(
+                        char::from_u32(code)
+                            .unwrap_or(char::REPLACEMENT_CHARACTER)
+                            .encode_utf8(&mut utf8)
+                            .as_bytes(),
+                    );
+                    at += digits;
+                } else {
+                    take(&[next]);
+                }
+            }
+            other => take(&[other]),
+        }
+    }
+}
+
+/// Up to `most` digits read in a radix: their number and how many there were.
+fn radix_run(text: &[u8], radix: u32, most: usize) -> (u32, usize) {
+    let digits = text.iter().take(most).map_while(|b| char::from(*b).to_digit(radix));
+    digits.fold((0_u32, 0), |(code, n), digit| (code.wrapping_mul(radix).wrapping_add(digit), n + 1))
+}
+
+/// The value of `U&'…'`, with the escape character of its UESCAPE clause.
+fn unicode_value(text: &[u8]) -> Vec<u8> {
+    let mut raw = Vec::with_capacity(text.len());
+    quoted_pieces(text, |piece| raw.extend_from_slice(piece));
+    let clause = memchr::memrchr(b'\'', &text[..text.len() - 1]).filter(|at| at + 3 == text.len());
+    let escape = clause.filter(|_| has_uescape(text)).map_or(b'\\', |at| text[at + 1]);
+    let mut value = Vec::with_capacity(raw.len());
+    let mut at = 0;
+    while at < raw.len() {
+        let six = raw.get(at + 1) == Some(&b'+');
+        let (skip, wanted) = if six { (2, 6) } else { (1, 4) };
+        let (code, digits) = radix_run(raw.get(at + skip..).unwrap_or_default(), 16, wanted);
+        if raw[at] != escape {
+            value.push(raw[at]);
+            at += 1;
+        } else if raw.get(at + 1) == Some(&escape) {
+            value.push(escape);
+            at += 2;
+        } else if digits == wanted {
+            let mut utf8 = [0; 4];
+            let scalar = char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER);
+            value.extend_from_slice(scalar.encode_utf8(&mut utf8).as_bytes());
+            at += skip + digits;
+        } else {
+            value.push(raw[at]);
+            at += 1;
+        }
+    }
+    value
+}
+
+/// Does a UESCAPE clause follow the string? Its letters stand after the quote that closes the string.
+fn has_uescape(text: &[u8]) -> bool {
+    let tail = &text[text.len().saturating_sub(64)..];
+    tail.windows(7).any(|word| word.eq_ignore_ascii_case(b"uescape"))
+}
+
+/// A name's value: folded when it has no quotes, as it stands when it has.
+fn name_pieces(text: &[u8], mut take: impl FnMut(&[u8])) {
+    match text.strip_prefix(b"\"") {
+        Some(rest) => take(rest.strip_suffix(b"\"").unwrap_or(rest)),
+        None => take(&text.to_ascii_lowercase()),
+    }
+}
+
+/// `'1' day` says the same as `'1 day'`.
+fn interval_pieces(text: &[u8], mut take: impl FnMut(&[u8])) {
+    quoted_pieces(text, &mut take);
+    let close = memchr::memrchr(b'\'', text).map_or(text.len(), |at| at + 1);
+    for word in text[close..].split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()) {
+        take(b" ");
+        take(&word.to_ascii_lowercase());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(form: Form, text: &str, expected: &str) {
+        let literal = Literal { form, text: text.as_bytes() };
+        let value = literal.value(None).unwrap().expect("no NULL here");
+        assert_eq!(String::from_utf8_lossy(&value), expected, "{text}");
+        assert_eq!(literal.hash(None), Some(value_hash(expected.as_bytes())), "{text}");
+    }
+
+    #[test]
+    fn strings_say_what_they_say() {
+        check(Form::Plain, "'it''s'", "it's");
+        check(Form::Plain, "''", "");
+        check(Form::Plain, "''''", "'");
+        check(Form::Plain, r"'C:\'", r"C:\");
+        check(Form::Plain, "'cut off", "cut off");
+        check(Form::Plain, "N'x'", "x");
+        check(Form::Plain, "'a'\n  'b'", "ab");
+        check(Form::Escape, r"E'it\'s\n\x41\101\u00e9\\'", "it's\nAA\u{e9}\\");
+        check(Form::Escape, r"E'a''b'", "a'b");
+        check(Form::Unicode, r"U&'d\0061t\+000061'", "data");
+        check(Form::Unicode, "U&'d!0061' UESCAPE '!'", "da");
+        check(Form::Dollar, "$x$it's$x$", "it's");
+        check(Form::Dollar, "$x$cut", "cut");
+        check(Form::Bits, "B'101'", "101");
+        check(Form::Bits, "X'1F'", "x1F");
+        check(Form::Interval, "'1' Year to  month", "1 year to month");
+    }
+
+    #[test]
+    fn numbers_have_one_spelling() {
+        for (text, canonical) in [
+            ("42", "42"),
+            ("0", "0"),
+            ("007", "7"),
+            ("1_000", "1000"),
+            ("0x1F", "31"),
+            ("0b1", "1"),
+            ("0o17", "15"),
+            (".5", "0.5"),
+            ("5.", "5"),
+            ("0.50", "0.50"),
+            ("1E3", "1e3"),
+        ] {
+            check(Form::Number { negative: false }, text, canonical);
+            check(Form::Number { negative: true }, text, &format!("-{canonical}"));
+        }
+    }
+
+    #[test]
+    fn truth_is_as_it_is_bound() {
+        check(Form::True, "TRUE", "t");
+        check(Form::False, "false", "f");
+        let null = Literal { form: Form::Null, text: b"NULL" };
+        assert_eq!(null.value(None).unwrap(), None);
+        assert_eq!(null.hash(None), Some(NULL_HASH));
+    }
+}

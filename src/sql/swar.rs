@@ -1,0 +1,133 @@
+//! Eight bytes at a time: where a name ends, and its letters folded, without looking at bytes one by one.
+//!
+//! Arithmetic inside one machine word, for the fast digest. Each byte of a word is a lane; tests answer in the
+//! lane's high bit. Additions never carry into the next lane, because the high bits are cleared first.
+
+const ONES: u64 = 0x0101_0101_0101_0101;
+const HIGH: u64 = 0x8080_8080_8080_8080;
+
+/// The same byte in each lane.
+const fn each(b: u8) -> u64 {
+    ONES * b as u64
+}
+
+/// High bits of the lanes of `word` (high bits clear) that are at least `b`.
+#[inline(always)]
+const fn at_least(word: u64, b: u8) -> u64 {
+    word + each(0x80 - b)
+}
+
+/// High bits of the lanes of `word` (high bits clear) that equal `b`; other bits are noise.
+#[inline(always)]
+const fn equal(word: u64, b: u8) -> u64 {
+    HIGH - (word ^ each(b))
+}
+
+/// Eight bytes of a name, or of what follows it.
+#[derive(Copy, Clone)]
+pub(super) struct NameWord {
+    /// How many bytes from the first on belong to a name: letters, digits, `_`, `$`, bytes above ASCII.
+    pub(super) len: usize,
+    /// Those bytes with ASCII letters in lower case, zeros above.
+    pub(super) folded: u64,
+    /// Were there letters in upper case among them?
+    pub(super) upper: bool,
+}
+
+/// Reads eight bytes as part of a name.
+#[inline(always)]
+pub(super) fn name_word(word: u64) -> NameWord {
+    let low = word & !HIGH;
+    let letters = low | each(0x20);
+    let letter = at_least(letters, b'a') & !at_least(letters, b'z' + 1);
+    let digit = at_least(low, b'0') & !at_least(low, b'9' + 1);
+    let name = letter | digit | equal(low, b'_') | equal(low, b'$') | word;
+    let other = !name & HIGH;
+    let len = (other.trailing_zeros() / 8) as usize;
+    let keep = keep(len);
+    let upper = at_least(low, b'A') & !at_least(low, b'Z' + 1) & !word & HIGH & keep;
+    NameWord { len, folded: (word & keep) | (upper >> 2), upper: upper != 0 }
+}
+
+/// How many lanes from the first on are digits.
+#[inline(always)]
+pub(super) fn digits(word: u64) -> usize {
+    let low = word & !HIGH;
+    let digit = at_least(low, b'0') & !at_least(low, b'9' + 1) & !word;
+    ((!digit & HIGH).trailing_zeros() / 8) as usize
+}
+
+/// Ones in the lowest `len` lanes.
+#[inline(always)]
+pub(super) const fn keep(len: usize) -> u64 {
+    if len >= 8 { u64::MAX } else { (1 << (8 * len)) - 1 }
+}
+
+/// How many lanes stand before the first that equals `b`; eight when none does.
+#[inline(always)]
+pub(super) fn before_byte(word: u64, b: u8) -> usize {
+    let differs = word ^ each(b);
+    // The lowest lane found is exact; a borrow can only disturb lanes above it.
+    let found = differs.wrapping_sub(ONES) & !differs & HIGH;
+    (found.trailing_zeros() / 8) as usize
+}
+
+/// Eight bytes from `at`, zeros after the end.
+#[inline(always)]
+pub(super) fn load(bytes: &[u8], at: usize) -> u64 {
+    match bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+        Some(chunk) => u64::from_le_bytes(*chunk),
+        None => load_end(bytes, at),
+    }
+}
+
+#[cold]
+fn load_end(bytes: &[u8], at: usize) -> u64 {
+    let rest = bytes.get(at..).unwrap_or_default();
+    rest.iter().rev().fold(0, |word, b| (word << 8) | u64::from(*b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sql::lexer::is_name;
+
+    #[test]
+    fn every_byte_in_every_lane() {
+        for b in 0..=255_u8 {
+            for lane in 0..8 {
+                let mut bytes = *b"aB3_$\xc3Zz";
+                bytes[lane] = b;
+                let word = name_word(u64::from_le_bytes(bytes));
+                let len = bytes.iter().take_while(|b| is_name(**b)).count();
+                let mut folded = [0; 8];
+                folded[..len].copy_from_slice(&bytes[..len].to_ascii_lowercase());
+                assert_eq!(word.len, len, "{b:#x} in lane {lane}");
+                assert_eq!(word.folded, u64::from_le_bytes(folded), "{b:#x} in lane {lane}");
+                let count = bytes.iter().take_while(|b| b.is_ascii_digit()).count();
+                assert_eq!(digits(u64::from_le_bytes(bytes)), count);
+                assert_eq!(word.upper, bytes[..len].iter().any(u8::is_ascii_uppercase));
+            }
+        }
+    }
+
+    #[test]
+    fn the_first_of_a_byte() {
+        for b in 0..=255_u8 {
+            for lane in 0..8 {
+                let mut bytes = *b"\x26\x28\x00\x27\xa7\xff\x01\x20";
+                bytes[lane] = b;
+                let expected = bytes.iter().position(|found| *found == b'\'').unwrap_or(8);
+                assert_eq!(before_byte(u64::from_le_bytes(bytes), b'\''), expected);
+            }
+        }
+    }
+
+    #[test]
+    fn zeros_after_the_end() {
+        assert_eq!(load(b"abc", 0), u64::from_le_bytes(*b"abc\0\0\0\0\0"));
+        assert_eq!(load(b"abcdefgh", 1), u64::from_le_bytes(*b"bcdefgh\0"));
+        assert_eq!(load(b"abc", 3), 0);
+        assert_eq!(load(b"abc", 9), 0);
+    }
+}

@@ -1,0 +1,501 @@
+//! Which tables a statement reads and writes, and what it calls, by its tokens alone.
+//!
+//! The fallback of the parser for what it refuses, and the whole answer for truncated statements. It follows
+//! clauses, not expressions: a table stands after FROM, JOIN, INTO, UPDATE and their kin, and nowhere else.
+
+use std::collections::HashSet;
+
+use super::canonical::{Item, ItemKind, quoted_canonical};
+
+/// What the tokens of a statement say about its surroundings.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(super) struct Scan {
+    pub(super) reads: Vec<String>,
+    pub(super) writes: Vec<String>,
+    pub(super) functions: Vec<String>,
+    pub(super) locking: bool,
+    pub(super) has_from: bool,
+    pub(super) returning: bool,
+    pub(super) temp: bool,
+}
+
+/// Reads the canonical tokens from left to right.
+pub(super) fn scan(items: &[Item<'_>]) -> Scan {
+    let mut walk =
+        Walk { items, at: 0, frames: vec![Frame::default()], ctes: cte_names(items), scan: Scan::default() };
+    while walk.at < items.len() {
+        walk.step();
+    }
+    walk.scan
+}
+
+/// The text of a name for people and for comparison: folded when it has no quotes.
+pub(super) fn name_text(item: &Item<'_>) -> String {
+    let bytes = match item.kind {
+        ItemKind::Quoted => {
+            let name = quoted_canonical(item.text);
+            name.strip_prefix(b"\"").map_or_else(|| name.clone(), <[u8]>::to_vec)
+        }
+        ItemKind::Word | ItemKind::Value | ItemKind::Symbol => item.text.to_ascii_lowercase(),
+    };
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// What an open parenthesis holds.
+#[derive(Copy, Clone, Debug, Default)]
+struct Frame {
+    /// A query began in it: FROM in it names tables, not the argument of `extract(day FROM x)`.
+    query: bool,
+    /// A list of tables goes on after a comma.
+    tables: bool,
+    /// That list is written to.
+    written: bool,
+}
+
+struct Walk<'i, 'a> {
+    items: &'i [Item<'a>],
+    at: usize,
+    frames: Vec<Frame>,
+    ctes: HashSet<String>,
+    scan: Scan,
+}
+
+impl Walk<'_, '_> {
+    fn word(&self, at: usize, word: &str) -> bool {
+        self.items.get(at).is_some_and(|item| {
+            item.kind == ItemKind::Word && item.text.eq_ignore_ascii_case(word.as_bytes())
+        })
+    }
+
+    fn any(&self, at: usize, words: &[&str]) -> bool {
+        words.iter().any(|word| self.word(at, word))
+    }
+
+    fn symbol(&self, at: usize, text: &[u8]) -> bool {
+        self.items.get(at).is_some_and(|item| item.kind == ItemKind::Symbol && item.text == text)
+    }
+
+    fn before(&self, words: &[&str]) -> bool {
+        self.at > 0 && self.any(self.at - 1, words)
+    }
+
+    fn frame(&mut self) -> &mut Frame {
+        // The outermost frame is never popped.
+        let last = self.frames.len() - 1;
+        &mut self.frames[last]
+    }
+
+    /// At the start of a statement: of the text, after a semicolon, `AS (` or an EXPLAIN.
+    fn at_start(&self) -> bool {
+        self.at == 0
+            || self.symbol(self.at - 1, b";")
+            || self.symbol(self.at - 1, b"(")
+            || self.symbol(self.at - 1, b")")
+            || self.before(&[
+                "explain", "analyze", "analyse", "verbose", "as", "then", "do", "also", "instead", "for",
+            ])
+    }
+
+    fn step(&mut self) {
+        let item = self.items[self.at];
+        match item.kind {
+            ItemKind::Value => self.at += 1,
+            ItemKind::Quoted => self.name(),
+            ItemKind::Symbol => self.symbols(item.text),
+            ItemKind::Word if self.at > 0 && self.symbol(self.at - 1, b".") => self.at += 1,
+            ItemKind::Word => {
+                let word = item.text.to_ascii_lowercase();
+                self.words(&word);
+            }
+        }
+    }
+
+    fn symbols(&mut self, text: &[u8]) {
+        match text {
+            b"(" => self.frames.push(Frame::default()),
+            b")" if self.frames.len() > 1 => {
+                self.frames.pop();
+            }
+            b";" => self.frames = vec![Frame::default()],
+            b"," if self.frame().tables => {
+                self.at += 1;
+                let written = self.frame().written;
+                return self.table(written);
+            }
+            _ => {}
+        }
+        self.at += 1;
+    }
+
+    fn words(&mut self, word: &[u8]) {
+        match word {
+            b"values" if self.before(&["for"]) => self.at += 1,
+            b"select" | b"values" => {
+                *self.frame() = Frame { query: true, ..Frame::default() };
+                self.at += 1;
+            }
+            b"from" => self.from(),
+            b"join" => {
+                self.at += 1;
+                self.table(false);
+            }
+            b"using" => {
+                self.at += 1;
+                if self.dotted_name().is_some() && self.frame().query {
+                    self.frame().tables = true;
+                    self.table(false);
+                }
+            }
+            b"into" => {
+                self.at += 1;
+                while self.any(self.at, &["temp", "temporary", "unlogged", "table"]) {
+                    self.scan.temp |= self.any(self.at, &["temp", "temporary"]);
+                    self.at += 1;
+                }
+                self.table(true);
+            }
+            b"update" if self.at_start() && !self.word(self.at + 1, "set") && !self.before(&["for"]) => {
+                self.at += 1;
+                self.frame().query = true;
+                self.table(true);
+            }
+            b"delete" | b"merge" | b"insert" if self.at_start() => {
+                self.frame().query = true;
+                self.frame().written = word == b"delete";
+                self.at += 1;
+            }
+            b"for" => {
+                self.scan.locking |= self.any(self.at + 1, &["update", "share"])
+                    || self.word(self.at + 1, "no") && self.word(self.at + 2, "key")
+                    || self.word(self.at + 1, "key") && self.word(self.at + 2, "share");
+                self.frame().tables = false;
+                self.at += 1;
+            }
+            b"returning" => {
+                self.scan.returning = true;
+                self.frame().tables = false;
+                self.at += 1;
+            }
+            b"where" | b"group" | b"having" | b"order" | b"limit" | b"offset" | b"union" | b"intersect"
+            | b"except" | b"set" | b"on" | b"window" => {
+                if word != b"on" {
+                    self.frame().tables = false;
+                }
+                self.at += 1;
+            }
+            b"copy" if self.at == 0 || self.symbol(self.at - 1, b";") => self.copy(),
+            b"truncate" if self.at_start() => {
+                self.at += 1;
+                if self.word(self.at, "table") {
+                    self.at += 1;
+                }
+                *self.frame() = Frame { query: true, tables: true, written: true };
+                self.table(true);
+            }
+            b"table" if self.at_start() => {
+                self.at += 1;
+                self.scan.has_from = true;
+                self.table(false);
+            }
+            b"create" | b"alter" | b"drop" if self.at_start() => self.definition(),
+            b"vacuum" | b"analyze" | b"cluster" if self.at == 0 => {
+                self.at += 1;
+                while self.any(self.at, &["full", "freeze", "verbose", "analyze"]) {
+                    self.at += 1;
+                }
+                if !self.symbol(self.at, b"(") {
+                    self.table(true);
+                }
+            }
+            b"refresh" if self.at == 0 => {
+                self.at += 3;
+                if self.word(self.at, "concurrently") {
+                    self.at += 1;
+                }
+                self.table(true);
+            }
+            _ => self.name(),
+        }
+    }
+
+    fn from(&mut self) {
+        let comparison = self.before(&["distinct"]) && self.at > 1 && self.any(self.at - 2, &["is", "not"]);
+        let query = self.frame().query;
+        self.at += 1;
+        if comparison || !query {
+            return;
+        }
+        let written = std::mem::replace(&mut self.frame().written, false);
+        self.frame().tables = true;
+        self.scan.has_from |= !written;
+        self.table(written);
+    }
+
+    fn copy(&mut self) {
+        self.at += 1;
+        if self.symbol(self.at, b"(") {
+            return;
+        }
+        let mut ahead = self.at;
+        while ahead < self.items.len() && !self.any(ahead, &["from", "to"]) && !self.symbol(ahead, b";") {
+            ahead += 1;
+        }
+        let written = !self.word(ahead, "to");
+        if let Some((name, end)) = self.dotted_name() {
+            self.at = end;
+            self.found(name, written);
+        }
+    }
+
+    /// CREATE, ALTER and DROP of a table, view or index: the table counts as written.
+    fn definition(&mut self) {
+        let drop = self.word(self.at, "drop");
+        self.at += 1;
+        let noise = [
+            "or",
+            "replace",
+            "global",
+            "local",
+            "temp",
+            "temporary",
+            "unlogged",
+            "recursive",
+            "materialized",
+            "foreign",
+            "unique",
+        ];
+        while self.any(self.at, &noise) {
+            self.scan.temp |= self.any(self.at, &["temp", "temporary"]);
+            self.at += 1;
+        }
+        if self.word(self.at, "index") && !drop {
+            while self.at < self.items.len() && !self.word(self.at, "on") && !self.symbol(self.at, b";") {
+                self.at += 1;
+            }
+        } else if !self.any(self.at, &["table", "view"]) {
+            return;
+        }
+        self.at += 1;
+        while self.any(self.at, &["if", "not", "exists", "concurrently"]) {
+            self.at += 1;
+        }
+        *self.frame() = Frame { tables: drop, written: true, ..Frame::default() };
+        self.table(true);
+        // `CREATE TABLE t (a varchar(10))` calls nothing: names before parentheses are types there.
+        if self.symbol(self.at, b"(") && !drop {
+            let mut depth = 0_usize;
+            while self.at < self.items.len() {
+                depth += usize::from(self.symbol(self.at, b"("));
+                depth = depth.saturating_sub(usize::from(self.symbol(self.at, b")")));
+                self.at += 1;
+                if depth == 0 {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// The table whose name starts here, if one does.
+    fn table(&mut self, written: bool) {
+        while self.any(self.at, &["only", "lateral", "table"]) {
+            self.at += 1;
+        }
+        if self.word(self.at, "rows") && self.word(self.at + 1, "from") || self.word(self.at, "select") {
+            return;
+        }
+        // `FROM (a JOIN b …)`: tables in parentheses, not a query.
+        while self.symbol(self.at, b"(") && !self.any(self.at + 1, &["select", "with", "values", "table"]) {
+            self.frames.push(Frame { query: true, tables: true, written });
+            self.at += 1;
+        }
+        let Some((name, end)) = self.dotted_name() else { return };
+        if self.symbol(end, b"(") && !written {
+            return self.name();
+        }
+        self.at = end;
+        self.found(name, written);
+    }
+
+    /// Notes a table; a common table expression is none, and can only be read.
+    fn found(&mut self, name: String, written: bool) {
+        if name.starts_with("pg_temp.") {
+            self.scan.temp = true;
+        }
+        if !written && self.ctes.contains(&name) {
+            return;
+        }
+        let list = if written { &mut self.scan.writes } else { &mut self.scan.reads };
+        if !list.contains(&name) {
+            list.push(name);
+        }
+    }
+
+    /// A name that is no table: a function if an argument list follows.
+    fn name(&mut self) {
+        let Some((name, end)) = self.dotted_name() else {
+            self.at += 1;
+            return;
+        };
+        let cast = self.at > 0 && self.symbol(self.at - 1, b"::");
+        let keyword = end == self.at + 1
+            && self.items[self.at].kind == ItemKind::Word
+            && super::normalise::is_keyword(name.as_bytes())
+            && !matches!(name.as_str(), "left" | "right" | "any");
+        let alias = self.before(&["as"]) || self.ctes.contains(&name);
+        if self.symbol(end, b"(")
+            && !cast
+            && !keyword
+            && !alias
+            && !matches!(
+                name.as_str(),
+                "any" | "exists" | "coalesce" | "values" | "rows" | "key" | "filter" | "options" | "sets"
+            )
+            && !self.scan.functions.contains(&name)
+        {
+            self.scan.functions.push(name);
+        }
+        self.at = end;
+    }
+
+    /// `a`, `a.b`, `a.b.c` from here, and where it ends.
+    fn dotted_name(&self) -> Option<(String, usize)> {
+        let is_name = |at: usize| {
+            self.items.get(at).is_some_and(|item| matches!(item.kind, ItemKind::Word | ItemKind::Quoted))
+        };
+        if !is_name(self.at) {
+            return None;
+        }
+        let mut name = name_text(&self.items[self.at]);
+        let mut end = self.at + 1;
+        while self.symbol(end, b".") && is_name(end + 1) {
+            name.push('.');
+            name.push_str(&name_text(&self.items[end + 1]));
+            end += 2;
+        }
+        Some((name, end))
+    }
+}
+
+/// The names of common table expressions: `name AS (` and `name (…) AS (`, after WITH or a comma.
+fn cte_names(items: &[Item<'_>]) -> HashSet<String> {
+    let word = |at: usize, text: &str| {
+        items.get(at).is_some_and(|item| {
+            item.kind == ItemKind::Word && item.text.eq_ignore_ascii_case(text.as_bytes())
+        })
+    };
+    let symbol = |at: usize, text: &[u8]| {
+        items.get(at).is_some_and(|item| item.kind == ItemKind::Symbol && item.text == text)
+    };
+    let mut names = HashSet::new();
+    // Where the parenthesis opened that closes here.
+    let mut open = Vec::new();
+    let mut opened_by = vec![0; items.len()];
+    for at in 0..items.len() {
+        if symbol(at, b"(") {
+            open.push(at);
+        } else if symbol(at, b")") {
+            opened_by[at] = open.pop().unwrap_or(0);
+        }
+        if !word(at, "as") || at == 0 {
+            continue;
+        }
+        let mut body = at + 1;
+        while word(body, "not") || word(body, "materialized") {
+            body += 1;
+        }
+        if !symbol(body, b"(") {
+            continue;
+        }
+        let last = if symbol(at - 1, b")") { opened_by[at - 1].checked_sub(1) } else { Some(at - 1) };
+        let Some(name) = last else { continue };
+        let introduced =
+            name > 0 && (word(name - 1, "with") || word(name - 1, "recursive") || symbol(name - 1, b","));
+        if introduced && matches!(items[name].kind, ItemKind::Word | ItemKind::Quoted) {
+            names.insert(name_text(&items[name]));
+        }
+    }
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sql::canonical::canonical;
+
+    fn check(sql: &str, reads: &[&str], writes: &[&str]) {
+        let found = scan(&canonical(sql.as_bytes()).items);
+        assert_eq!((found.reads, found.writes), (strings(reads), strings(writes)), "{sql}");
+    }
+
+    fn strings(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[test]
+    fn reads() {
+        check("SELECT * FROM a, b x, ONLY c WHERE d IN (SELECT 1 FROM e)", &["a", "b", "c", "e"], &[]);
+        check(
+            "SELECT * FROM a LEFT JOIN s.b USING (id) JOIN \"C\" ON a.x = \"C\".x",
+            &["a", "s.b", "C"],
+            &[],
+        );
+        check("SELECT extract(day FROM x), trim(both 'a' from y) FROM t", &["t"], &[]);
+        check("SELECT a IS DISTINCT FROM b FROM t, generate_series(1, 2) g", &["t"], &[]);
+        check("SELECT * FROM (SELECT * FROM a) x, LATERAL (SELECT * FROM b) y, c", &["a", "b", "c"], &[]);
+        check(
+            "SELECT * FROM ((a JOIN b USING (x)) JOIN c ON true), (SELECT 1 FROM d) e",
+            &["a", "b", "c", "d"],
+            &[],
+        );
+        check("SELECT * FROM t ORDER BY a USING >, b", &["t"], &[]);
+        check("TABLE t", &["t"], &[]);
+        check("COPY t (a, b) TO stdout", &["t"], &[]);
+    }
+
+    #[test]
+    fn writes() {
+        check("INSERT INTO s.t (a) SELECT b FROM u", &["u"], &["s.t"]);
+        check("UPDATE ONLY t SET a = u.b FROM u WHERE u.id = t.id", &["u"], &["t"]);
+        check("DELETE FROM t USING u, v WHERE true", &["u", "v"], &["t"]);
+        check("MERGE INTO t USING s ON t.a = s.a WHEN MATCHED THEN UPDATE SET b = 1", &["s"], &["t"]);
+        check("TRUNCATE TABLE a, b", &[], &["a", "b"]);
+        check("COPY t (a, b) FROM stdin", &[], &["t"]);
+        check("SELECT * INTO TEMP n FROM t", &["t"], &["n"]);
+        check("INSERT INTO t VALUES (1) ON CONFLICT (a) DO UPDATE SET b = 2", &[], &["t"]);
+        check("CREATE TABLE p PARTITION OF t FOR VALUES FROM (MINVALUE) TO (1)", &[], &["p"]);
+        check("CREATE INDEX i ON t (lower(a))", &[], &["t"]);
+        check("DROP TABLE IF EXISTS a, b", &[], &["a", "b"]);
+        check("CREATE TABLE n AS SELECT * FROM t", &["t"], &["n"]);
+    }
+
+    #[test]
+    fn common_table_expressions_are_no_tables() {
+        check(
+            "WITH x AS (SELECT * FROM t), y (a) AS (SELECT * FROM x) SELECT * FROM y JOIN u ON true",
+            &["t", "u"],
+            &[],
+        );
+        check(
+            "WITH gone AS (DELETE FROM t RETURNING *) INSERT INTO log SELECT * FROM gone",
+            &[],
+            &["t", "log"],
+        );
+        check("WITH RECURSIVE r AS MATERIALIZED (SELECT 1 UNION SELECT * FROM r) SELECT * FROM r", &[], &[]);
+    }
+
+    #[test]
+    fn locking_functions_and_the_rest() {
+        let scan = |sql: &str| scan(&canonical(sql.as_bytes()).items);
+        assert!(scan("SELECT * FROM t FOR UPDATE").locking);
+        assert!(scan("SELECT * FROM t FOR NO KEY UPDATE SKIP LOCKED").locking);
+        assert!(!scan("UPDATE t SET a = 1").locking);
+        assert!(scan("INSERT INTO t VALUES (1) RETURNING id").returning);
+        assert!(scan("CREATE TEMP TABLE t (a int)").temp);
+        assert!(scan("SELECT * FROM pg_temp_3.t").temp);
+        assert!(!scan("SELECT nextval('s')").has_from);
+        let called = scan(
+            "SELECT nextval('s'), PG_Advisory_Lock(1), count(*) FROM t WHERE a IN (1) AND b = any(x::varchar(3)[])",
+        );
+        assert_eq!(called.functions, ["nextval", "pg_advisory_lock", "count"]);
+    }
+}

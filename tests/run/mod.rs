@@ -1,0 +1,32 @@
+//! Runs the binary as a user would and reads the JSON report it writes.
+
+use std::ffi::OsStr;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+/// Whether pglens reads this log of a story or run. Every story is there in all formats, and those that pglens does
+/// not read yet wait here for their line to go.
+pub(crate) fn is_read(log: &Path) -> bool {
+    let name = log.file_name().unwrap_or_default().to_string_lossy();
+    !["csv", "json", "bsd.log", "iso.log", "rfc5424.log"].iter().any(|format| name.ends_with(format))
+}
+
+/// The report on one log, its format and prefix detected.
+pub(crate) fn report(log: &Path) -> Value {
+    report_with::<&str>(log, &[])
+}
+
+/// The report on one log with further arguments.
+pub(crate) fn report_with<A: AsRef<OsStr>>(log: &Path, arguments: &[A]) -> Value {
+    let output = Command::new(env!("CARGO_BIN_EXE_pglens"))
+        .args(["report", "--format", "json"])
+        .args(arguments)
+        .arg(log)
+        .output()
+        .expect("the binary was built for this test");
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{}: {} {words}", log.display(), output.status);
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|why| panic!("{}: {why}: {words}", log.display()))
+}
