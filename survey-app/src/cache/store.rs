@@ -105,9 +105,9 @@ impl Store {
             Place::None => Ok(()),
             Place::Locmem(map) => {
                 let until = Instant::now() + Duration::from_secs(ttl);
-                map.lock()
-                    .expect("no panic holds this lock")
-                    .insert(key.to_string(), (until, value.to_vec()));
+                let mut map = map.lock().expect("no panic holds this lock");
+                make_room(&mut map);
+                map.insert(key.to_string(), (until, value.to_vec()));
                 Ok(())
             }
             Place::Redis(connection) => {
