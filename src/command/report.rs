@@ -31,6 +31,7 @@ pub(crate) fn run(arguments: cli::Report) -> Result<(), Failure> {
         plan.notes.iter().map(|note| Note { code: note.code.to_owned(), text: note.text.clone() }).collect();
     notes.extend(filters::note(&arguments.filters));
     let wishes = Wishes {
+        ignores: Vec::new(),
         show_values: arguments.show_values,
         prefix_given: arguments.reading.log_line_prefix.is_some(),
         notes,
@@ -89,6 +90,7 @@ fn settings(reading: &cli::Reading) -> Result<Settings, Failure> {
             ..Hints::default()
         },
         filter: Arc::default(),
+        detect: pglens::finding::Detect::default(),
     })
 }
 

@@ -21,7 +21,7 @@ pub use locks::{Locks, Sighting, Waits};
 pub use notices::{Notice, Notices, ParameterChange};
 pub use temp_files::{LargeFile, Sizes, TempFiles};
 pub use timeline::Timeline;
-pub use vacuums::{LastVacuum, TableVacuums, Vacuums};
+pub use vacuums::{TableVacuums, Vacuums};
 
 use super::Order;
 use crate::event::notice::{self, Kind};
