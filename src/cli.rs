@@ -55,6 +55,9 @@ pub(crate) struct Report {
     #[command(flatten)]
     /// How to read.
     pub(crate) reading: Reading,
+    #[command(flatten)]
+    /// What the report is about.
+    pub(crate) filters: Filters,
     /// Show literals and parameters in examples (by default only normalised SQL leaves the log)
     #[arg(long)]
     pub(crate) show_values: bool,
@@ -81,6 +84,54 @@ pub(crate) struct Reading {
     /// Bytes of a chunk; for tests: the report does not depend on it
     #[arg(long, value_name = "BYTES", default_value_t = 1 << 20, hide = true)]
     pub(crate) chunk_size: usize,
+}
+
+/// What the report is about. Values of one option are alternatives, different options must all hold.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Filters")]
+pub(crate) struct Filters {
+    /// Nothing before TIME: 2026-11-23T14:00:00Z, 2026-11-23 or "2026-11-23 14:00" (UTC)
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<String>,
+    /// Nothing after TIME
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<String>,
+    /// Only so much before the end of the log (or before --until): 30m, 2h, 7d
+    #[arg(long, value_name = "SPAN")]
+    pub(crate) last: Option<String>,
+    /// Database names; re:REGEX here and below
+    #[arg(long, value_name = "NAME")]
+    pub(crate) database: Vec<String>,
+    /// Role names
+    #[arg(long, value_name = "NAME")]
+    pub(crate) user: Vec<String>,
+    /// Application names
+    #[arg(long, value_name = "NAME")]
+    pub(crate) application: Vec<String>,
+    /// Client hosts
+    #[arg(long, value_name = "NAME")]
+    pub(crate) host: Vec<String>,
+    /// Kinds of statements: select, insert, update …
+    #[arg(long, value_name = "KIND", value_delimiter = ',')]
+    pub(crate) kind: Vec<String>,
+    /// Tables that a statement reads or writes
+    #[arg(long, value_name = "TABLE")]
+    pub(crate) table: Vec<String>,
+    /// Fingerprints, as the report has them
+    #[arg(long, value_name = "HEX", value_delimiter = ',')]
+    pub(crate) fingerprint: Vec<String>,
+    /// Only calls that took at least so long: 100ms, 2s
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) min_duration: Option<String>,
+    /// Only statements and messages that contain TEXT, or fit re:REGEX
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) include: Vec<String>,
+    /// No statements and messages that contain TEXT, or fit re:REGEX
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) exclude: Vec<String>,
+    /// Only statements with this tag in a comment, as route=/orders
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) tag: Vec<String>,
 }
 
 /// Read SQL and write fingerprints.

@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -14,21 +15,23 @@ use pglens::output::{self, Interrupts, Readers, Target};
 use pglens::render::{self, Format, Style};
 use pglens::report::{Note, Report};
 
-use super::{Failure, remark};
+use super::{Failure, filters, remark};
 use crate::cli;
 
 pub(crate) fn run(arguments: cli::Report) -> Result<(), Failure> {
     let outputs = outputs(&arguments)?;
     let interrupts = Interrupts::install().unwrap_or_default();
-    let settings = settings(&arguments.reading)?;
-    let plan = input::plan(
-        &arguments.logs,
-        &PlanOptions { hints: settings.hints.clone(), ..PlanOptions::default() },
-    )
-    .map_err(not_planned)?;
-    let notes =
+    let (mut filter, window) = filters::filter(&arguments.filters)?;
+    let mut settings = settings(&arguments.reading)?;
+    let options = PlanOptions { hints: settings.hints.clone(), window };
+    let plan = input::plan(&arguments.logs, &options).map_err(not_planned)?;
+    filter.since = plan.window.since;
+    settings.filter = Arc::new(filter);
+    let mut notes: Vec<Note> =
         plan.notes.iter().map(|note| Note { code: note.code.to_owned(), text: note.text.clone() }).collect();
+    notes.extend(filters::note(&arguments.filters));
     let wishes = Wishes {
+        ignores: Vec::new(),
         show_values: arguments.show_values,
         prefix_given: arguments.reading.log_line_prefix.is_some(),
         notes,
@@ -86,7 +89,8 @@ fn settings(reading: &cli::Reading) -> Result<Settings, Failure> {
             prefix: reading.log_line_prefix.clone(),
             ..Hints::default()
         },
-        filter: std::sync::Arc::default(),
+        filter: Arc::default(),
+        detect: pglens::finding::Detect::default(),
     })
 }
 
