@@ -20,6 +20,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("analyze", &["chunk", "log", "partial"]),
     ("assemble", &["analyze", "chunk", "event", "log", "partial", "record", "report", "sql", "units"]),
     ("render", &["report", "sql", "units"]),
+    ("doctor", &["render", "report", "units"]),
     ("input", &["chunk", "log", "units"]),
     ("output", &[]),
     ("fingerprint_command", &["sql"]),

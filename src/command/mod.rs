@@ -1,6 +1,8 @@
 //! One file a command: what was decided → the library → an exit code.
 
+pub(crate) mod doctor;
 pub(crate) mod fingerprint;
+mod reading;
 pub(crate) mod report;
 
 use std::io::Write as _;
