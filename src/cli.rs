@@ -19,6 +19,9 @@ pub(crate) enum Command {
     /// Turn logs into a report
     #[command(after_help = REPORT_EXAMPLES)]
     Report(Report),
+    /// Say what a log can tell, what it cannot, and the settings that would
+    #[command(after_help = DOCTOR_EXAMPLES)]
+    Doctor(Doctor),
     /// Read SQL and write the fingerprint of each statement
     #[command(after_help = FINGERPRINT_EXAMPLES)]
     Fingerprint(Fingerprint),
@@ -30,6 +33,13 @@ Examples:
   pglens report postgresql.log > report.html       the page (also: -o report.html)
   zcat pg.log.*.gz | pglens report -o a.html -o a.json
   pglens report --log-line-prefix '%t:%r:%u@%d:[%p]:' rds.log
+
+Exit codes: 0 done, 2 usage, 3 an input could not be read or nothing in it was understood.";
+
+const DOCTOR_EXAMPLES: &str = "\
+Examples:
+  pglens doctor postgresql.log
+  pglens doctor --rds error/postgresql.log.2026-11-23-14   settings of a parameter group
 
 Exit codes: 0 done, 2 usage, 3 an input could not be read or nothing in it was understood.";
 
@@ -58,6 +68,9 @@ pub(crate) struct Report {
     #[command(flatten)]
     /// What the report is about.
     pub(crate) filters: Filters,
+    /// Thresholds and suppressions of findings [default: pglens.toml in the working directory, if there is one]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
     /// Show literals and parameters in examples (by default only normalised SQL leaves the log)
     #[arg(long)]
     pub(crate) show_values: bool,
@@ -67,6 +80,35 @@ pub(crate) struct Report {
     /// No progress and no remarks on standard error
     #[arg(short, long)]
     pub(crate) quiet: bool,
+}
+
+/// Say what a log can tell.
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    /// Logs: files, directories, patterns, or - for standard input [default: standard input, if it is piped]
+    #[arg(value_name = "LOG")]
+    pub(crate) logs: Vec<String>,
+    /// Write settings for an RDS or Aurora parameter group instead of postgresql.conf
+    #[arg(long)]
+    pub(crate) rds: bool,
+    /// Format of the answer
+    #[arg(short, long, value_enum, default_value_t = DoctorFormat::Text)]
+    pub(crate) format: DoctorFormat,
+    #[command(flatten)]
+    /// How to read.
+    pub(crate) reading: Reading,
+    /// No progress on standard error
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+/// How `doctor` answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DoctorFormat {
+    /// For people, with lines to paste
+    Text,
+    /// The diagnosis: pglens.doctor/1
+    Json,
 }
 
 /// How to read logs.

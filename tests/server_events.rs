@@ -7,7 +7,6 @@ use std::sync::atomic::AtomicU64;
 use pglens::analyze::{self, Settings};
 use pglens::assemble::{self, Wishes};
 use pglens::chunk::{Opened, Remarks, Source};
-use pglens::log::Hints;
 use pglens::report::{Report, ServerEvents};
 
 /// One record of the story; empty where it has no such part.

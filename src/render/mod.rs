@@ -24,10 +24,10 @@ mod html;
 mod index;
 mod json;
 mod markdown;
-mod shown;
+pub(crate) mod shown;
 mod sql;
 mod text;
-mod words;
+pub(crate) mod words;
 
 /// The kinds of output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
