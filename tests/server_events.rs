@@ -2,6 +2,7 @@
 //! of the report says what was counted on paper.
 
 use std::io::{self, Cursor};
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use pglens::analyze::{self, Settings};
@@ -257,6 +258,8 @@ impl Source for Memory {
     fn open(&mut self) -> io::Result<Opened> {
         Ok(Opened {
             bytes: Box::new(Cursor::new(std::mem::take(&mut self.0))),
+            begin: 0,
+            dialect: None,
             compression: None,
             ahead: false,
             remarks: Remarks::default(),
@@ -265,7 +268,7 @@ impl Source for Memory {
 }
 
 fn read(log: &str, chunk: usize, show_values: bool) -> Report {
-    let settings = Settings { jobs: 1, chunk, hints: Hints::default() };
+    let settings = Settings { jobs: 1, chunk, hints: Hints::default(), filter: Arc::default() };
     let source: Box<dyn Source> = Box::new(Memory(log.as_bytes().to_vec()));
     let analysis = analyze::analyze(vec![vec![source]], &settings, &AtomicU64::new(0));
     assemble::report(analysis, &Wishes { show_values, ..Wishes::default() })
