@@ -2,11 +2,13 @@
 //! of the report says what was counted on paper.
 
 use std::io::{self, Cursor};
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use pglens::analyze::{self, Settings};
 use pglens::assemble::{self, Wishes};
 use pglens::chunk::{Opened, Remarks, Source};
+use pglens::log::Hints;
 use pglens::report::{Report, ServerEvents};
 
 /// One record of the story; empty where it has no such part.
@@ -266,7 +268,7 @@ impl Source for Memory {
 }
 
 fn read(log: &str, chunk: usize, show_values: bool) -> Report {
-    let settings = Settings { jobs: 1, chunk, ..Settings::default() };
+    let settings = Settings { jobs: 1, chunk, hints: Hints::default(), filter: Arc::default() };
     let source: Box<dyn Source> = Box::new(Memory(log.as_bytes().to_vec()));
     let analysis = analyze::analyze(vec![vec![source]], &settings, &AtomicU64::new(0));
     assemble::report(analysis, &Wishes { show_values, ..Wishes::default() })
