@@ -25,7 +25,7 @@ use crate::units::ByteOffset;
 pub const REACH: u64 = PAIR_WINDOW + PART_WINDOW;
 
 /// How to read.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Settings {
     /// Workers.
     pub jobs: usize,
@@ -33,10 +33,10 @@ pub struct Settings {
     pub chunk: usize,
     /// What is known about the inputs beforehand.
     pub hints: Hints,
-    /// Thresholds of the rules.
-    pub detect: Detect,
     /// What the report is about.
     pub filter: Arc<Filter>,
+    /// Thresholds of the rules.
+    pub detect: Detect,
 }
 
 /// What was counted and what was read.
@@ -100,9 +100,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub fn analyze(streams: Vec<Vec<Box<dyn Source>>>, settings: &Settings, progress: &AtomicU64) -> Analysis {
     let streams: Vec<Stream> = streams.into_iter().map(|sources| Stream::new(sources, settings)).collect();
     let review = Review::new(Arc::new(settings.detect.clone()));
-    let total = Mutex::new(Tally::filtered(&settings.filter, review.sibling()));
+    let start = review.sibling();
+    let total = Mutex::new(Tally::filtered(&settings.filter, review));
     let work = |first: usize| {
-        let tally = Tally::filtered(&settings.filter, review.sibling());
+        let tally = Tally::filtered(&settings.filter, start.sibling());
         let tally = Worker { streams: &streams, settings, first, progress }.run(tally);
         lock(&total).merge(tally);
     };

@@ -32,6 +32,8 @@ pub mod assemble;
 
 pub mod render;
 
+pub mod doctor;
+
 pub mod output;
 
 pub mod fingerprint_command;

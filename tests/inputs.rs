@@ -14,7 +14,7 @@ use pglens::filter::Filter;
 use pglens::input::{self, PlanOptions, Window};
 use pglens::log::Hints;
 use pglens::report::Report;
-use pglens::units::Timestamp;
+use pglens::units::{Micros, Timestamp};
 
 /// 2026-11-23 00:00 UTC.
 const MIDNIGHT: i64 = 1_795_392_000_000_000;
@@ -56,7 +56,7 @@ fn report(paths: &[&Path], case: Case) -> Report {
     let hints = Hints { prefix: Some("%m [%p] %q%u@%d ".to_owned()), ..Hints::default() };
     let paths: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
     let plan = input::plan(&paths, &PlanOptions { hints: hints.clone(), window: case.window }).unwrap();
-    let settings = Settings { jobs: case.jobs, chunk: case.chunk, hints, filter: Arc::new(case.filter) };
+    let settings = Settings { jobs: case.jobs, chunk: case.chunk, hints, filter: Arc::new(case.filter), ..Settings::default() };
     assemble::report(analyze::analyze(plan.streams, &settings, &AtomicU64::new(0)), &Wishes::default())
 }
 
@@ -108,6 +108,28 @@ fn rotated_compressed_and_read_by_several_workers() {
 }
 
 #[test]
+fn the_last_hours_count_from_the_end_of_the_log() {
+    let log = log();
+    let directory = tempfile::tempdir().unwrap();
+    let (plain, packed) = (directory.path().join("a.log"), directory.path().join("b.log.gz"));
+    fs::write(&plain, &log).unwrap();
+    gzip(&packed, &log);
+    for path in [&plain, &packed] {
+        let window = Window { last: Some(Micros(7_200_000_000)), ..Window::default() };
+        let options = PlanOptions { window, ..PlanOptions::default() };
+        let plan = input::plan(&[path.display().to_string()], &options).unwrap();
+        assert_eq!(plan.window.since.unwrap().to_string(), "2026-11-23T20:13:18Z");
+        assert_eq!(plan.window.last, None);
+    }
+    let options = PlanOptions {
+        window: Window { last: Some(Micros(1)), ..Window::default() },
+        ..PlanOptions::default()
+    };
+    let error = input::plan(&["-".to_owned()], &options).map(drop).unwrap_err().to_string();
+    assert!(error.starts_with("-: --last counts from the end of the log"), "{error}");
+}
+
+#[test]
 fn what_lies_outside_the_window_need_not_be_read() {
     let log = log();
     let directory = tempfile::tempdir().unwrap();
@@ -120,7 +142,7 @@ fn what_lies_outside_the_window_need_not_be_read() {
         let filter = || Filter { since, until, ..Filter::default() };
         let all = report(&[&old, &new], Case { filter: filter(), ..Case::default() });
         // Statements and durations are a few hundred bytes apart here.
-        let window = Window { since, until, reach: 4096 };
+        let window = Window { since, until, last: None, reach: 4096 };
         let some = report(&[&old, &new], Case { filter: filter(), window, jobs: 2, ..Case::default() });
         assert!(
             some.input.bytes < all.input.bytes,

@@ -1,6 +1,9 @@
 //! One file a command: what was decided → the library → an exit code.
 
+pub(crate) mod doctor;
+mod filters;
 pub(crate) mod fingerprint;
+mod reading;
 pub(crate) mod report;
 
 use std::io::Write as _;

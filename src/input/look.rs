@@ -69,6 +69,17 @@ pub(super) fn look(path: &Path, len: u64, hints: &Hints) -> io::Result<Looked> {
     }
 }
 
+/// The latest time in a file in a container, which has to be decompressed for that; `None` for pipes.
+pub(super) fn last_time(found: &Found, hints: &Hints) -> Option<Timestamp> {
+    found.len?;
+    let open = || {
+        container::decode(found.place.open(&Arc::default(), &Remarks::default()).ok()?, &Remarks::default())
+            .ok()
+    };
+    let dialect = probe::probe(&mut open()?.bytes, hints).ok()?.dialect?;
+    probe::last_time_through(&mut open()?.bytes, &dialect)
+}
+
 impl Look {
     fn of(probe: &Probe) -> Self {
         match &probe.dialect {

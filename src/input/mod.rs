@@ -53,6 +53,8 @@ pub struct PlanOptions {
 pub struct Plan {
     /// By server; each in reading order.
     pub streams: Vec<Vec<Box<dyn Source>>>,
+    /// The time that the report is about, with `last` turned into `since`.
+    pub window: Window,
     /// What the reader of the report should know about the choice of files.
     pub notes: Vec<PlanNote>,
     /// Bytes on disk of all sources; `None` when that is not known (a pipe).
@@ -103,6 +105,14 @@ pub enum InputError {
     NoLogsInArchive {
         /// As given.
         path: PathBuf,
+    },
+    /// `--last`, and the end of a log that is not known beforehand.
+    #[error(
+        "{name}: --last counts from the end of the log, which cannot be known before this is read; use --since"
+    )]
+    NoEnd {
+        /// Of the input.
+        name: String,
     },
     /// A pattern that fits no file.
     #[error("{pattern}: no file fits this pattern")]

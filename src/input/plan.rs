@@ -14,6 +14,7 @@ use super::streams::{runs, streams};
 use super::{InputError, Plan, PlanNote, PlanOptions, listed, names};
 use crate::chunk::Source;
 use crate::log::{Format, Hints};
+use crate::units::Timestamp;
 
 /// Decides what to read.
 ///
@@ -31,7 +32,7 @@ pub fn plan(paths: &[String], options: &PlanOptions) -> Result<Plan, InputError>
     for path in paths {
         planner.given(path)?;
     }
-    Ok(planner.finish(options))
+    planner.finish(options)
 }
 
 struct Planner<'o> {
@@ -222,23 +223,45 @@ impl Planner<'_> {
         }
     }
 
-    fn finish(self, options: &PlanOptions) -> Plan {
+    fn finish(self, options: &PlanOptions) -> Result<Plan, InputError> {
         let progress = Arc::new(AtomicU64::new(0));
         let total = self.found.iter().map(|found| found.len).sum();
-        let streams = streams(self.found).into_iter().map(|stream| {
-            let source = |found: Found| -> Box<dyn Source> {
-                Box::new(Origin {
-                    name: found.name,
-                    place: found.place,
-                    archive: found.archive,
-                    options: options.clone(),
-                    progress: Arc::clone(&progress),
-                })
-            };
-            stream.into_iter().map(source).collect()
-        });
-        Plan { streams: streams.collect(), notes: self.notes, total, progress: Arc::clone(&progress) }
+        let streams = streams(self.found);
+        let mut window = options.window;
+        let end = match (window.last, window.until) {
+            (Some(_), None) => end_of(&streams, self.hints)?,
+            _ => None,
+        };
+        window.since = window.since(end);
+        window.last = None;
+        let options = PlanOptions { window, ..options.clone() };
+        let source = |found: Found| -> Box<dyn Source> {
+            Box::new(Origin {
+                name: found.name,
+                place: found.place,
+                archive: found.archive,
+                options: options.clone(),
+                progress: Arc::clone(&progress),
+            })
+        };
+        let streams = streams.into_iter().map(|stream| stream.into_iter().map(source).collect()).collect();
+        Ok(Plan { streams, window, notes: self.notes, total, progress })
     }
+}
+
+/// The latest moment of all logs: that of the last file of each.
+fn end_of(streams: &[Vec<Found>], hints: &Hints) -> Result<Option<Timestamp>, InputError> {
+    let mut end = None;
+    for found in streams.iter().filter_map(|stream| stream.last()) {
+        let last = if found.last.is_some() { found.last } else { look::last_time(found, hints) };
+        match last {
+            Some(last) => end = end.max(Some(last)),
+            // What is no log has no end, and will be said to be none.
+            None if found.first.is_none() && found.len.is_some() => {}
+            None => return Err(InputError::NoEnd { name: found.name.clone() }),
+        }
+    }
+    Ok(end)
 }
 
 /// Logs among files that nobody named one by one.

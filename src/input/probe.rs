@@ -47,6 +47,22 @@ pub(super) fn last_time(path: &Path, dialect: &Dialect) -> Option<Timestamp> {
     times(dialect, &tail).map(|(_, last)| last)
 }
 
+/// The latest time in the last entries of what can only be read through.
+pub(super) fn last_time_through(bytes: &mut dyn Read, dialect: &Dialect) -> Option<Timestamp> {
+    let (mut tail, mut piece) = (Vec::new(), Vec::new());
+    loop {
+        // Damage ends the log here as it does when it is read.
+        let ended = !matches!(bytes.take(1 << 20).read_to_end(&mut piece), Ok(read) if read > 0);
+        tail.append(&mut piece);
+        if ended {
+            break;
+        }
+        let keep = tail.len().saturating_sub(TAIL as usize);
+        tail.drain(..keep);
+    }
+    times(dialect, &tail).map(|(_, last)| last)
+}
+
 /// Time of the first entry that has one, and the latest time.
 fn times(dialect: &Dialect, bytes: &[u8]) -> Option<(Timestamp, Timestamp)> {
     struct Times(Option<(Timestamp, Timestamp)>);

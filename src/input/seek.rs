@@ -17,7 +17,7 @@ use std::path::Path;
 use bumpalo::Bump;
 
 use crate::log::{Dialect, Entry, Sink, Skip};
-use crate::units::{ByteOffset, Timestamp};
+use crate::units::{ByteOffset, Micros, Timestamp};
 
 /// Entries stand out of order by less than this.
 const DISORDER: i64 = 2 * 3_600_000_000;
@@ -31,8 +31,24 @@ pub struct Window {
     pub since: Option<Timestamp>,
     /// Nothing after it matters.
     pub until: Option<Timestamp>,
+    /// Only so much before the end of the log, or before `until`. [`super::plan`] turns it into `since`.
+    pub last: Option<Micros>,
     /// How many bytes the meaning of an entry reaches.
     pub reach: u64,
+}
+
+impl Window {
+    /// The latest beginning that both `since` and `last` allow, when the log ends at `end`.
+    pub(super) fn since(self, end: Option<Timestamp>) -> Option<Timestamp> {
+        let from = |end: Timestamp| {
+            let last = i64::try_from(self.last.unwrap_or_default().0).unwrap_or(i64::MAX);
+            Timestamp(end.0.saturating_sub(last))
+        };
+        match (self.last, self.until.or(end)) {
+            (Some(_), Some(end)) => Some(self.since.map_or(from(end), |since| since.max(from(end)))),
+            _ => self.since,
+        }
+    }
 }
 
 /// The bytes of a plain file that can matter. Both ends are beginnings of entries, or ends of the file.
@@ -139,9 +155,9 @@ mod tests {
     fn only_what_can_matter_is_read() {
         let log = log();
         let dialect = Dialect::detect(&log.as_bytes()[..100_000], &Hints::default()).unwrap();
-        let mut check = |since: Option<u32>, until: Option<u32>, reach: u64, most: f64| {
+        let check = |since: Option<u32>, until: Option<u32>, reach: u64, most: f64| {
             let hour = |hour: u32| Timestamp(1_795_392_000_000_000 + i64::from(hour) * 3_600_000_000);
-            let window = Window { since: since.map(hour), until: until.map(hour), reach };
+            let window = Window { since: since.map(hour), until: until.map(hour), last: None, reach };
             let mut file = io::Cursor::new(log.as_bytes());
             let mut search = Search { file: &mut file, dialect: &dialect, len: log.len() as u64 };
             let (begin, end) = search.stretch(window).unwrap();

@@ -32,12 +32,12 @@ const MOST_ZONES: usize = 16;
 pub struct Tally {
     /// The stream that is being read; part of every [`Order`].
     stream: u32,
-    /// What the rules know and found.
-    pub review: Review,
     /// Texts that come again and again; speed only, never counted or merged.
     recall: Recall,
     /// What the report is about; `None` for everything. Asked here, where calls are complete, and nowhere earlier.
     gate: Option<Box<Gate>>,
+    /// What the rules know and found.
+    pub review: Review,
     /// By fingerprint.
     pub statements: Statements,
     /// By normalised message.
@@ -82,9 +82,9 @@ impl Tally {
     pub fn new(review: Review) -> Self {
         Self {
             stream: 0,
-            review,
             recall: Recall::default(),
             gate: None,
+            review,
             statements: Statements::default(),
             errors: Errors::default(),
             directory: Directory::default(),

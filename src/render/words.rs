@@ -6,7 +6,7 @@ use chrono::{Datelike, Timelike};
 use crate::units::{Micros, Timestamp};
 
 /// A count with its thousands apart.
-pub(super) fn count(n: u64) -> String {
+pub(crate) fn count(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (i, digit) in digits.chars().enumerate() {
@@ -19,7 +19,7 @@ pub(super) fn count(n: u64) -> String {
 }
 
 /// A count and its noun, in the plural where it is not one.
-pub(super) fn counted(n: u64, noun: &str) -> String {
+pub(crate) fn counted(n: u64, noun: &str) -> String {
     match n {
         1 => format!("1 {noun}"),
         _ => format!("{} {}", count(n), plural(noun)),
@@ -36,7 +36,7 @@ fn plural(noun: &str) -> String {
 }
 
 /// A duration in three significant digits: `850 µs`, `1.24 ms`, `12.3 s`, `2m03s`, `1h02m`, `3d04h`.
-pub(super) fn duration(us: Micros) -> String {
+pub(crate) fn duration(us: Micros) -> String {
     let us = us.0;
     match us {
         0 => "0".to_owned(),
@@ -61,7 +61,7 @@ pub(super) fn duration_or_dash(us: Option<Micros>) -> String {
 }
 
 /// A size: `512 B`, `4.2 kB`, `1.3 GB` (powers of a thousand).
-pub(super) fn bytes(n: u64) -> String {
+pub(crate) fn bytes(n: u64) -> String {
     const UNITS: [(&str, u64); 5] = [
         ("PB", 1_000_000_000_000_000),
         ("TB", 1_000_000_000_000),
@@ -105,7 +105,7 @@ pub(super) fn permille(part: u64, whole: u64) -> u64 {
 }
 
 /// `part` of `whole` in per cent: `41.3 %`, `< 0.1 %` where it rounds to nothing but is something.
-pub(super) fn percent(part: u64, whole: u64) -> String {
+pub(crate) fn percent(part: u64, whole: u64) -> String {
     match permille(part, whole) {
         0 if part > 0 => "< 0.1 %".to_owned(),
         1000 if part < whole => "> 99.9 %".to_owned(),
@@ -126,7 +126,7 @@ pub(super) fn ratio(part: u64, whole: u64) -> String {
 }
 
 /// An instant to the second, in UTC.
-pub(super) fn instant(at: Timestamp) -> String {
+pub(crate) fn instant(at: Timestamp) -> String {
     let at = at.to_utc();
     format!("{} {:02}:{:02}:{:02}", at.date_naive(), at.hour(), at.minute(), at.second())
 }
@@ -154,7 +154,7 @@ pub(super) fn clock(at: Timestamp) -> String {
 }
 
 /// From–to, the day once where both share it.
-pub(super) fn span(first: Timestamp, last: Timestamp) -> String {
+pub(crate) fn span(first: Timestamp, last: Timestamp) -> String {
     let (from, to) = (instant(first), instant(last));
     match from.get(..10) == to.get(..10) {
         true => format!("{from} – {}", &to[11..]),
@@ -163,7 +163,7 @@ pub(super) fn span(first: Timestamp, last: Timestamp) -> String {
 }
 
 /// The time between two instants.
-pub(super) fn between(first: Timestamp, last: Timestamp) -> Micros {
+pub(crate) fn between(first: Timestamp, last: Timestamp) -> Micros {
     Micros(last.0.saturating_sub(first.0).max(0).unsigned_abs())
 }
 

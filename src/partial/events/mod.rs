@@ -122,7 +122,7 @@ fn keep_first<T>(list: &mut Vec<(Order, T)>, most: usize, order: Order, value: T
     }
 }
 
-/// A count and a sum by hour since the epoch; the earliest [`MOST_HOURS`] are kept.
+/// A count and a sum by hour since the epoch; the earliest 400 days of hours are kept.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HourSums {
     hours: BTreeMap<i64, (u64, u64)>,

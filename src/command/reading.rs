@@ -1,0 +1,124 @@
+//! What each command that reads logs does first and last: plan, read, and say whether it went well.
+
+use std::io::{self, IsTerminal};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use pglens::analyze::{self, Analysis, Settings};
+use pglens::config::Config;
+use pglens::input::{self, Plan, PlanOptions};
+use pglens::log::{Format as LogFormat, Hints};
+use pglens::report::Report;
+
+use super::{Failure, filters};
+use crate::cli;
+
+/// Which logs are read, how, and what of them counts.
+pub(crate) fn plan(
+    logs: &[String],
+    reading: &cli::Reading,
+    filters: &cli::Filters,
+) -> Result<(Plan, Settings), Failure> {
+    let mut settings = settings(reading)?;
+    let (mut filter, window) = filters::filter(filters)?;
+    let options = PlanOptions { hints: settings.hints.clone(), window };
+    let plan = input::plan(logs, &options).map_err(not_planned)?;
+    filter.since = plan.window.since;
+    settings.filter = Arc::new(filter);
+    Ok((plan, settings))
+}
+
+/// What `pglens.toml` says: the file that was named, else the one in the working directory, else nothing.
+pub(crate) fn config(path: Option<&Path>) -> Result<Config, Failure> {
+    let usual = Path::new("pglens.toml");
+    let Some(path) = path.or_else(|| usual.exists().then_some(usual)) else { return Ok(Config::default()) };
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::Usage(format!("{}: cannot be read: {error}", path.display())))?;
+    Config::parse(&text).map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))
+}
+
+fn not_planned(error: input::InputError) -> Failure {
+    match error {
+        input::InputError::NothingGiven => Failure::Usage(format!("{error} (see --help)")),
+        _ => Failure::Input(error.to_string()),
+    }
+}
+
+fn settings(reading: &cli::Reading) -> Result<Settings, Failure> {
+    let format = reading.log_format.as_deref().map(|name| {
+        let known = [LogFormat::Stderr, LogFormat::Csv, LogFormat::Json, LogFormat::Syslog];
+        known.into_iter().find(|format| format.as_str() == name).ok_or_else(|| {
+            let known = known.map(LogFormat::as_str).join(", ");
+            Failure::Usage(format!("{name}: no log format; known are {known}"))
+        })
+    });
+    let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    Ok(Settings {
+        jobs: reading.jobs.map_or_else(cores, std::num::NonZero::get),
+        chunk: reading.chunk_size,
+        hints: Hints {
+            format: format.transpose()?,
+            prefix: reading.log_line_prefix.clone(),
+            ..Hints::default()
+        },
+        ..Settings::default()
+    })
+}
+
+/// Reads everything, with a bar on standard error when somebody is looking.
+pub(crate) fn read(plan: Plan, settings: &Settings, quiet: bool) -> Analysis {
+    let handed_out = AtomicU64::new(0);
+    let watched = !quiet && io::stderr().is_terminal() && std::env::var_os("CI").is_none();
+    if !watched {
+        return analyze::analyze(plan.streams, settings, &handed_out);
+    }
+    let bar = match plan.total {
+        Some(total) => ProgressBar::new(total)
+            .with_style(bar_style("{wide_bar} {bytes}/{total_bytes} {bytes_per_sec}, {eta} left")),
+        None => ProgressBar::no_length().with_style(bar_style("{spinner} {bytes} {bytes_per_sec}")),
+    };
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let analysis = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Acquire) {
+                bar.set_position(plan.progress.load(Ordering::Relaxed));
+                std::thread::park_timeout(Duration::from_millis(100));
+            }
+        });
+        let analysis = analyze::analyze(plan.streams, settings, &handed_out);
+        done.store(true, Ordering::Release);
+        analysis
+    });
+    bar.finish_and_clear();
+    analysis
+}
+
+fn bar_style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+/// An input in which nothing was understood is an error, never an empty report.
+pub(crate) fn understood(report: &Report) -> Result<(), Failure> {
+    if report.input.entries > 0 {
+        return Ok(());
+    }
+    let errors =
+        report.input.files.iter().filter_map(|file| Some(format!("{}: {}", file.name, file.error.as_ref()?)));
+    let errors: Vec<String> = errors.collect();
+    let nothing = || "nothing in the input was understood as an entry of a PostgreSQL log".to_owned();
+    Err(Failure::Input(if errors.is_empty() { nothing() } else { errors.join("\n") }))
+}
+
+/// If an input could not be read to its end, the exit code says so too.
+pub(crate) fn complete(report: &Report) -> Result<(), Failure> {
+    let broken =
+        report.input.files.iter().filter_map(|file| Some(format!("{}: {}", file.name, file.error.as_ref()?)));
+    let broken: Vec<String> = broken.collect();
+    match broken.is_empty() {
+        true => Ok(()),
+        false => Err(Failure::Input(format!("{}\nthe report covers what was read", broken.join("\n")))),
+    }
+}
