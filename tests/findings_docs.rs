@@ -1,5 +1,7 @@
 //! The examples of docs/findings.md are the tests of the rules.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
 mod common;
 
 use common::{PREFIX, analyse_with};

@@ -1,6 +1,8 @@
 //! The rules against a reference that is quadratic and obvious, on random histories of sessions, transactions, reads
 //! and writes. The reference never sees a log: it judges the history; pglens reads the log that the history writes.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
 mod common;
 
 use std::collections::BTreeMap;

@@ -235,7 +235,7 @@ fn ids(tables: &[String]) -> Box<[u64]> {
     ids.into()
 }
 
-fn is_catalogue(table: &String) -> bool {
+fn is_catalogue(table: &str) -> bool {
     table.starts_with("pg_catalog.") || table.starts_with("information_schema.") || table.starts_with("pg_")
 }
 
@@ -261,7 +261,7 @@ impl Fact {
             _ => Verb::Write,
         });
         let ignored = match shape.kind {
-            Kind::Select if question && !shape.reads.is_empty() && shape.reads.iter().all(is_catalogue) => {
+            Kind::Select if question && !shape.reads.is_empty() && shape.reads.iter().all(|table| is_catalogue(table)) => {
                 Some(Ignored::Catalogue)
             }
             Kind::Select if words.lower.starts_with("select ? as one from ") => Some(Ignored::Validation),
