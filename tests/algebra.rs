@@ -46,6 +46,12 @@ enum Says {
     Deadlock,
     Plan,
     Parameter,
+    Begin,
+    Commit,
+    Insert,
+    Update,
+    Traced,
+    Request,
 }
 
 fn line() -> impl Strategy<Value = Line> {
@@ -80,6 +86,13 @@ fn line() -> impl Strategy<Value = Line> {
         Deadlock,
         Plan,
         Parameter,
+        Begin,
+        Commit,
+        Insert,
+        Update,
+        Traced,
+        Traced,
+        Request,
     ])
 }
 
@@ -104,12 +117,14 @@ fn line_of(says: Vec<Says>) -> impl Strategy<Value = Line> {
 fn text(lines: &[Line]) -> String {
     let mut log = String::new();
     for (number, Line { backend, says, value }) in lines.iter().enumerate() {
-        let (minute, second) = (number / 600 % 60, number / 10 % 60);
+        // Ten lines a second, but for a pause now and then: bursts end, and minutes.
+        let tenths = number + number / 7 * 13 + number / 23 * 310;
+        let (minute, second) = (tenths / 600 % 60, tenths / 10 % 60);
         let pid = 100 + backend;
         write!(
             log,
             "2026-11-23 14:{minute:02}:{second:02}.{:03} UTC [{pid}] u{}@db ",
-            number % 1000,
+            tenths % 10 * 100 + number % 100,
             backend % 2
         )
         .unwrap();
@@ -137,6 +152,17 @@ fn text(lines: &[Line]) -> String {
                 "LOG:  disconnection: session time: 0:00:01.5 user=u database=db host=[local]".to_owned()
             }
             Says::Received => "LOG:  connection received: host=[local]".to_owned(),
+            Says::Begin => "LOG:  duration: 0.01 ms  statement: BEGIN".to_owned(),
+            Says::Commit => "LOG:  duration: 0.9 ms  statement: COMMIT".to_owned(),
+            Says::Insert => format!("LOG:  duration: 0.2 ms  statement: INSERT INTO t (id, a) VALUES ({value}, 7)"),
+            Says::Update => format!("LOG:  duration: 0.3 ms  statement: UPDATE t SET a = 1 WHERE id = {value}"),
+            Says::Traced => format!(
+                "LOG:  duration: 0.{value}4 ms  statement: SELECT a FROM t WHERE id = {value} \
+                 /*route='/a',traceparent='00-0af7651916cd43dd8448eb211c8031{value}c-b7ad6b7169203331-01'*/"
+            ),
+            Says::Request => format!(
+                "LOG:  duration: 0.{value}5 ms  statement: INSERT INTO s (id) VALUES ({value}) /*request_id='r{backend}'*/"
+            ),
             Says::MultiLine => {
                 format!("LOG:  duration: 1.{value} ms  statement: INSERT INTO t\n\tVALUES ({value},\n\t'x')")
             }

@@ -1,7 +1,10 @@
 //! `chatty_transaction`: a transaction of at least twenty statements that waited for its client longer than it
-//! worked. Its locks and its snapshot lived all that time.
+//! worked, and for at least a tenth of a second. Its locks and its snapshot lived all that time.
 
 use super::{Calls, Detect, Findings, Rule, Unit, UnitKind, Verb};
+
+/// Microseconds of waiting that nobody minds.
+const MOST_PATIENCE: u64 = 100_000;
 
 /// Judges one unit.
 pub fn judge(unit: &Unit<'_>, detect: &Detect, out: &mut Findings) {
@@ -12,7 +15,7 @@ pub fn judge(unit: &Unit<'_>, detect: &Detect, out: &mut Findings) {
     let work: u64 = unit.steps.iter().map(|step| step.duration).sum();
     let telling = |mark: &u32| matches!(unit.fact(*mark).verb, Verb::Read | Verb::Write);
     let marks: Vec<u32> = (0..unit.steps.len() as u32).filter(telling).collect();
-    if waits < work || waits == 0 || (marks.len() as u64) < detect.chatty {
+    if waits < work.max(MOST_PATIENCE) || (marks.len() as u64) < detect.chatty {
         return;
     }
     let numbers = [("statements", unit.steps.len() as u64), ("waiting_us", waits), ("working_us", work)];

@@ -8,12 +8,17 @@ pub fn judge(unit: &Unit<'_>, detect: &Detect, out: &mut Findings) {
     if unit.kind != UnitKind::Transaction {
         return;
     }
+    let mut gaps: Vec<(u64, u32, u64)> = Vec::new();
     for place in 1..unit.steps.len() {
         let idle = unit.steps[place - 1].wait_before(&unit.steps[place]);
         if idle > detect.idle {
-            let numbers = [("idle_us", idle), ("gaps", 1)];
-            let marks = [place as u32 - 1];
-            out.add(Rule::IdleInTransaction, unit, &Calls { marks: &marks, numbers: &numbers, ..Calls::default() });
+            gaps.push((unit.steps[place - 1].fingerprint, place as u32 - 1, idle));
         }
+    }
+    gaps.sort_unstable();
+    for same in gaps.chunk_by(|a, b| a.0 == b.0) {
+        let marks: Vec<u32> = same.iter().map(|gap| gap.1).collect();
+        let numbers = [("idle_us", same.iter().map(|gap| gap.2).sum()), ("gaps", same.len() as u64)];
+        out.add(Rule::IdleInTransaction, unit, &Calls { marks: &marks, numbers: &numbers, ..Calls::default() });
     }
 }

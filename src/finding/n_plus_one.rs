@@ -10,7 +10,7 @@ use super::{Calls, Detect, Findings, Rule, Unit, UnitKind, Verb};
 /// Statements of a repeating sequence at most.
 pub const LONGEST: usize = 8;
 /// Calls in a row that a burst without a question before them may have: beyond, it is a job's or a benchmark's loop.
-const MOST_ALONE: usize = 100;
+const MOST_ALONE: usize = 25;
 /// Microseconds from call to call, on average, within which a loop is one.
 const LOOP_GAP: u64 = 250_000;
 /// How far before the run the statement that led to it is looked for.

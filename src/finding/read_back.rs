@@ -1,6 +1,8 @@
 //! `read_back`: a row is written, then read again by the same key, in the same unit or within five seconds in the
 //! same session. The answer was known, or RETURNING would have told it.
 //!
+//! A session may serve one trace after the other: what one wrote and the next reads counts too.
+//!
 //! Only the first reading after the write counts; asking once more is `redundant_select`.
 
 use super::{Calls, Detect, Findings, Rule, Unit, Verb};
@@ -39,7 +41,8 @@ fn written(unit: &Unit<'_>, place: usize, detect: &Detect) -> Option<u64> {
     let fact = unit.fact(place as u32);
     for (earlier, known) in unit.back_from(place).take(REACH) {
         let recent = earlier.wait_before(step) <= detect.pin;
-        if earlier.is_edge() || !(recent || unit.is_inside(earlier)) {
+        let inside = !unit.others && unit.is_inside(earlier);
+        if earlier.is_edge() || !(recent || inside) {
             return None;
         }
         if earlier.fingerprint == step.fingerprint && earlier.params == step.params {
@@ -50,7 +53,9 @@ fn written(unit: &Unit<'_>, place: usize, detect: &Detect) -> Option<u64> {
         }
         let insert_or_update = known.verb == Verb::Write && !known.columns.is_empty();
         if insert_or_update && known.touches(fact) && step.asks_for(earlier) {
-            return Some(earlier.fingerprint);
+            // A trace that wrote the row itself is judged as a whole.
+            let own = unit.others && (earlier.tag == step.tag || step.tag == 0);
+            return (!own).then_some(earlier.fingerprint);
         }
     }
     None

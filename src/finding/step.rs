@@ -192,6 +192,8 @@ pub struct Fact {
     pub columns: Box<[(u32, u32)]>,
     /// How many of `columns` stand in WHERE.
     pub keys: u8,
+    /// Values of a call, if no list of them was folded.
+    pub placeholders: usize,
 }
 
 /// Functions that write, lock or make every answer different; a SELECT that calls one is no question.
@@ -238,9 +240,9 @@ fn is_catalogue(table: &String) -> bool {
 }
 
 impl Fact {
-    /// What `shape` and the normalised text say; `writing` are further functions that write.
+    /// What `shape` and the normalised text with its `placeholders` say; `writing` are further functions that write.
     #[must_use]
-    pub fn new(shape: &Shape, normalised: &str, writing: &[String]) -> Self {
+    pub fn new(shape: &Shape, normalised: &str, placeholders: usize, writing: &[String]) -> Self {
         let words = Words::of(normalised);
         let calls = |list: &[&str]| {
             let bare = |name: &String| name.rsplit('.').next().unwrap_or(name).to_owned();
@@ -286,13 +288,14 @@ impl Fact {
             ignored,
             columns,
             keys: shape.keys.len().min(MOST_PAIRS) as u8,
+            placeholders,
         }
     }
 
-    /// Whether rules about reading again look at it.
+    /// Whether rules about reading again look at it: a function in FROM may do anything, a table may not.
     #[must_use]
     pub fn is_judged(&self) -> bool {
-        self.question && self.ignored.is_none()
+        self.question && self.ignored.is_none() && !self.reads.is_empty()
     }
 
     /// Whether it writes `table`.

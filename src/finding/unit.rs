@@ -94,6 +94,8 @@ pub struct Unit<'a> {
     pub continued: bool,
     /// The session was silent before it, or new.
     pub fresh: bool,
+    /// Only what other traces did counts as done before.
+    pub others: bool,
     /// Its calls in order.
     pub steps: &'a [Step],
     /// What precedes `steps` in the same session and minute.
@@ -302,6 +304,10 @@ impl Judge {
             let whole = Cut { kind: UnitKind::Burst, start: 0, end: bench.steps.len(), fresh: false };
             row_by_row_insert::pairs(&self.unit(bench, whole), bench.detect, out);
         }
+        if bench.steps.iter().any(|step| step.tag != 0) {
+            let whole = Cut { kind: UnitKind::Burst, start: 0, end: bench.steps.len(), fresh: false };
+            read_back::judge(&Unit { others: true, ..self.unit(bench, whole) }, bench.detect, out);
+        }
         self.cuts = cuts;
     }
 
@@ -354,6 +360,7 @@ impl Judge {
             stream: bench.stream,
             continued: bench.continued && cut.start == 0,
             fresh: cut.fresh,
+            others: false,
             steps: &bench.steps[cut.start..cut.end],
             before: &bench.steps[..cut.start],
             facts: &self.facts[..cut.end],
@@ -483,6 +490,7 @@ impl Fact {
             ignored: None,
             columns: Box::default(),
             keys: 0,
+            placeholders: 0,
         }
     }
 }

@@ -302,6 +302,7 @@ pub struct Ends {
 impl Ends {
     /// Fuses with the interval that begins where this one ends.
     pub fn fuse(&mut self, right: Self, lengths: &Lengths, tally: &mut Tally) {
+        self.traces.merge(right.traces);
         for (session, theirs) in right.sessions {
             match self.sessions.entry(session) {
                 hashbrown::hash_map::Entry::Vacant(vacant) => {

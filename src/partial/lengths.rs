@@ -24,7 +24,8 @@ impl Lengths {
     /// Whether `to` is at most `window` bytes behind `from`.
     #[must_use]
     pub fn within(&self, window: u64, from: ByteOffset, to: ByteOffset) -> bool {
-        if from.file() == to.file() {
+        // What is not behind at all is within.
+        if from.file() >= to.file() {
             return to.0.saturating_sub(from.0) <= window;
         }
         let ended: u64 = self.0.range(from.file()..to.file()).map(|(_, bytes)| bytes).sum();

@@ -7,16 +7,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::sheets::{Ready, Sheet, Traces};
 use super::trace::Trace;
-use crate::event::Text;
 use crate::finding::{
     Bench, Detect, Fact, Facts, Findings, Judge, KNOWN, MOST_PAIRS, NO_TIME, Rule, Step, TRACE, UnitCounts, pair,
 };
 use crate::log::Session;
 use crate::record::Record;
-use crate::sql::{self, Content, Digest, Params, Tags};
+use crate::sql::{self, Digest, Tags, ValueHashes};
 use crate::units::Micros;
 
-/// Sheets of fewer calls than this in all wait until more are there: judging many at once is cheaper.
+/// Bytes of normalised text that are looked at for what a statement does.
 const MOST_NORMALISED: usize = 4 << 10;
 
 /// What a query comment says, as far as the rules care.
@@ -104,26 +103,26 @@ impl Review {
     }
 
     /// What is known about a statement.
-    fn fact(&mut self, digest: &Digest, sql: &[u8]) -> Option<Arc<Fact>> {
+    fn fact(&mut self, digest: &Digest, sql: &[u8]) -> Arc<Fact> {
         let fingerprint = digest.fingerprint.0;
         if let Some(fact) = self.facts.get(fingerprint) {
-            return Some(Arc::clone(fact));
+            return Arc::clone(fact);
         }
         let shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner).get(fingerprint).cloned();
         let fact = shared.unwrap_or_else(|| {
             let normalised = sql::normalise(sql, MOST_NORMALISED);
-            Arc::new(Fact::new(&sql::shape(sql), &normalised, &self.detect.writing_functions))
+            let placeholders = sql::values(sql, None).last().map_or(0, |value| value.placeholder + 1);
+            Arc::new(Fact::new(&sql::shape(sql), &normalised, placeholders, &self.detect.writing_functions))
         });
         self.facts.insert(fingerprint, Arc::clone(&fact));
         self.shared.lock().unwrap_or_else(PoisonError::into_inner).insert(fingerprint, Arc::clone(&fact));
-        Some(fact)
+        fact
     }
 
     /// One executed call; `sql` is the statement that its fingerprint is of.
     pub fn step(
         &mut self,
         record: &Record<'_>,
-        text: Text<'_>,
         sql: &[u8],
         digest: &Digest,
         duration: Option<Micros>,
@@ -133,11 +132,9 @@ impl Review {
         let known = digest.params.is_some() || !digest.has_values;
         let mut pairs = [0; MOST_PAIRS];
         let mut keys = 0;
-        if let Some(fact) = fact.as_deref()
-            && !fact.columns.is_empty()
-        {
+        if !fact.columns.is_empty() {
             keys = fact.keys;
-            pairs_of(fact, text, &mut pairs);
+            pairs_of(&fact, &digest.values, &mut pairs);
         }
         let step = Step {
             time: record.time.unwrap_or(NO_TIME),
@@ -155,13 +152,11 @@ impl Review {
             ignore: labels.ignore,
             flags: u8::from(known) * KNOWN + u8::from(labels.trace) * TRACE,
         };
-        if let Some(fact) = fact {
-            let database = match record.who.database {
-                [] => 0,
-                name => xxhash_rust::xxh3::xxh3_64(name),
-            };
-            self.trace.call(self.ready.stream, database, &step, &fact);
-        }
+        let database = match record.who.database {
+            [] => 0,
+            name => xxhash_rust::xxh3::xxh3_64(name),
+        };
+        self.trace.call(self.ready.stream, database, &step, &fact);
         step
     }
 
@@ -223,16 +218,14 @@ fn session_id(session: Session) -> u64 {
 }
 
 /// The columns that the call compares and writes, each with its value.
-fn pairs_of(fact: &Fact, text: Text<'_>, pairs: &mut [u32; MOST_PAIRS]) {
-    let prepared = text.prepare.and_then(|prepare| sql::values_execute(text.sql, prepare));
-    let values = prepared.unwrap_or_else(|| sql::values(text.sql, text.params.and_then(Params::parse).as_ref()));
+fn pairs_of(fact: &Fact, values: &ValueHashes, pairs: &mut [u32; MOST_PAIRS]) {
+    // A list that was folded has many values in one placeholder: then no placeholder has a place of its own.
+    if values.count() != fact.placeholders {
+        return;
+    }
     for (slot, (placeholder, column)) in pairs.iter_mut().zip(&fact.columns) {
-        let mut found = values.iter().filter(|value| value.placeholder == *placeholder as usize);
-        // A list asks for many at once: that is no key.
-        if let (Some(value), None) = (found.next(), found.next())
-            && let Content::Text(text) = &value.content
-        {
-            *slot = pair(*column, xxhash_rust::xxh3::xxh3_64(text));
+        if let Some(value) = values.get(*placeholder as usize) {
+            *slot = pair(*column, value);
         }
     }
 }

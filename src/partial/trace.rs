@@ -328,7 +328,7 @@ impl Trace {
     pub fn call(&mut self, stream: u32, database: u64, step: &Step, fact: &Fact) {
         let moment = Moment { time: step.time, stream, at: step.at };
         if fact.question {
-            if step.is_known() && fact.ignored.is_none() {
+            if step.is_known() && fact.is_judged() {
                 self.ask(moment, database, step);
             }
             return;

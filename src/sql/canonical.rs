@@ -12,7 +12,7 @@ mod naming;
 
 use lists::{fold_lists, insert_rows};
 
-use super::hash::{Chain, Fingerprint};
+use super::hash::{Chain, Fingerprint, ValueHashes};
 use super::lexer::{Lexer, Token, TokenKind};
 use super::literal::{Form, Literal};
 use super::params::Params;
@@ -79,12 +79,14 @@ impl Canonical<'_> {
     }
 
     /// The parameter hash, `None` when a value is not known.
-    pub(super) fn params(&self, params: Option<&Params<'_>>) -> Option<u64> {
-        let mut chain = Chain::values();
+    pub(super) fn params(&self, params: Option<&Params<'_>>) -> Option<(u64, ValueHashes)> {
+        let (mut chain, mut values) = (Chain::values(), ValueHashes::default());
         for literal in &self.literals {
-            chain = chain.link(literal.hash(params)?);
+            let hash = literal.hash(params)?;
+            chain = chain.link(hash);
+            values.push(hash);
         }
-        Some(chain.seal())
+        Some((chain.seal(), values))
     }
 }
 

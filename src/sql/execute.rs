@@ -4,7 +4,7 @@
 //! So that a statement is the same whether it was executed by name, by the extended protocol or as plain text.
 
 use super::canonical::{Canonical, ItemKind, canonical};
-use super::hash::Chain;
+use super::hash::{Chain, ValueHashes};
 use super::literal::{Form, Literal};
 use super::{Content, Digest, Value};
 
@@ -45,13 +45,16 @@ pub fn digest_execute(execute: &[u8], prepare_detail: &[u8]) -> Option<Digest> {
     digest.comments |= call.comments;
     digest.truncated |= call.truncated;
     let prepared = canonical(inner);
-    digest.params = prepared
-        .literals
-        .iter()
-        .try_fold(Chain::values(), |chain, literal| {
-            Some(chain.link(resolved(literal, &arguments)?.hash(None)?))
-        })
-        .map(Chain::seal);
+    let values = prepared.literals.iter().try_fold(
+        (Chain::values(), ValueHashes::default()),
+        |(chain, mut values), literal| {
+            let hash = resolved(literal, &arguments)?.hash(None)?;
+            values.push(hash);
+            Some((chain.link(hash), values))
+        },
+    );
+    digest.params = values.map(|(chain, _)| chain.seal());
+    digest.values = values.map(|(_, values)| values).unwrap_or_default();
     Some(digest)
 }
 

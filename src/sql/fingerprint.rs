@@ -24,7 +24,7 @@ mod values;
 mod words;
 
 use super::canonical::temp_schema;
-use super::hash::{Chain, Fingerprint, NULL_HASH, ValueHasher, value_hash};
+use super::hash::{Chain, Fingerprint, NULL_HASH, ValueHasher, ValueHashes, value_hash};
 use super::lexer::{Lexer, TokenKind, dollar_string, number_end, operator_end, string_goes_on};
 use super::literal::{Form, Literal, canonical_number, is_plain_number, param_hash};
 use super::params::Params;
@@ -175,6 +175,7 @@ struct Pass<'s, 'p, 'd> {
     at: usize,
     chain: Chain,
     values: Chain,
+    hashes: ValueHashes,
     known: bool,
     has_values: bool,
     truncated: bool,
@@ -215,6 +216,7 @@ pub(super) fn digest(sql: &[u8], params: Option<&Params<'_>>) -> Option<Digest> 
         at: 0,
         chain: Chain::tokens(),
         values: Chain::values(),
+        hashes: ValueHashes::default(),
         known: true,
         has_values: false,
         truncated: false,
@@ -241,6 +243,7 @@ pub(super) fn digest(sql: &[u8], params: Option<&Params<'_>>) -> Option<Digest> 
     Some(Digest {
         fingerprint: Fingerprint(pass.chain.seal()),
         params: pass.known.then(|| pass.values.seal()),
+        values: if pass.known { pass.hashes } else { ValueHashes::default() },
         rows: if pass.insert { pass.insert_rows.max(1) } else { 0 },
         has_values: pass.has_values,
         truncated: pass.truncated,

@@ -46,6 +46,37 @@ impl fmt::Debug for Fingerprint {
     }
 }
 
+/// The hashes of a statement's first values, in the order of the parameter hash: what it asked for, value by value.
+#[derive(Copy, Clone, Debug, Default, Eq, PartialEq)]
+pub struct ValueHashes {
+    count: u32,
+    first: [u64; Self::MOST],
+}
+
+impl ValueHashes {
+    /// Hashes that are kept.
+    pub const MOST: usize = 8;
+
+    /// How many values there are, kept or not.
+    pub fn count(&self) -> usize {
+        self.count as usize
+    }
+
+    /// The hash of a value, counted from 0.
+    pub fn get(&self, place: usize) -> Option<u64> {
+        (place < self.count()).then(|| self.first.get(place).copied()).flatten()
+    }
+
+    /// The next value.
+    #[inline(always)]
+    pub(super) fn push(&mut self, hash: u64) {
+        if let Some(slot) = self.first.get_mut(self.count as usize) {
+            *slot = hash;
+        }
+        self.count += 1;
+    }
+}
+
 /// The two halves of a 128-bit product, folded into one word.
 #[inline(always)]
 const fn fold(word: u64, multiplier: u64) -> u64 {

@@ -31,7 +31,7 @@ use canonical::{Canonical, canonical};
 use literal::Literal;
 
 pub use execute::{digest_execute, prepared_statement, values_execute};
-pub use hash::Fingerprint;
+pub use hash::{Fingerprint, ValueHashes};
 pub use kind::{Kind, kind};
 pub use lexer::{Lexer, Token, TokenKind};
 pub use params::{Param, Params};
@@ -48,6 +48,8 @@ pub struct Digest {
     /// The values alone; `None` when a `$n` is not known, or its value was cut short in the log. With equal
     /// fingerprints, equal hashes mean that the same question was asked.
     pub params: Option<u64>,
+    /// The values one by one; none when `params` is `None`.
+    pub values: ValueHashes,
     /// Rows of an INSERT's VALUES, 1 for an INSERT of another form, 0 for everything else.
     pub rows: u32,
     /// There is at least one value.
@@ -69,7 +71,8 @@ pub fn reference(sql: &[u8], params: Option<&Params<'_>>) -> Digest {
     let known = params.filter(|params| params.is_complete());
     Digest {
         fingerprint: canonical.fingerprint(),
-        params: canonical.params(known),
+        params: canonical.params(known).map(|params| params.0),
+        values: canonical.params(known).map(|params| params.1).unwrap_or_default(),
         rows: canonical.rows,
         has_values: !canonical.literals.is_empty(),
         truncated: canonical.truncated,

@@ -8,7 +8,7 @@
 
 use super::Digest;
 use super::canonical::canonical;
-use super::hash::Chain;
+use super::hash::{Chain, ValueHashes};
 use super::literal::{Form, param_hash};
 use super::params::Params;
 
@@ -81,7 +81,8 @@ impl Recall {
         if let Some(known) = &slot.known
             && *known.text == *sql
         {
-            return Digest { params: known.params(params), ..known.digest };
+            let (params, values) = known.params(params).unzip();
+            return Digest { params, values: values.unwrap_or_default(), ..known.digest };
         }
         if slot.candidate == key {
             slot.known = Known::new(sql);
@@ -109,16 +110,18 @@ impl Known {
         Some(Self { text: sql.into(), digest: super::digest(sql, None), origins: origins? })
     }
 
-    fn params(&self, params: Option<&Params<'_>>) -> Option<u64> {
+    fn params(&self, params: Option<&Params<'_>>) -> Option<(u64, ValueHashes)> {
         let known = params.filter(|params| params.is_complete());
-        let mut chain = Chain::values();
+        let (mut chain, mut values) = (Chain::values(), ValueHashes::default());
         for origin in &self.origins {
-            chain = chain.link(match origin {
+            let hash = match origin {
                 Origin::Text(hash) => *hash,
                 Origin::Param(number) => param_hash(known?.get(usize::from(*number))?),
-            });
+            };
+            chain = chain.link(hash);
+            values.push(hash);
         }
-        Some(chain.seal())
+        Some((chain.seal(), values))
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Frameworks wrap every nested transaction in them. Only their plain forms are read here.
 
+use super::super::hash::ValueHashes;
 use super::super::lexer::{Lexer, TokenKind};
 use super::super::literal::{Form, Literal};
 use super::{Chain, Digest, Fingerprint, PLACEHOLDER};
@@ -40,9 +41,12 @@ fn named(sql: &[u8]) -> Option<Digest> {
         return None;
     }
     let value = Literal { form: Form::Name, text: name.text(sql) }.hash(None)?;
+    let mut values = ValueHashes::default();
+    values.push(value);
     Some(Digest {
         fingerprint: Fingerprint(chain.link(PLACEHOLDER).seal()),
         params: Some(Chain::values().link(value).seal()),
+        values,
         rows: 0,
         has_values: true,
         truncated: false,

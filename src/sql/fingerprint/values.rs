@@ -7,6 +7,7 @@ impl Pass<'_, '_, '_> {
     #[inline(always)]
     pub(super) fn value(&mut self, hash: u64) {
         self.values = self.values.link(hash);
+        self.hashes.push(hash);
         self.placeholder();
     }
 

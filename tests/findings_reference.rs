@@ -1,0 +1,382 @@
+//! The rules against a reference that is quadratic and obvious, on random histories of sessions, transactions, reads
+//! and writes. The reference never sees a log: it judges the history; pglens reads the log that the history writes.
+
+mod common;
+
+use std::collections::BTreeMap;
+
+use common::{PREFIX, analyse, saved};
+use proptest::prelude::*;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Op {
+    Begin,
+    Commit,
+    Rollback,
+    /// SELECT … WHERE id = key.
+    Find(u8, u8),
+    /// SELECT … of the whole table.
+    List(u8),
+    Insert(u8, u8),
+    Update(u8, u8),
+}
+
+use Op::*;
+
+impl Op {
+    fn sql(self) -> String {
+        match self {
+            Begin => "BEGIN".to_owned(),
+            Commit => "COMMIT".to_owned(),
+            Rollback => "ROLLBACK".to_owned(),
+            Find(table, key) => format!("SELECT v FROM t{table} WHERE id = {key}"),
+            List(table) => format!("SELECT id FROM t{table} ORDER BY id"),
+            Insert(table, key) => format!("INSERT INTO t{table} (id, v) VALUES ({key}, 0)"),
+            Update(table, key) => format!("UPDATE t{table} SET v = 0 WHERE id = {key}"),
+        }
+    }
+
+    /// What the statement is without its values.
+    fn shape(self) -> String {
+        match self {
+            Find(table, _) => format!("find{table}"),
+            List(table) => format!("list{table}"),
+            Insert(table, _) => format!("insert{table}"),
+            Update(table, _) => format!("update{table}"),
+            Begin | Commit | Rollback => format!("{self:?}"),
+        }
+    }
+
+    fn is_question(self) -> bool {
+        matches!(self, Find(..) | List(_))
+    }
+
+    fn is_write(self) -> bool {
+        matches!(self, Insert(..) | Update(..))
+    }
+
+    fn table(self) -> Option<u8> {
+        match self {
+            Find(table, _) | List(table) | Insert(table, _) | Update(table, _) => Some(table),
+            Begin | Commit | Rollback => None,
+        }
+    }
+
+    /// The row that it writes or looks for.
+    fn row(self) -> Option<(u8, u8)> {
+        match self {
+            Find(table, key) | Insert(table, key) | Update(table, key) => Some((table, key)),
+            _ => None,
+        }
+    }
+}
+
+/// A call: its session, when it began and ended in microseconds.
+#[derive(Debug, Clone, Copy)]
+struct Call {
+    session: usize,
+    begin: i64,
+    end: i64,
+    op: Op,
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    let table = || 0_u8..2;
+    let key = || 0_u8..7;
+    prop_oneof![
+        2 => Just(Begin),
+        2 => Just(Commit),
+        1 => Just(Rollback),
+        8 => (table(), key()).prop_map(|(table, key)| Find(table, key)),
+        2 => table().prop_map(List),
+        3 => (table(), key()).prop_map(|(table, key)| Insert(table, key)),
+        2 => (table(), key()).prop_map(|(table, key)| Update(table, key)),
+    ]
+}
+
+/// Runs of the same kind of call are what rules look for, so they are made on purpose.
+fn piece() -> impl Strategy<Value = Vec<Op>> {
+    prop_oneof![
+        6 => op().prop_map(|op| vec![op]),
+        1 => (0_u8..2, prop::collection::vec(0_u8..7, 4..9))
+            .prop_map(|(table, keys)| keys.into_iter().map(|key| Find(table, key)).collect()),
+        1 => (0_u8..2, 3_usize..8).prop_map(|(table, count)| vec![Insert(table, 1); count]),
+        1 => (0_u8..2, 3_usize..8).prop_map(|(table, count)| vec![[Begin, Insert(table, 2), Commit]; count].concat()),
+        1 => (0_u8..2, 0_u8..7, 2_u8..6).prop_map(|(table, key, count)| {
+            (0..count).flat_map(|step| [Find(table, (key + step) % 7), List(1 - table)]).collect()
+        }),
+    ]
+}
+
+fn history() -> impl Strategy<Value = Vec<Call>> {
+    let gap = prop_oneof![8 => 1_i64..20, 2 => 200_i64..900, 1 => 1100_i64..1300, 1 => 2000_i64..9000];
+    prop::collection::vec((0_usize..3, piece(), gap), 1..40).prop_map(|pieces| {
+        let mut calls = Vec::new();
+        let mut busy = [0_i64; 3];
+        // Half a minute in, so that histories cross full minutes.
+        let mut clock = 1_795_442_430_000_000_i64;
+        for (session, ops, gap) in pieces {
+            clock += gap * 1000;
+            for op in ops {
+                let begin = clock.max(busy[session] + 1000);
+                let end = begin + 1000;
+                busy[session] = end;
+                clock = clock.max(end);
+                calls.push(Call { session, begin, end, op });
+            }
+        }
+        calls.sort_by_key(|call| (call.end, call.session));
+        calls
+    })
+}
+
+/// Whole milliseconds, as the log has them.
+fn log(calls: &[Call]) -> String {
+    let line = |call: &Call| {
+        let time = chrono::DateTime::from_timestamp_micros(call.end).unwrap();
+        let pid = 100 + call.session;
+        format!("{} UTC [{pid}] u@db LOG:  duration: 1.000 ms  statement: {}\n", time.format("%Y-%m-%d %H:%M:%S%.3f"), call.op.sql())
+    };
+    calls.iter().map(line).collect()
+}
+
+/// What one rule saves on one statement.
+type Saved = BTreeMap<(&'static str, String), u64>;
+
+struct Work {
+    /// A transaction, or a burst.
+    transaction: bool,
+    fresh: bool,
+    calls: Vec<usize>,
+}
+
+/// The units of one session's minute.
+fn units(calls: &[Call]) -> Vec<Work> {
+    let mut units: Vec<Work> = Vec::new();
+    let mut open = false;
+    for (place, call) in calls.iter().enumerate() {
+        let silent = place > 0 && call.begin - calls[place - 1].end > 1_000_000;
+        let clock = place > 0 && call.end / 10_000_000 != calls[place - 1].end / 10_000_000;
+        let first = place == 0 && call.begin % 60_000_000 > 1_000_000;
+        let closed = units.last().is_none_or(|unit| {
+            let last = unit.calls.last().map(|last| calls[*last].op);
+            matches!(last, Some(Commit | Rollback))
+        });
+        let in_transaction = open && !closed;
+        if closed || call.op == Begin || (!in_transaction && (silent || clock)) {
+            let after_call = closed || call.op == Begin;
+            let fresh = first || (silent && !after_call);
+            units.push(Work { transaction: call.op == Begin, fresh, calls: Vec::new() });
+            open = call.op == Begin;
+        }
+        let unit = units.last_mut().unwrap();
+        unit.calls.push(place);
+        if matches!(call.op, Commit | Rollback) {
+            // The rest of a transaction that the minute cut.
+            if units.len() == 1 {
+                units[0].transaction = true;
+            }
+            open = false;
+        }
+    }
+    units
+}
+
+fn reference(calls: &[Call]) -> Saved {
+    let mut saved = Saved::new();
+    for session in 0..3 {
+        let own: Vec<Call> = calls.iter().copied().filter(|call| call.session == session).collect();
+        for minute in own.chunk_by(|a, b| a.end / 60_000_000 == b.end / 60_000_000) {
+            judge(minute, &mut saved);
+        }
+    }
+    saved.retain(|_, saved| *saved > 0);
+    saved
+}
+
+fn judge(calls: &[Call], saved: &mut Saved) {
+    let mut add = |rule, op: Op, count: u64| *saved.entry((rule, op.shape())).or_default() += count;
+    let op = |place: usize| calls[place].op;
+    for unit in units(calls) {
+        let places = &unit.calls;
+        for (index, &place) in places.iter().enumerate() {
+            if !op(place).is_question() {
+                continue;
+            }
+            // The last asking of the same, and nothing written to its table since.
+            let near = if unit.transaction { 0 } else { index.saturating_sub(32) };
+            let before = (near..index).rev().find(|before| op(places[*before]) == op(place));
+            if let Some(before) = before {
+                let written = places[before..index].iter().any(|p| op(*p).is_write() && op(*p).table() == op(place).table());
+                add("redundant_select", op(place), u64::from(!written));
+            }
+        }
+        if unit.transaction {
+            for table in 0..2 {
+                let finds: Vec<Op> = places.iter().map(|p| op(*p)).filter(|op| matches!(op, Find(t, _) if *t == table)).collect();
+                let inserts = places.iter().filter(|p| matches!(op(**p), Insert(t, _) if t == table)).count() as u64;
+                if finds.len() >= 5 && distinct(&finds) >= 5 {
+                    add("n_plus_one", finds[0], finds.len() as u64 - 1);
+                }
+                if inserts >= 5 {
+                    add("row_by_row_insert", Insert(table, 0), inserts - 1);
+                }
+            }
+            let shapes: Vec<String> = places.iter().map(|p| op(*p).shape()).collect();
+            let mut start = 0;
+            while start < places.len() {
+                start += sequence(places, &shapes, start, &op, &mut add).unwrap_or(1);
+            }
+        } else {
+            for run in runs(places, &op) {
+                let ops: Vec<Op> = run.iter().map(|p| op(*p)).collect();
+                let first = places.iter().position(|p| *p == run[0]).unwrap();
+                let led = first > 0 && op(places[first - 1]).is_question();
+                let alone = first == 0 && unit.fresh && run.len() <= 25;
+                let took = calls[*run.last().unwrap()].end - calls[run[0]].end;
+                let close = took <= 250_000 * run.len() as i64;
+                if matches!(ops[0], Find(..)) && ops.len() >= 5 && distinct(&ops) >= 5 && (led || alone) && close {
+                    add("n_plus_one", ops[0], ops.len() as u64 - 1);
+                }
+                if matches!(ops[0], Insert(..)) && ops.len() >= 5 {
+                    add("row_by_row_insert", ops[0], ops.len() as u64 - 1);
+                }
+            }
+        }
+        let mut looked: Vec<usize> = Vec::new();
+        for (index, &place) in places.iter().enumerate() {
+            if !op(place).is_write() {
+                continue;
+            }
+            let telling: Vec<usize> = places[..index].iter().copied().rev().filter(|p| op(*p).table().is_some()).collect();
+            let reach = if matches!(op(place), Insert(..)) { 32 } else { 1 };
+            for before in telling.into_iter().take(reach) {
+                if matches!(op(before), Find(..)) && op(before).row() == op(place).row() {
+                    looked.push(before);
+                    break;
+                }
+                if op(before) == op(place) {
+                    break;
+                }
+            }
+        }
+        looked.sort_unstable();
+        looked.dedup();
+        looked.iter().for_each(|place| add("check_then_write", op(*place), 1));
+        for &place in places {
+            if !matches!(op(place), Find(..)) {
+                continue;
+            }
+            for before in (0..place).rev().take(64) {
+                let recent = calls[place].begin - calls[before].end <= 5_000_000;
+                let inside = before >= places[0];
+                if !(recent || inside) || op(before) == op(place) || op(before) == Rollback {
+                    break;
+                }
+                if op(before).is_write() && op(before).row() == op(place).row() {
+                    add("read_back", op(place), 1);
+                    break;
+                }
+            }
+        }
+    }
+    pairs(calls, &mut add);
+}
+
+fn distinct(ops: &[Op]) -> usize {
+    (0..ops.len()).filter(|place| !ops[..*place].contains(&ops[*place])).count()
+}
+
+fn runs<'p>(places: &'p [usize], op: &impl Fn(usize) -> Op) -> Vec<&'p [usize]> {
+    places.chunk_by(|a, b| op(*a).shape() == op(*b).shape()).collect()
+}
+
+/// A sequence of two to eight statements, three times in a row or more, from `start`: its length.
+fn sequence(
+    places: &[usize],
+    shapes: &[String],
+    start: usize,
+    op: &impl Fn(usize) -> Op,
+    add: &mut impl FnMut(&'static str, Op, u64),
+) -> Option<usize> {
+    for length in 2..=8 {
+        let mut times = 1;
+        while start + (times + 1) * length <= shapes.len()
+            && shapes[start..start + length] == shapes[start + times * length..start + (times + 1) * length]
+        {
+            times += 1;
+        }
+        if times < 3 || shapes[start..start + length].iter().all(|shape| *shape == shapes[start]) {
+            continue;
+        }
+        let mut marked: Vec<Op> = Vec::new();
+        for offset in 0..length {
+            let ops: Vec<Op> = (0..times).map(|time| op(places[start + offset + time * length])).collect();
+            let all: Vec<Op> = places.iter().map(|p| op(*p)).filter(|other| other.shape() == ops[0].shape()).collect();
+            let by_itself = all.len() >= 5 && distinct(&all) >= 5;
+            if ops[0].is_question() && distinct(&ops) >= 3 && !by_itself {
+                marked.push(ops[0]);
+            }
+        }
+        if let Some(first) = marked.first() {
+            add("n_plus_one", *first, (marked.len() * (times - 1)) as u64);
+            return Some(length * times);
+        }
+    }
+    None
+}
+
+/// BEGIN, INSERT, COMMIT, five times in a row or more.
+fn pairs(calls: &[Call], add: &mut impl FnMut(&'static str, Op, u64)) {
+    let pair = |place: usize| match calls.get(place..place + 3)?.iter().map(|call| call.op).collect::<Vec<_>>()[..] {
+        [Begin, insert @ Insert(..), Commit] => Some(insert.shape()),
+        _ => None,
+    };
+    let mut place = 0;
+    while place < calls.len() {
+        let Some(shape) = pair(place) else {
+            place += 1;
+            continue;
+        };
+        let mut count = 1;
+        while pair(place + 3 * count).as_deref() == Some(&*shape)
+            && calls[place + 3 * count].begin - calls[place + 3 * count - 1].end <= 1_000_000
+        {
+            count += 1;
+        }
+        if count >= 5 {
+            add("row_by_row_insert", calls[place + 1].op, count as u64 - 1);
+        }
+        place += 3 * count;
+    }
+}
+
+/// What pglens saves, under the reference's names.
+fn found(log: &str) -> Saved {
+    let rules = ["redundant_select", "n_plus_one", "row_by_row_insert", "check_then_write", "read_back"];
+    let report = analyse(log, PREFIX);
+    let mut found = Saved::new();
+    for ((kind, sql), saved) in saved(&report) {
+        let Some(rule) = rules.into_iter().find(|rule| *rule == kind) else { continue };
+        let words: Vec<&str> = sql.split(' ').collect();
+        let table = words.iter().find_map(|word| word.strip_prefix('t')?.parse::<u8>().ok()).unwrap();
+        let name = match words[0] {
+            "INSERT" => "insert",
+            "UPDATE" => "update",
+            _ if sql.contains("WHERE") => "find",
+            _ => "list",
+        };
+        *found.entry((rule, format!("{name}{table}"))).or_default() += saved;
+    }
+    found.retain(|_, saved| *saved > 0);
+    found
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn rules_agree_with_the_reference(calls in history()) {
+        prop_assert_eq!(found(&log(&calls)), reference(&calls), "{}", log(&calls));
+    }
+}
