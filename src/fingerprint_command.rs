@@ -78,20 +78,142 @@ fn statement(line: &[u8]) -> Result<String, String> {
 }
 
 fn text(mut input: impl BufRead, output: &mut impl Write) -> io::Result<()> {
-    let mut pending = Vec::new();
+    let mut splitter = Splitter::default();
     loop {
-        let taken = input.read_until(b';', &mut pending)?;
-        while let Some(nul) = memchr::memchr(0, &pending) {
-            let rest = pending.split_off(nul + 1);
-            answer_unless_blank(&pending[..nul], output)?;
-            pending = rest;
-        }
+        let bytes = input.fill_buf()?;
+        let taken = bytes.len();
         if taken == 0 {
-            return answer_unless_blank(&pending, output);
+            return answer_unless_blank(&splitter.statement, output);
         }
-        if sql::ends_statement(&pending) {
-            answer_unless_blank(&pending, output)?;
-            pending.clear();
+        for byte in bytes {
+            if splitter.ends_with(*byte) {
+                answer_unless_blank(&splitter.statement, output)?;
+                splitter = Splitter::default();
+            }
+        }
+        input.consume(taken);
+    }
+}
+
+/// Cuts plain SQL into statements, a byte at a time, so that a statement may arrive in any number of pieces.
+#[derive(Default)]
+struct Splitter {
+    statement: Vec<u8>,
+    inside: Inside,
+    /// The string that closed with the last byte had backslash escapes; a quote now would continue it.
+    closed: Option<bool>,
+}
+
+/// What the next byte stands in.
+#[derive(Default)]
+enum Inside {
+    #[default]
+    Code,
+    /// A string; with backslash escapes or not, and whether the next byte is escaped.
+    Quotes {
+        escapes: bool,
+        escaped: bool,
+    },
+    Name,
+    Line,
+    /// A block comment, so deep, since that offset.
+    Block {
+        depth: usize,
+        since: usize,
+    },
+    /// What may be the opening tag of a dollar-quoted string, from that offset.
+    Tag {
+        start: usize,
+    },
+    /// A dollar-quoted string: where its opening tag stands.
+    Dollar {
+        start: usize,
+        end: usize,
+    },
+}
+
+impl Splitter {
+    /// Takes a byte. True when it ends a statement; the statement is then complete, without that byte.
+    fn ends_with(&mut self, byte: u8) -> bool {
+        if byte == 0 {
+            return true;
+        }
+        let at = self.statement.len();
+        let before = self.statement.last().copied().unwrap_or(b' ');
+        let closed = self.closed.take();
+        if let Inside::Tag { start } = self.inside {
+            let goes_on = byte.is_ascii_alphabetic()
+                || byte == b'_'
+                || byte >= 0x80
+                || (byte.is_ascii_digit() && at > start + 1);
+            if byte == b'$' {
+                self.inside = Inside::Dollar { start, end: at + 1 };
+            } else if !goes_on {
+                self.inside = Inside::Code;
+            }
+            if !matches!(self.inside, Inside::Code) {
+                self.statement.push(byte);
+                return false;
+            }
+        }
+        match &mut self.inside {
+            Inside::Code if byte == b';' => return true,
+            Inside::Code => self.inside = self.opened(byte, before, closed),
+            Inside::Quotes { escapes, escaped } => {
+                if *escaped {
+                    *escaped = false;
+                } else if byte == b'\\' && *escapes {
+                    *escaped = true;
+                } else if byte == b'\'' {
+                    self.closed = Some(*escapes);
+                    self.inside = Inside::Code;
+                }
+            }
+            Inside::Name if byte == b'"' => self.inside = Inside::Code,
+            Inside::Line if matches!(byte, b'\n' | b'\r') => self.inside = Inside::Code,
+            Inside::Name | Inside::Line | Inside::Tag { .. } => {}
+            Inside::Block { depth, since } => {
+                // Two bytes open or close; a byte counts once.
+                let pair = at > *since;
+                if pair && (before, byte) == (b'*', b'/') {
+                    *depth -= 1;
+                    *since = at + 1;
+                } else if pair && (before, byte) == (b'/', b'*') {
+                    *depth += 1;
+                    *since = at + 1;
+                }
+                if *depth == 0 {
+                    self.inside = Inside::Code;
+                }
+            }
+            Inside::Dollar { start, end } => {
+                let (start, end) = (*start, *end);
+                let len = end - start;
+                let whole = at + 1 >= end + len && byte == b'$';
+                if whole && self.statement[at + 1 - len..] == self.statement[start..end - 1] {
+                    self.inside = Inside::Code;
+                }
+            }
+        }
+        self.statement.push(byte);
+        false
+    }
+
+    /// What a byte of code opens.
+    fn opened(&self, byte: u8, before: u8, closed: Option<bool>) -> Inside {
+        let in_name = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'$') || b >= 0x80;
+        let at = self.statement.len();
+        match (byte, before) {
+            (b'\'', b'e' | b'E') => {
+                let earlier = at.checked_sub(2).map_or(b' ', |earlier| self.statement[earlier]);
+                Inside::Quotes { escapes: !in_name(earlier), escaped: false }
+            }
+            (b'\'', _) => Inside::Quotes { escapes: closed == Some(true), escaped: false },
+            (b'"', _) => Inside::Name,
+            (b'-', b'-') => Inside::Line,
+            (b'*', b'/') => Inside::Block { depth: 1, since: at + 1 },
+            (b'$', before) if !in_name(before) => Inside::Tag { start: at },
+            _ => Inside::Code,
         }
     }
 }
@@ -149,6 +271,17 @@ mod tests {
             "select 1\0select 2; select /* ; */ a -- ;\n; ",
             &["SELECT ?", "SELECT ?", "SELECT a"],
         );
+        check(
+            Mode::Text,
+            "select $a$ ; $$ ; $b$ ; $a$; select a$b$ ; select $1;",
+            &["SELECT ?", "SELECT a$b$", "SELECT ?"],
+        );
+        check(
+            Mode::Text,
+            r"select E'\';', E'a''\';'; select ';\' ; select 2",
+            &["SELECT ?, ?", "SELECT ?", "SELECT ?"],
+        );
+        check(Mode::Text, "select /* /* ; */ ; */ a /*/ ; */; select \";\"", &["SELECT a", "SELECT \";\""]);
         check(Mode::Text, "", &[]);
     }
 

@@ -51,7 +51,10 @@ fn hash_of_tokens(tokens: &str) -> String {
             bytes.push(0);
         }
         for chunk in bytes.chunks(8) {
-            state = fold(state ^ u64::from_le_bytes(chunk.try_into().unwrap()), 0x9E37_79B9_7F4A_7C15);
+            state = fold(
+                state ^ u64::from_le_bytes(chunk.try_into().expect("eight bytes")),
+                0x9E37_79B9_7F4A_7C15,
+            );
         }
     }
     format!("{:016x}", fold(state, 0xD6E8_FEB8_6659_FD93))

@@ -1,6 +1,8 @@
 //! How a log is stored does not matter: plain or compressed, whole or rotated, by one worker or by several, read
 //! whole or only where `--since` and `--until` can matter.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;

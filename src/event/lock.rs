@@ -200,7 +200,8 @@ mod tests {
 
     #[test]
     fn every_outcome() {
-        let cases: [(&str, Option<(Outcome, &str, &str, u64)>); 10] = [
+        type Expected = Option<(Outcome, &'static str, &'static str, u64)>;
+        let cases: [(&str, Expected); 10] = [
             (
                 "process 11124 still waiting for ShareLock on transaction 880 after 100.076 ms",
                 Some((Outcome::Waiting, "ShareLock", "transaction 880", 100_076)),

@@ -155,7 +155,7 @@ mod tests {
     fn only_what_can_matter_is_read() {
         let log = log();
         let dialect = Dialect::detect(&log.as_bytes()[..100_000], &Hints::default()).unwrap();
-        let mut check = |since: Option<u32>, until: Option<u32>, reach: u64, most: f64| {
+        let check = |since: Option<u32>, until: Option<u32>, reach: u64, most: f64| {
             let hour = |hour: u32| Timestamp(1_795_392_000_000_000 + i64::from(hour) * 3_600_000_000);
             let window = Window { since: since.map(hour), until: until.map(hour), last: None, reach };
             let mut file = io::Cursor::new(log.as_bytes());

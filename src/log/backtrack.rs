@@ -4,6 +4,8 @@
 //! template explains completely. Names may hold anything, so the explanation is searched: free text as short as
 //! possible, except that `%u@%d` takes the last `@` it can (`svc@corp@shop` is the user `svc@corp`).
 
+use std::net::IpAddr;
+
 use memchr::memmem;
 
 use super::entry::Part;
@@ -49,18 +51,18 @@ pub(crate) fn begin<'a>(
 ) -> Option<(Part, usize)> {
     let mut search = Search { spans: [(0, 0); SPANS], steps: STEPS };
     let session_mark = pieces.iter().position(|piece| *piece == Piece::SessionOnly);
-    for (word, part, text) in severity::candidates(line, REACH) {
-        let slice = &line[..word];
+    for candidate in severity::candidates(line, REACH) {
+        let slice = &line[..candidate.word];
         if search.explain(pieces, 0, slice, 0) {
             search.assign(pieces, slice, head, clocks)?;
-            return Some((part, text));
+            return Some((candidate.part, candidate.text));
         }
         if let Some(mark) = session_mark
             && search.explain(&pieces[..mark], 0, slice, 0)
         {
             search.assign(&pieces[..mark], slice, head, clocks)?;
             forget(pieces, mark, head);
-            return Some((part, text));
+            return Some((candidate.part, candidate.text));
         }
         if search.steps == 0 {
             return None;
@@ -149,6 +151,9 @@ impl Search {
             Some(Piece::Literal(literal)) if escape == Escape::User && literal.first() == Some(&b'@') => {
                 self.explain_user(pieces, index, width, slice, at, literal)
             }
+            Some(Piece::Literal(literal)) if escape.is_address() && width == 0 => {
+                self.explain_address(pieces, index, escape, slice, at, &rest[..most], literal)
+            }
             Some(Piece::Literal(literal)) => {
                 memmem::find_iter(rest, &**literal)
                     .take_while(|&end| end <= most)
@@ -162,6 +167,35 @@ impl Search {
                 (least..=most).any(|end| self.try_end(pieces, index, width, slice, at, end))
             }
         }
+    }
+
+    /// An address before a literal: `2001:db8::7` may hold what follows it in the template. One that is complete as an
+    /// address wins over one that is only shorter.
+    #[expect(clippy::too_many_arguments, reason = "the search's state, as everywhere in this file")]
+    fn explain_address(
+        &mut self,
+        pieces: &[Piece],
+        index: usize,
+        escape: Escape,
+        slice: &[u8],
+        at: usize,
+        rest: &[u8],
+        literal: &[u8],
+    ) -> bool {
+        // The literal itself may begin with the blank that ends an address.
+        let ends = |whole: bool| {
+            let tail = &slice[at..];
+            (0..=rest.len()).filter(move |&end| {
+                tail[end..].starts_with(literal) && is_complete_address(escape, &tail[..end]) == whole
+            })
+        };
+        // A port ends an address once and for all; without one, `::1` is also the beginning of `::1:2`.
+        let complete = if escape == Escape::Remote {
+            ends(true).any(|end| self.try_end(pieces, index, 0, slice, at, end))
+        } else {
+            ends(true).rev().any(|end| self.try_end(pieces, index, 0, slice, at, end))
+        };
+        complete || ends(false).any(|end| self.try_end(pieces, index, 0, slice, at, end))
     }
 
     /// `%u@`: the last `@` before the literal that ends `%d`, then earlier ones, then later ones.
@@ -232,6 +266,17 @@ impl Search {
             }
         }
         Some(())
+    }
+}
+
+/// Whether a value is all that its escape prints: `[local]`, `host(port)` for `%r`, an address for `%h`.
+pub(crate) fn is_complete_address(escape: Escape, value: &[u8]) -> bool {
+    if value == b"[local]" {
+        return true;
+    }
+    match escape {
+        Escape::Remote => super::prefix::host_of_remote(value).len() < value.len(),
+        _ => std::str::from_utf8(value).is_ok_and(|text| text.parse::<IpAddr>().is_ok()),
     }
 }
 

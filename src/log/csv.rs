@@ -14,7 +14,7 @@ use super::entry::{Entry, Part};
 use super::marks::{Marks, SLACK, copy, find2};
 use super::prefix::{Clocks, Head, name, number, session_id};
 use super::severity::severity;
-use super::stderr::BOM;
+use super::stderr::no_text;
 use super::{Sink, Skip, SkipReason};
 use crate::units::ByteOffset;
 
@@ -66,7 +66,7 @@ fn closing_quote(rest: &[u8], begin: usize) -> Result<(usize, bool), usize> {
         at = mark;
         if rest[at] == b'\n' {
             at += 1;
-            if is_sure_start(&rest[at..]) {
+            if is_sure_start(&rest[at + no_text(&rest[at..], at)..]) {
                 return Err(at);
             }
         } else if rest.get(at + 1) == Some(&b'"') {
@@ -85,7 +85,8 @@ fn closing_quote_among_many(rest: &[u8], from: usize) -> Result<(usize, bool), u
             continue;
         }
         if rest[at] == b'\n' {
-            if is_sure_start(&rest[at + 1..]) {
+            let line = &rest[at + 1..];
+            if is_sure_start(&line[no_text(line, at + 1)..]) {
                 return Err(at + 1);
             }
         } else if rest.get(at + 1) == Some(&b'"') {
@@ -293,7 +294,8 @@ fn quoted_or_empty(text: &[u8], at: usize) -> Option<usize> {
 pub(crate) fn last_start(buffer: &[u8]) -> Option<usize> {
     let mut end = buffer.len();
     while let Some(newline) = memrchr(b'\n', &buffer[..end]) {
-        if is_sure_start(&buffer[newline + 1..]) {
+        let line = &buffer[newline + 1..];
+        if is_sure_start(&line[no_text(line, newline + 1)..]) {
             return Some(newline + 1);
         }
         end = newline;
@@ -315,7 +317,7 @@ pub(crate) fn read<'a>(
     while at < chunk.len() {
         let offset = ByteOffset(base.0 + at as u64);
         let mut skip = |reason, len: usize| sink.skip(Skip { reason, at: offset, len: len as u64 });
-        let bom = if at == 0 && chunk.starts_with(BOM) { BOM.len() } else { 0 };
+        let bom = no_text(&chunk[at..], at);
         let rest = &chunk[at + bom..];
         let blank = rest.iter().take_while(|byte| matches!(byte, b'\n' | b'\r')).count();
         if blank > 0 {
@@ -358,7 +360,7 @@ pub(crate) fn read<'a>(
 fn to_next_start(rest: &[u8]) -> usize {
     memchr::memchr_iter(b'\n', rest)
         .map(|newline| newline + 1)
-        .find(|&at| is_sure_start(&rest[at..]))
+        .find(|&at| is_sure_start(&rest[at + no_text(&rest[at..], at)..]))
         .unwrap_or(rest.len())
 }
 
@@ -436,7 +438,7 @@ mod tests {
 
     #[test]
     fn translated_severities_are_counted() {
-        let log = format!("{HEAD},FEHLER,00000,\"x\",,,,,,,,,\"psql\"\n");
+        let log = format!("{HEAD},OCHIBKA,00000,\"x\",,,,,,,,,\"psql\"\n");
         check(&csv(), &log, &[&format!("unknown_severity {}", log.len())]);
     }
 }

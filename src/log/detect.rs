@@ -14,7 +14,7 @@ use super::infer;
 use super::json::{Members, Value};
 use super::prefix::{Clocks, Escape, Head, Line, Prefix, REACH};
 use super::severity;
-use super::stderr::{BOM, Stderr};
+use super::stderr::{BOM, Stderr, no_text};
 use super::syslog::{self, Syslog};
 use super::time::Clock;
 use super::wrap::{self, Letter, Wrapper};
@@ -93,17 +93,19 @@ pub(crate) fn detect(sample: &[u8], hints: &Hints) -> Result<Dialect, DetectErro
     if sample.starts_with(b"\xFF\xFE") || sample.starts_with(b"\xFE\xFF") {
         return Err(DetectError::Utf16);
     }
+    let sample = &sample[no_text(sample, 0)..];
     let sample = sample.strip_prefix(BOM).unwrap_or(sample);
     if sample.trim_ascii().is_empty() {
         return Err(DetectError::Empty);
     }
-    let dialect = |shape| Dialect { shape, zone_minutes: hints.zone_minutes };
+    let language = language(sample).map(|(language, _)| language);
+    let dialect = |shape| Dialect { shape, zone_minutes: hints.zone_minutes, language };
     let wanted = |format| hints.format.is_none_or(|wanted| wanted == format);
     if wanted(Format::Csv) && is_csv(sample) {
-        return in_english(dialect(Shape::Csv), sample);
+        return Ok(dialect(Shape::Csv));
     }
     if wanted(Format::Json) && is_json(sample) {
-        return in_english(dialect(Shape::Json), sample);
+        return Ok(dialect(Shape::Json));
     }
     if let Some(framed) = framed(sample, hints) {
         let found = dialect(Shape::Framed(framed?));
@@ -204,8 +206,7 @@ fn syslog(whole: &[&[u8]], hints: &Hints) -> Option<Syslog> {
         headers += 1;
         let message = &line[header.message..];
         let (piece, text) = syslog::piece(message);
-        let says =
-            severity::candidates(text, REACH).next().is_some() || severity::translated(text, REACH).is_some();
+        let says = severity::candidates(text, REACH).next().is_some();
         if !header.ident.is_empty() && says && (piece.is_some() || severity::word_at(header.ident).is_none())
         {
             *idents.entry(header.ident).or_default() += 1;
@@ -272,14 +273,10 @@ pub(crate) fn stderr(sample: &[u8], hints: &Hints) -> Result<Stderr, DetectError
             localised(sample).unwrap_or_else(|| DetectError::NotALog { first: shown(first_line(sample)) })
         );
     }
-    if speaks_another_language(&lines.entries)
-        && let Some(error) = localised(sample)
-    {
-        return Err(error);
-    }
     match best_prefix(&lines) {
         Some(prefix) => Ok(found(prefix)),
-        None => Err(DetectError::UnknownPrefix { first: shown(lines.entries[0]) }),
+        None => Err(localised(sample)
+            .unwrap_or_else(|| DetectError::UnknownPrefix { first: shown(lines.entries[0]) })),
     }
 }
 
@@ -320,6 +317,7 @@ impl<'s> Lines<'s> {
                 }
                 break;
             };
+            let line = &line[no_text(line, lines)..];
             lines += 1;
             carriage_returns += usize::from(line.ends_with(b"\r"));
             if line.first() != Some(&b'\t')
@@ -581,41 +579,15 @@ fn without_empty_tail(prefix: Prefix, lines: &Lines<'_>, explained: Explained) -
     Prefix::compile(shorter)
 }
 
-/// Refuses a log whose severities are translated and whose messages say nothing in English.
-fn in_english(dialect: Dialect, sample: &[u8]) -> Result<Dialect, DetectError> {
-    let translated =
-        lines(sample).take(LINES).find_map(|line| Some((line, severity::translated_cell(line)?)));
-    let entries: Vec<&[u8]> = lines(sample).take(LINES).collect();
-    match translated {
-        Some((line, language)) if speaks_another_language(&entries) => {
-            Err(DetectError::Localised { language, first: shown(line) })
-        }
-        _ => Ok(dialect),
-    }
-}
-
-/// Whether no line says what an English log says. LOG and DETAIL are the same word in many languages.
-fn speaks_another_language(entries: &[&[u8]]) -> bool {
-    let marks: [&[u8]; 7] = [
-        b"ERROR:  ",
-        b"duration: ",
-        b"statement: ",
-        b"STATEMENT:  ",
-        b"connection ",
-        b"checkpoint ",
-        b"database system ",
-    ];
-    !entries.iter().any(|line| marks.iter().any(|mark| memmem::find(line, mark).is_some()))
-}
-
 /// An error that names the language, when a line of the sample has a translated severity word.
 fn localised(sample: &[u8]) -> Option<DetectError> {
-    sample.split(|&byte| byte == b'\n').take(LINES).filter(|line| line.first() != Some(&b'\t')).find_map(
-        |line| {
-            let (_, language) = severity::translated(line, REACH)?;
-            Some(DetectError::Localised { language, first: shown(line) })
-        },
-    )
+    let (language, line) = language(sample)?;
+    Some(DetectError::Localised { language, first: shown(line) })
+}
+
+/// The language of the sample's severity words, if it is not English, and the line that told.
+fn language(sample: &[u8]) -> Option<(&'static str, &[u8])> {
+    severity::language(lines(sample).take(LINES).filter(|line| line.first() != Some(&b'\t')))
 }
 
 fn first_line(sample: &[u8]) -> &[u8] {
@@ -726,9 +698,28 @@ mod tests {
     }
 
     #[test]
-    fn errors_say_what_was_seen() {
+    fn translated_logs_are_entries_and_name_their_language() {
+        let stamp = "2026-11-23 14:59:16.162 UTC [7] u@d";
+        let log =
+            format!("{stamp} LOG:  Dauer: 1 ms\n{stamp} FEHLER:  x bei Zeichen 3\n{stamp} ANWEISUNG:  y\n");
+        let dialect = detected(&log);
+        assert_eq!(dialect.language(), Some("German"));
+        assert_eq!(
+            read(&dialect, log.as_bytes()),
+            ["LOG u@d \"Dauer: 1 ms\"", "ERROR u@d \"x bei Zeichen 3\"", "Statement u@d \"y\""]
+        );
+        let log = format!("{stamp} ERREUR:  x\n{stamp} INSTRUCTION :  y\n");
+        let dialect = detected(&log);
+        assert_eq!(dialect.language(), Some("French"));
+        assert_eq!(read(&dialect, log.as_bytes()), ["ERROR u@d \"x\"", "Statement u@d \"y\""]);
         let row = "2026-11-22 17:06:44.419 UTC,,,1,,6b032124.598b,5,,2026-11-22 17:06:44 UTC,,0,FEHLER,00000,\"x\",,,,,,,,,\"\"\n";
-        assert!(error(row.as_bytes()).contains("German"));
+        assert_eq!(detected(row).language(), Some("German"));
+        assert_eq!(read(&detected(row), row.as_bytes()), ["ERROR @ \"x\" 00000"]);
+        assert_eq!(detected(&render_log("%m [%p] ")).language(), None);
+    }
+
+    #[test]
+    fn errors_say_what_was_seen() {
         assert_eq!(error(b" \n\n"), "the input is empty");
         assert_eq!(
             error(b"\xFF\xFEx\0"),
@@ -737,13 +728,6 @@ mod tests {
         assert_eq!(
             error(b"\nhello \x1b[31mworld\n"),
             "no line looks like a PostgreSQL log entry; the first line is: hello \u{FFFD}[31mworld"
-        );
-        assert!(
-            error(
-                "2024-01-01 00:00:00 UTC [1] FEHLER:  x\n2024-01-01 00:00:00 UTC [1] LOG:  Dauer: 1 ms"
-                    .as_bytes()
-            )
-            .contains("German")
         );
         let hints = Hints { prefix: Some("%p ".into()), ..Hints::default() };
         assert_eq!(

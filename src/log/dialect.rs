@@ -64,6 +64,7 @@ pub struct Hints {
 pub struct Dialect {
     pub(crate) shape: Shape,
     pub(crate) zone_minutes: i32,
+    pub(crate) language: Option<&'static str>,
 }
 
 /// One variant a format.
@@ -97,6 +98,13 @@ impl Dialect {
             Shape::Framed(Framed { inner: Inner::Records, .. }) => Format::Json,
             Shape::Framed(Framed { inner: Inner::Lines(_), .. }) => Format::Stderr,
         }
+    }
+
+    /// The language of the server's messages where it is not English (`lc_messages`), judged by the severity words of
+    /// the sample. Entries are read then, what their texts say is not.
+    #[must_use]
+    pub fn language(&self) -> Option<&'static str> {
+        self.language
     }
 
     /// What stands around each line, as the report names it (`input.wrapper`): `docker`, `kubernetes`, …; `None`

@@ -15,8 +15,7 @@ use memchr::{memchr, memrchr};
 use super::entry::{Entry, Part, Session, Who};
 use super::json::{Members, Record};
 use super::prefix::{Clocks, Head, Line};
-use super::severity;
-use super::stderr::{BOM, Stderr};
+use super::stderr::{Stderr, foreign_reason, no_text};
 use super::syslog::Syslog;
 use super::wrap::Wrapper;
 use super::{Sink, Skip, SkipReason};
@@ -127,7 +126,7 @@ impl Framed {
         while let Some(newline) = memrchr(b'\n', &buffer[..end]) {
             arena.reset();
             let line = line_at(buffer, newline + 1);
-            if self.begins(line, &arena) {
+            if self.begins(&line[no_text(line, newline + 1)..], &arena) {
                 let before = memrchr(b'\n', &buffer[..newline]).map_or(0, |newline| newline + 1);
                 let before = self.outer.unwrap(line_at(buffer, before), &arena);
                 if !matches!(before, Unwrapped::Frame(Frame { partial: true, .. })) {
@@ -178,11 +177,9 @@ impl Framed {
         let mut at = 0;
         while at < chunk.len() {
             let after = memchr(b'\n', &chunk[at..]).map_or(chunk.len(), |len| at + len + 1);
-            let mut line = line_at(chunk, at);
-            if at == 0 {
-                line = line.strip_prefix(BOM).unwrap_or(line);
-            }
-            line = line.strip_suffix(b"\r").unwrap_or(line);
+            let line = line_at(chunk, at);
+            let line = &line[no_text(line, at)..];
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
             let unwrapped = if line.trim_ascii().is_empty() {
                 Unwrapped::Malformed(SkipReason::Blank)
             } else {
@@ -318,10 +315,7 @@ impl<'a, S: Sink<'a>> Walk<'a, '_, S> {
                 }
                 Line::Foreign => {
                     self.close(place);
-                    let reason = match severity::translated(line, super::prefix::REACH) {
-                        Some(_) => SkipReason::UnknownSeverity,
-                        None => SkipReason::NoPrefix,
-                    };
+                    let reason = foreign_reason(line);
                     self.open = Open::Skip { reason, pid: frame.pid };
                     // A chunk may begin here: what follows must not know the entry before.
                     self.last = None;
@@ -354,9 +348,8 @@ impl<'a, S: Sink<'a>> Walk<'a, '_, S> {
                     pid => Some(Session { pid, start: 0 }),
                 };
                 self.close(place);
-                let translated = severity::translated(line, super::prefix::REACH).is_some();
                 match session {
-                    Some(session) if frame.pid == 0 || frame.numbered && !translated => {
+                    Some(session) if frame.pid == 0 || frame.numbered => {
                         self.buffer.clear();
                         append(&mut self.buffer, line, join);
                         let text = self.arena.alloc_slice_copy(&self.buffer);
@@ -364,11 +357,7 @@ impl<'a, S: Sink<'a>> Walk<'a, '_, S> {
                         self.open = Open::Entry { part: Part::More, text: Text::One(text), pid: frame.pid };
                     }
                     _ => {
-                        let reason = match (translated, place) {
-                            (true, _) => SkipReason::UnknownSeverity,
-                            (false, 0) => SkipReason::CutStart,
-                            (false, _) => SkipReason::NoPrefix,
-                        };
+                        let reason = if place == 0 { SkipReason::CutStart } else { SkipReason::NoPrefix };
                         self.open = Open::Skip { reason, pid: frame.pid };
                     }
                 }

@@ -121,7 +121,7 @@ pub(crate) fn templates(entries: &[&[u8]]) -> Vec<String> {
     let slices: Vec<&[u8]> = entries
         .iter()
         .step_by(step)
-        .filter_map(|line| severity::candidates(line, REACH).next().map(|(word, ..)| &line[..word]))
+        .filter_map(|line| severity::candidates(line, REACH).next().map(|found| &line[..found.word]))
         .collect();
     // A word that stands in every line, background processes' too, may be text of the template; or the only user.
     let constant = constant_words(&slices);

@@ -10,7 +10,7 @@ use super::entry::{Entry, Part, Severity};
 use super::marks::{Marks, SLACK, copy, find2};
 use super::prefix::{Clocks, Head, name, session_id};
 use super::severity::severity;
-use super::stderr::BOM;
+use super::stderr::no_text;
 use super::{Sink, Skip, SkipReason};
 use crate::units::ByteOffset;
 
@@ -333,7 +333,8 @@ impl<'a> Record<'a> {
 pub(crate) fn last_start(buffer: &[u8]) -> Option<usize> {
     let mut end = buffer.len();
     while let Some(newline) = memrchr(b'\n', &buffer[..end]) {
-        if buffer.get(newline + 1) == Some(&b'{') {
+        let line = &buffer[newline + 1..];
+        if line.get(no_text(line, newline + 1)) == Some(&b'{') {
             return Some(newline + 1);
         }
         end = newline;
@@ -354,10 +355,8 @@ pub(crate) fn read<'a>(
     while at < chunk.len() {
         let end = memchr(b'\n', &chunk[at..]).map_or(chunk.len(), |len| at + len + 1);
         let offset = ByteOffset(base.0 + at as u64);
-        let mut line = &chunk[at..end];
-        if at == 0 {
-            line = line.strip_prefix(BOM).unwrap_or(line);
-        }
+        let line = &chunk[at..end];
+        let line = &line[no_text(line, at)..];
         let mut skip = |reason| sink.skip(Skip { reason, at: offset, len: (end - at) as u64 });
         if line.trim_ascii().is_empty() {
             skip(SkipReason::Blank);
@@ -449,7 +448,7 @@ mod tests {
 
     #[test]
     fn what_is_no_record_is_counted() {
-        let foreign = LINE.replace("LOG", "FEHLER");
+        let foreign = LINE.replace("LOG", "OCHIBKA");
         check(
             &json(),
             &format!("age\":\"x\"}}\n{LINE}\n\n{foreign}\n{{\"a\":1}}\nnot json\n{LINE}\n{{\"timest"),
@@ -457,7 +456,7 @@ mod tests {
                 "cut_start 10",
                 "LOG u@d \"x\" 00000",
                 "blank 1",
-                &format!("unknown_severity {}", LINE.len() + "FEH\n".len()),
+                &format!("unknown_severity {}", LINE.len() + "OCHI\n".len()),
                 "other_program 8",
                 "bad_json 9",
                 "LOG u@d \"x\" 00000",

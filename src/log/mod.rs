@@ -24,6 +24,7 @@ mod marks;
 mod prefix;
 mod severity;
 mod time;
+mod translated;
 
 #[cfg(test)]
 mod testing;
@@ -109,7 +110,7 @@ mod properties {
     const PIECES: &[&str] = &[
         "2026-11-23 14:59:16.162 UTC [77] u@d LOG:  duration: 1 ms",
         "2026-11-23 14:59:16.162 UTC [78] ERROR:  x at character 3",
-        "2026-11-23 14:59:16.162 UTC [78] FEHLER:  x",
+        "2026-11-23 14:59:16.162 UTC [78] ÓŠIBKA:  x",
         "2026-11-23 14:59:16.162 UTC,\"u\",\"d\",7,\"h:1\",6b032124.598b,5,\"SELECT\",2026-11-22 17:06:44 UTC,3/0,0,LOG,00000,\"a",
         "\"\"b\",,,,,,,,,\"psql\",\"client backend\",,-5",
         "{\"timestamp\":\"2026-11-23 14:59:16.162 UTC\",\"pid\":1,\"error_severity\":\"LOG\",\"message\":\"a\\n\\u00e9",
@@ -127,6 +128,7 @@ mod properties {
         "\t",
         " ",
         "\u{FEFF}",
+        "\0",
         "é",
         "\"",
         "\\",

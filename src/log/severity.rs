@@ -1,12 +1,12 @@
 //! The words between prefix and text: PostgreSQL's severities and parts, and their translations.
 //!
-//! elog.c writes `error_severity()`, a colon and two blanks; DETAIL, HINT and the others likewise. With `lc_messages`
-//! not C the words are translated, and so is everything that a report would look for: the translations here
-//! only serve to say so.
+//! elog.c writes `error_severity()`, a colon and two blanks; DETAIL, HINT and the others likewise.
 
 use memchr::memmem;
 
 use super::entry::{Part, Severity};
+use super::prefix::REACH;
+use super::translated;
 
 /// The parts of the log that begin a line of their own, as they stand in the log.
 const WORDS: &[(&[u8], Part)] = &[
@@ -46,135 +46,67 @@ pub(crate) fn word_at(text: &[u8]) -> Option<(Part, usize)> {
         .map(|(word, part)| (*part, word.len()))
 }
 
-/// The severity of a word without its colon, as csvlog and jsonlog write it.
+/// The severity of a word without its colon, as csvlog and jsonlog write it; translated words too.
 pub(crate) fn severity(word: &[u8]) -> Option<Severity> {
-    WORDS.iter().find_map(|(text, part)| match part {
-        Part::Record(severity) if text.strip_suffix(b":  ") == Some(word) => Some(*severity),
+    let english = || {
+        WORDS.iter().find_map(|(text, part)| match part {
+            Part::Record(severity) if text.strip_suffix(b":  ") == Some(word) => Some(*severity),
+            _ => None,
+        })
+    };
+    if word == b"LOG" {
+        return Some(Severity::Log);
+    }
+    english().or_else(|| match translated::word(word)? {
+        (Part::Record(severity), _) => Some(severity),
         _ => None,
     })
 }
 
-/// Places where a word of [`WORDS`] stands in the first `limit` bytes of a line, in order: (begin of the word,
-/// its part, begin of the text).
-pub(crate) fn candidates(line: &[u8], limit: usize) -> impl Iterator<Item = (usize, Part, usize)> {
+/// A word that may begin an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Candidate {
+    /// Where the word begins: the prefix ends here.
+    pub(crate) word: usize,
+    pub(crate) part: Part,
+    /// Where the text begins.
+    pub(crate) text: usize,
+    /// The language of a translated word.
+    pub(crate) language: Option<&'static str>,
+}
+
+/// Places where a severity or part word stands in the first `limit` bytes of a line, in order.
+pub(crate) fn candidates(line: &[u8], limit: usize) -> impl Iterator<Item = Candidate> {
     let head = &line[..line.len().min(limit)];
     memmem::find_iter(head, b":  ").filter_map(|colon| {
-        let (word, part) = WORDS.iter().find(|(word, _)| line[..colon + 3].ends_with(word))?;
-        Some((colon + 3 - word.len(), *part, colon + 3))
-    })
-}
-
-/// Translated words and the language that they betray (PostgreSQL's po files). Words that several languages share,
-/// such as LOG, betray none.
-const TRANSLATED: &[(&str, &str)] = &[
-    ("FEHLER", "German"),
-    ("WARNUNG", "German"),
-    ("HINWEIS", "German"),
-    ("ANWEISUNG", "German"),
-    ("TIPP", "German"),
-    ("ANFRAGE", "German"),
-    ("ZUSAMMENHANG", "German"),
-    ("ERREUR", "French"),
-    ("ATTENTION", "French"),
-    ("INSTRUCTION", "French"),
-    ("DÉTAIL", "French"),
-    ("ASTUCE", "French"),
-    ("REQUÊTE", "French"),
-    ("CONTEXTE", "French"),
-    ("ОШИБКА", "Russian"),
-    ("СООБЩЕНИЕ", "Russian"),
-    ("ОПЕРАТОР", "Russian"),
-    ("ПОДРОБНОСТИ", "Russian"),
-    ("ПРЕДУПРЕЖДЕНИЕ", "Russian"),
-    ("ВАЖНО", "Russian"),
-    ("ЗАМЕЧАНИЕ", "Russian"),
-    ("ПОДСКАЗКА", "Russian"),
-    ("ЗАПРОС", "Russian"),
-    ("КОНТЕКСТ", "Russian"),
-    ("ОТЛАДКА", "Russian"),
-    ("ログ", "Japanese"),
-    ("エラー", "Japanese"),
-    ("警告", "Japanese"),
-    ("詳細", "Japanese"),
-    ("文", "Japanese"),
-    ("ヒント", "Japanese"),
-    ("コンテキスト", "Japanese"),
-    ("日志", "Chinese"),
-    ("错误", "Chinese"),
-    ("语句", "Chinese"),
-    ("致命错误", "Chinese"),
-    ("注意", "Chinese"),
-    ("提示", "Chinese"),
-    ("详细信息", "Chinese"),
-    ("上下文", "Chinese"),
-    ("로그", "Korean"),
-    ("오류", "Korean"),
-    ("치명적오류", "Korean"),
-    ("명령 구문", "Korean"),
-    ("상세정보", "Korean"),
-    ("힌트", "Korean"),
-    ("ERRO", "Portuguese"),
-    ("COMANDO", "Portuguese"),
-    ("DETALHE", "Portuguese"),
-    ("AVISO", "Portuguese"),
-    ("DICA", "Portuguese"),
-    ("SENTENCIA", "Spanish"),
-    ("DETALLE", "Spanish"),
-    ("SUGERENCIA", "Spanish"),
-    ("CONSULTA", "Spanish"),
-    ("ADVERTENCIA", "Spanish"),
-    ("ERRORE", "Italian"),
-    ("ISTRUZIONE", "Italian"),
-    ("DETTAGLI", "Italian"),
-    ("ATTENZIONE", "Italian"),
-    ("SUGGERIMENTO", "Italian"),
-    ("BŁĄD", "Polish"),
-    ("DZIENNIK", "Polish"),
-    ("WYRAŻENIE", "Polish"),
-    ("SZCZEGÓŁY", "Polish"),
-    ("CHYBA", "Czech"),
-    ("PŘÍKAZ", "Czech"),
-    ("FEL", "Swedish"),
-    ("LOGG", "Swedish"),
-    ("SATS", "Swedish"),
-    ("DETALJ", "Swedish"),
-    ("VARNING", "Swedish"),
-    ("HATA", "Turkish"),
-    ("ÖLÜMCÜL (FATAL)", "Turkish"),
-    ("İFADE", "Turkish"),
-    ("AYRINTI", "Turkish"),
-    ("ПОМИЛКА", "Ukrainian"),
-    ("ЗАПИС", "Ukrainian"),
-    ("ІНСТРУКЦІЯ", "Ukrainian"),
-    ("შეცდომა", "Georgian"),
-    ("ჟურნალი", "Georgian"),
-    ("PROTOKOLL", "German"),
-    ("ΣΦΑΛΜΑ", "Greek"),
-];
-
-/// A translated severity or part word in the first `limit` bytes of a line: (begin of the word, its language).
-pub(crate) fn translated(line: &[u8], limit: usize) -> Option<(usize, &'static str)> {
-    let head = &line[..line.len().min(limit)];
-    memchr::memchr_iter(b':', head).find_map(|colon| {
-        if !matches!(line.get(colon + 1), Some(b' ')) {
-            return None;
+        let before = &line[..colon];
+        if let Some((word, part)) = WORDS.iter().find(|(word, _)| before.ends_with(&word[..word.len() - 3])) {
+            return Some(Candidate {
+                word: colon + 3 - word.len(),
+                part: *part,
+                text: colon + 3,
+                language: None,
+            });
         }
-        let before = line[..colon].trim_ascii_end();
-        TRANSLATED.iter().find_map(|(word, language)| {
-            let begin = before.strip_suffix(word.as_bytes())?.len();
-            // The word stands alone: `ERRO` must not be found in the middle of another word.
-            let alone = begin == 0 || !line[begin - 1].is_ascii_alphanumeric() && line[begin - 1] < 0x80;
-            alone.then_some((begin, *language))
-        })
+        // French puts a blank before the colon.
+        let before = before.strip_suffix(b" ").unwrap_or(before);
+        let (len, part, language) = translated::word_before(before)?;
+        Some(Candidate { word: before.len() - len, part, text: colon + 3, language: Some(language) })
     })
 }
 
-/// The language of a translated severity in a csvlog row: `,FEHLER,00000,`.
-pub(crate) fn translated_cell(row: &[u8]) -> Option<&'static str> {
-    let cells = row.split(|&byte| byte == b',').take(40);
-    cells
-        .filter_map(|cell| std::str::from_utf8(cell).ok())
-        .find_map(|cell| TRANSLATED.iter().find(|(word, _)| *word == cell).map(|(_, language)| *language))
+/// The language of the first line with a translated word, and that line: `FEHLER:  `, or csvlog's `,FEHLER,00000,`.
+pub(crate) fn language<'l>(mut lines: impl Iterator<Item = &'l [u8]>) -> Option<(&'static str, &'l [u8])> {
+    lines.find_map(|line| {
+        let in_text = candidates(line, REACH).next().and_then(|candidate| candidate.language);
+        let in_row = || {
+            line.split(|&byte| byte == b',').take(16).find_map(|cell| match translated::word(cell)? {
+                (Part::Record(_), language) => Some(language),
+                _ => None,
+            })
+        };
+        Some((in_text.or_else(in_row)?, line))
+    })
 }
 
 /// The classes of the manual's appendix "PostgreSQL Error Codes", two characters each.
@@ -204,7 +136,7 @@ mod tests {
     #[test]
     fn words_are_found_where_the_prefix_ends() {
         let line = b"x:  LOGS:  [1] LOG:  duration: 1 ms ERROR:  no";
-        let found: Vec<_> = candidates(line, 2048).map(|(word, part, _)| (word, part)).collect();
+        let found: Vec<_> = candidates(line, 2048).map(|found| (found.word, found.part)).collect();
         assert_eq!(found, [(15, Part::Record(Severity::Log)), (36, Part::Record(Severity::Error))]);
     }
 
@@ -218,14 +150,18 @@ mod tests {
     #[test]
     fn languages_are_named() {
         let check = |line: &str, expected| {
-            assert_eq!(translated(line.as_bytes(), 2048).map(|(_, l)| l), expected, "{line}")
+            let found = language([line.as_bytes()].into_iter()).map(|(language, _)| language);
+            assert_eq!(found, expected, "{line}");
         };
         check("2024-01-01 00:00:00 UTC [1] FEHLER:  Relation »x« existiert nicht", Some("German"));
-        check("2024-01-01 00:00:00 UTC [1] ERREUR:  la relation", Some("French"));
-        check("2024-01-01 00:00:00 UTC [1] ASTUCE : x", Some("French"));
+        check("2024-01-01 00:00:00 UTC [1] INSTRUCTION :  select 1", Some("French"));
         check("2024-01-01 00:00:00 UTC [1] ОШИБКА:  отношение", Some("Russian"));
         check("2024-01-01 00:00:00 UTC [1] LOG:  duration: 1 ms", None);
         check("2024-01-01 00:00:00 UTC [1] XERRO:  y", None);
+        check(
+            "2026-11-22 17:06:44.419 UTC,,,1,,6b.5,5,,2026-11-22 17:06:44 UTC,,0,FEHLER,42P01,\"x\"",
+            Some("German"),
+        );
     }
 
     #[test]

@@ -26,6 +26,17 @@ pub(crate) struct Stderr {
 /// Three bytes that some editors put before UTF-8.
 pub(crate) const BOM: &[u8] = b"\xEF\xBB\xBF";
 
+/// Bytes at the start of a line that are no text: a hole of zeros, which logrotate's `copytruncate` leaves in a log
+/// that is being written to, and a byte order mark at the start of a chunk.
+#[inline]
+pub(crate) fn no_text(line: &[u8], at: usize) -> usize {
+    match line.first() {
+        Some(0) => line.iter().position(|&byte| byte != 0).unwrap_or(line.len()),
+        Some(0xEF) if at == 0 && line.starts_with(BOM) => BOM.len(),
+        _ => 0,
+    }
+}
+
 /// What has begun and not yet ended.
 enum Open {
     /// Nothing yet: bytes belong to an entry that began before the chunk.
@@ -45,6 +56,7 @@ impl Stderr {
         while let Some(newline) = memrchr(b'\n', &buffer[..end]) {
             let line = &buffer[newline + 1..];
             let line = &line[..memchr(b'\n', line).unwrap_or(line.len())];
+            let line = &line[no_text(line, newline + 1)..];
             if line.first().is_some_and(|&byte| byte != b'\t')
                 && self.prefix.begin(line, &mut head, &mut clocks) != Line::Continues
             {
@@ -80,10 +92,7 @@ impl Stderr {
                 at = after;
                 continue;
             }
-            let mut line_at = at;
-            if at == 0 && chunk.starts_with(BOM) {
-                line_at = BOM.len().min(line_end);
-            }
+            let line_at = at + no_text(&chunk[at..line_end], at);
             let line = &chunk[line_at..line_end];
             let kind = self.prefix.begin(line, &mut heads[now ^ 1], clocks);
             let begun = match kind {
@@ -235,13 +244,16 @@ pub(crate) fn join_lines<'a>(raw: &[u8], crlf: bool, arena: &'a Bump) -> &'a [u8
     &text[..to + rest]
 }
 
-/// Why a line with the prefix's head is no entry.
+/// Why a line with the prefix's head is no entry: a word in capitals where the severity stands is one that we do not
+/// know, anything else is another program's.
 #[cold]
-fn foreign_reason(line: &[u8]) -> SkipReason {
-    match super::severity::translated(line, super::prefix::REACH) {
-        Some(_) => SkipReason::UnknownSeverity,
-        None => SkipReason::NoPrefix,
-    }
+pub(crate) fn foreign_reason(line: &[u8]) -> SkipReason {
+    let head = &line[..line.len().min(super::prefix::REACH)];
+    let unknown = memchr::memmem::find_iter(head, b":  ").next().is_some_and(|colon| {
+        let word = head[..colon].trim_ascii_end().rsplit(|&byte| byte == b' ').next().unwrap_or_default();
+        word.len() > 1 && !word.iter().any(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+    });
+    if unknown { SkipReason::UnknownSeverity } else { SkipReason::NoPrefix }
 }
 
 #[cfg(test)]
@@ -299,13 +311,13 @@ mod tests {
         check(
             &dialect("%m [%p] %q%u@%d "),
             &format!(
-                "\n rest of a statement\n{A}u@d LOG:  a\n\n\n{A}u@d FEHLER:  x\n\ty\n{A}pgbouncer\n{A}LOG:  b"
+                "\n rest of a statement\n{A}u@d LOG:  a\n\n\n{A}u@d ÓŠIBKA:  x\n\ty\n{A}pgbouncer\n{A}LOG:  b"
             ),
             &[
                 "cut_start 22",
                 "LOG u@d \"a\"",
                 "blank 2",
-                "unknown_severity 51",
+                "unknown_severity 53",
                 "no_prefix 43",
                 "LOG @ \"b\"",
             ],
@@ -326,6 +338,17 @@ mod tests {
     }
 
     #[test]
+    fn a_hole_of_zeros_before_a_line() {
+        let dialect = dialect("%m [%p] ");
+        let log = format!("\0\0\0{A}LOG:  a\n\0\0{A}LOG:  b\n\tc\n");
+        check(&dialect, &log, &["LOG @ \"a\"", "LOG @ \"b\\nc\""]);
+        assert_eq!(
+            Dialect::detect(log.as_bytes(), &Hints::default()).unwrap().prefix(),
+            Some("%m [%p] %q%u@%d ")
+        );
+    }
+
+    #[test]
     fn a_verbose_log_shows_its_sqlstate() {
         check(
             &dialect("%m [%p] "),
@@ -339,7 +362,7 @@ mod tests {
     #[test]
     fn cutting_does_not_matter() {
         let log = format!(
-            "tail\n{A}u@d LOG:  a\n\tb\n\n{A}u@d FEHLER:  x\n\ty\n{A}u@d ERROR:  é\n{A}x\n{A}u@d STATEMENT:  1\n2\n"
+            "tail\n{A}u@d LOG:  a\n\tb\n\n{A}u@d ÓŠIBKA:  x\n\ty\n{A}u@d ERROR:  é\n{A}x\n{A}u@d STATEMENT:  1\n2\n"
         );
         same_at_every_cut(&dialect("%m [%p] %q%u@%d "), log.as_bytes());
     }

@@ -15,6 +15,9 @@ const BATCH: u64 = 100;
 /// The mean of a statement that is worth a look at its plan; below it, its number is what costs.
 const SLOW_US: u64 = 50_000;
 
+/// Fewer calls than this are no habit.
+const FEW: u64 = 10;
+
 /// Thousandths of the load below which a statement is left alone.
 const WORTH_A_LOOK: u64 = 10;
 
@@ -144,17 +147,20 @@ pub(super) fn of(index: &Index<'_>, finding: &Finding) -> Fix {
 fn from_numbers(index: &Index<'_>) -> Vec<Fix> {
     let report = index.report;
     let mut found: Vec<Fix> = Vec::new();
-    for redundant in report.redundant_selects.iter().filter(|r| r.repeats > 0).take(20) {
+    for redundant in report.redundant_selects.iter().filter(|r| r.repeats >= FEW).take(20) {
         found.push(repeated(index, redundant));
     }
     for insert in report.hot_inserts.iter().take(20) {
         // Two rows or more a statement is someone who batches already.
-        if insert.calls >= 10 && insert.rows < insert.calls.saturating_mul(2) {
+        if insert.calls >= FEW && insert.rows < insert.calls.saturating_mul(2) {
             found.push(row_by_row(index, insert));
         }
     }
     // Schema changes and settings happen once; nothing is to be gained there.
-    let recurring = |s: &&Statement| s.timed > 0 && !matches!(s.kind.as_str(), "ddl" | "utility");
+    let recurring = |s: &&Statement| {
+        let slow = s.mean_us.is_some_and(|mean| mean.0 >= SLOW_US);
+        (s.timed >= FEW || slow) && !matches!(s.kind.as_str(), "ddl" | "utility")
+    };
     for statement in report.statements.iter().filter(recurring).take(20) {
         if found.iter().all(|fix| fix.fingerprint != statement.fingerprint) {
             found.push(most_time(report, statement));
@@ -174,10 +180,10 @@ fn repeated(index: &Index<'_>, redundant: &RedundantSelect) -> Fix {
         label: label("redundant_select"),
         also: Vec::new(),
         route: busiest_route(index.statement(&r.fingerprint)),
-        title: format!(
-            "Each question{of} is asked {} times over",
-            count(r.calls / r.distinct_params.count.max(1))
-        ),
+        title: match r.calls / r.distinct_params.count.max(1) {
+            0 | 1 => format!("Questions{of} are asked again"),
+            times => format!("Each question{of} is asked {} times over", count(times)),
+        },
         fingerprint: r.fingerprint.clone(),
         why: format!(
             "{}, but only {about}{}: {} had been asked before with the same parameters.",
@@ -187,10 +193,7 @@ fn repeated(index: &Index<'_>, redundant: &RedundantSelect) -> Fix {
         ),
         cost,
         whole: false,
-        advice:
-            "Keep the answer for as long as the request runs, or share it between requests in a cache that \
-                 writes to its tables invalidate."
-                .to_owned(),
+        advice: "Keep the answer while the request runs, or share it between requests in a cache.".to_owned(),
         gain: saving(index.report, cost),
         model: None,
     }
@@ -235,6 +238,8 @@ fn row_by_row(index: &Index<'_>, insert: &HotInsert) -> Fix {
 fn most_time(report: &Report, s: &Statement) -> Fix {
     let mean = s.mean_us.unwrap_or_default();
     let slow = mean.0 >= SLOW_US;
+    // Where the mean is far above what nearly all calls take, the rest waited for something.
+    let outliers = s.p95_us.is_some_and(|p95| mean.0 > p95.0.saturating_mul(3));
     let half = Micros(s.duration_us.0 / 2);
     let what = match s.tables.first() {
         Some(table) => format!("{} on {table}", s.kind.to_uppercase()),
@@ -263,6 +268,9 @@ fn most_time(report: &Report, s: &Statement) -> Fix {
         cost: Cost { statements: s.calls, duration_us: s.duration_us },
         whole: true,
         advice: match (s.kind.as_str(), slow) {
+            _ if outliers => {
+                "A few calls take most of its time: see what they waited for (log_lock_waits = on names locks)."
+            }
             ("transaction", _) => {
                 "Do more in each transaction: every COMMIT waits for the disk. Where that cannot be, see commit_delay."
             }

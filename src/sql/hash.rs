@@ -123,11 +123,11 @@ impl ValueHasher {
 
     /// Adds bytes of the value.
     pub(super) fn write(&mut self, mut bytes: &[u8]) {
-        while self.len % 8 != 0 {
+        while !self.len.is_multiple_of(8) {
             let Some((first, rest)) = bytes.split_first() else { return };
             self.pending |= u64::from(*first) << (8 * (self.len % 8));
             self.len += 1;
-            if self.len % 8 == 0 {
+            if self.len.is_multiple_of(8) {
                 self.chain = self.chain.link(self.pending);
                 self.pending = 0;
             }

@@ -63,10 +63,8 @@ impl<'a> Literal<'a> {
                 whole.extend_from_slice(bytes);
             }
         })?;
-        Ok(known.then(|| match single {
-            Some(bytes) => Cow::Borrowed(bytes),
-            None => Cow::Owned(whole),
-        }))
+        let value = single.map_or(Cow::Owned(whole), Cow::Borrowed);
+        Ok(known.then_some(value))
     }
 
     /// The value's word in the parameter hash, `None` when it is not known.

@@ -12,6 +12,7 @@ mod lexer;
 mod literal;
 mod normalise;
 mod params;
+mod parsed;
 mod pretty;
 mod recall;
 #[cfg(test)]
@@ -123,20 +124,4 @@ fn contents<'s, 'a>(
     let slots = canonical.slots.iter().map(|slot| placeholders[*slot]);
     let values = canonical.literals.iter().map(content);
     slots.zip(values).map(|(placeholder, content)| Value { placeholder, content }).collect()
-}
-
-/// Does a text that ends in `;` end a statement there, or is that semicolon inside a literal, a quoted name, a
-/// comment or a body in parentheses?
-pub fn ends_statement(text: &[u8]) -> bool {
-    let mut last = None;
-    let mut depth = 0_i64;
-    for token in Lexer::new(text) {
-        match token.text(text) {
-            b"(" => depth += 1,
-            b")" => depth -= 1,
-            _ => {}
-        }
-        last = Some(token);
-    }
-    depth <= 0 && last.is_some_and(|token| token.text(text) == b";")
 }

@@ -4,6 +4,7 @@
 
 use super::canonical::{Canonical, Item, ItemKind, canonical};
 use super::kind::{Kind, explained_kind};
+use super::parsed;
 use super::tables::{name_text, scan};
 
 /// Who found the tables.
@@ -69,7 +70,13 @@ impl Shape {
 pub fn shape(sql: &[u8]) -> Shape {
     let canonical = canonical(sql);
     let (kind, explain) = explained_kind(sql);
-    let found = scan(&canonical.items);
+    let mut found = scan(&canonical.items);
+    let parsed = parsed::tables(&canonical.items);
+    let parsed_by = if parsed.is_some() { Parser::Sqlparser } else { Parser::Lexer };
+    if let Some(tables) = parsed {
+        found.reads = tables.reads;
+        found.writes = tables.writes;
+    }
     let keys = Keys::find(&canonical);
     Shape {
         kind,
@@ -83,7 +90,7 @@ pub fn shape(sql: &[u8]) -> Shape {
         temp: found.temp,
         keys: keys.compared,
         written: keys.written,
-        parsed_by: Parser::Lexer,
+        parsed_by,
     }
 }
 
@@ -285,6 +292,24 @@ mod tests {
         let found = shape(b"INSERT INTO t SELECT * FROM u JOIN t ON true");
         assert_eq!(found.tables(), ["t", "u"]);
         assert_eq!(found.kind, Kind::Insert);
+    }
+
+    #[test]
+    fn the_parser_answers_and_the_tokens_when_it_cannot() {
+        let by = |sql: &str| (shape(sql.as_bytes()).parsed_by, shape(sql.as_bytes()).reads);
+        let both = ["a", "b"].map(str::to_owned).to_vec();
+        assert_eq!(by("SELECT * FROM a WHERE x IN (SELECT y FROM b)"), (Parser::Sqlparser, both.clone()));
+        assert_eq!(by("SELECT * FROM a WHERE x IN (SELECT y FROM b) AND z = (1 +"), (Parser::Lexer, both));
+        assert_eq!(by("VACUUM (ANALYZE) t").0, Parser::Lexer);
+    }
+
+    #[test]
+    fn nesting_and_length_are_bounded() {
+        for sql in ["(".repeat(100_000), format!("SELECT {}", "f(".repeat(50_000))] {
+            assert_eq!(shape(sql.as_bytes()).parsed_by, Parser::Lexer);
+        }
+        let long = format!("SELECT {} FROM t", vec!["a + 1"; 50_000].join(", "));
+        assert_eq!(shape(long.as_bytes()).reads, ["t"]);
     }
 
     #[test]

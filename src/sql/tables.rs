@@ -129,6 +129,7 @@ impl Walk<'_, '_> {
 
     fn words(&mut self, word: &[u8]) {
         match word {
+            b"values" if self.before(&["for"]) => self.at += 1,
             b"select" | b"values" => {
                 *self.frame() = Frame { query: true, ..Frame::default() };
                 self.at += 1;
@@ -140,7 +141,7 @@ impl Walk<'_, '_> {
             }
             b"using" => {
                 self.at += 1;
-                if !self.symbol(self.at, b"(") && self.frame().query {
+                if self.dotted_name().is_some() && self.frame().query {
                     self.frame().tables = true;
                     self.table(false);
                 }
@@ -240,7 +241,10 @@ impl Walk<'_, '_> {
             ahead += 1;
         }
         let written = !self.word(ahead, "to");
-        self.table(written);
+        if let Some((name, end)) = self.dotted_name() {
+            self.at = end;
+            self.found(name, written);
+        }
     }
 
     /// CREATE, ALTER and DROP of a table, view or index: the table counts as written.
@@ -299,15 +303,25 @@ impl Walk<'_, '_> {
         if self.word(self.at, "rows") && self.word(self.at + 1, "from") || self.word(self.at, "select") {
             return;
         }
+        // `FROM (a JOIN b …)`: tables in parentheses, not a query.
+        while self.symbol(self.at, b"(") && !self.any(self.at + 1, &["select", "with", "values", "table"]) {
+            self.frames.push(Frame { query: true, tables: true, written });
+            self.at += 1;
+        }
         let Some((name, end)) = self.dotted_name() else { return };
         if self.symbol(end, b"(") && !written {
             return self.name();
         }
         self.at = end;
+        self.found(name, written);
+    }
+
+    /// Notes a table; a common table expression is none, and can only be read.
+    fn found(&mut self, name: String, written: bool) {
         if name.starts_with("pg_temp.") {
             self.scan.temp = true;
         }
-        if self.ctes.contains(&name) {
+        if !written && self.ctes.contains(&name) {
             return;
         }
         let list = if written { &mut self.scan.writes } else { &mut self.scan.reads };
@@ -428,8 +442,14 @@ mod tests {
         check("SELECT extract(day FROM x), trim(both 'a' from y) FROM t", &["t"], &[]);
         check("SELECT a IS DISTINCT FROM b FROM t, generate_series(1, 2) g", &["t"], &[]);
         check("SELECT * FROM (SELECT * FROM a) x, LATERAL (SELECT * FROM b) y, c", &["a", "b", "c"], &[]);
+        check(
+            "SELECT * FROM ((a JOIN b USING (x)) JOIN c ON true), (SELECT 1 FROM d) e",
+            &["a", "b", "c", "d"],
+            &[],
+        );
+        check("SELECT * FROM t ORDER BY a USING >, b", &["t"], &[]);
         check("TABLE t", &["t"], &[]);
-        check("COPY t TO stdout", &["t"], &[]);
+        check("COPY t (a, b) TO stdout", &["t"], &[]);
     }
 
     #[test]
@@ -442,6 +462,7 @@ mod tests {
         check("COPY t (a, b) FROM stdin", &[], &["t"]);
         check("SELECT * INTO TEMP n FROM t", &["t"], &["n"]);
         check("INSERT INTO t VALUES (1) ON CONFLICT (a) DO UPDATE SET b = 2", &[], &["t"]);
+        check("CREATE TABLE p PARTITION OF t FOR VALUES FROM (MINVALUE) TO (1)", &[], &["p"]);
         check("CREATE INDEX i ON t (lower(a))", &[], &["t"]);
         check("DROP TABLE IF EXISTS a, b", &[], &["a", "b"]);
         check("CREATE TABLE n AS SELECT * FROM t", &["t"], &["n"]);

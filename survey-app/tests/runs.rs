@@ -164,7 +164,8 @@ async fn each_cache_setting_matters() {
     let report = counted(Profile::Tuned, &["cache.count_timeout=off"], few, P).await;
     assert_eq!(selects(&report), tuned(few) + without_counts(few));
     // Without both settings the talk's headline does not hold.
-    let report = counted(Profile::Tuned, &["cache.empty_querysets=off", "cache.count_timeout=off"], S, P).await;
+    let report =
+        counted(Profile::Tuned, &["cache.empty_querysets=off", "cache.count_timeout=off"], S, P).await;
     assert_eq!(selects(&report), tuned(S) + without_empty(S) + without_counts(S));
     assert!(selects(&report) * 10 > 27_255);
 }

@@ -11,6 +11,9 @@ const MOST_TABLES: usize = 16_384;
 /// Bytes of a name: three names of 63 bytes and what is between.
 const MOST_NAME: usize = 256;
 
+/// The place of a vacuum in time and log, and what it left: pages, tuples, tuples dead but needed.
+pub(super) type LastVacuum = ((Option<Timestamp>, Order), [u64; 3]);
+
 /// What autovacuum did to a table.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TableVacuums {
@@ -30,8 +33,8 @@ pub struct TableVacuums {
     pub sum: Numbers,
     /// Longest of either.
     pub max: Micros,
-    /// The last vacuum's place and what it left: pages, tuples, tuples dead but needed.
-    pub last: Option<((Option<Timestamp>, Order), [u64; 3])>,
+    /// The last vacuum.
+    pub last: Option<LastVacuum>,
 }
 
 impl TableVacuums {
