@@ -12,10 +12,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bumpalo::Bump;
 
+use crate::finding::Detect;
 use crate::chunk::{Chunk, Chunks, Source, SourceRead};
 use crate::filter::Filter;
 use crate::log::Hints;
 use crate::partial::ends::{PAIR_WINDOW, PART_WINDOW};
+use crate::partial::review::Review;
 use crate::partial::{Fragment, Partial, Scan, Seams, Tally};
 use crate::units::ByteOffset;
 
@@ -23,7 +25,7 @@ use crate::units::ByteOffset;
 pub const REACH: u64 = PAIR_WINDOW + PART_WINDOW;
 
 /// How to read.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Settings {
     /// Workers.
     pub jobs: usize,
@@ -33,6 +35,8 @@ pub struct Settings {
     pub hints: Hints,
     /// What the report is about.
     pub filter: Arc<Filter>,
+    /// Thresholds of the rules.
+    pub detect: Detect,
 }
 
 /// What was counted and what was read.
@@ -95,9 +99,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[must_use]
 pub fn analyze(streams: Vec<Vec<Box<dyn Source>>>, settings: &Settings, progress: &AtomicU64) -> Analysis {
     let streams: Vec<Stream> = streams.into_iter().map(|sources| Stream::new(sources, settings)).collect();
-    let total = Mutex::new(Tally::filtered(&settings.filter));
+    let review = Review::new(Arc::new(settings.detect.clone()));
+    let start = review.sibling();
+    let total = Mutex::new(Tally::filtered(&settings.filter, review));
     let work = |first: usize| {
-        let tally = Worker { streams: &streams, settings, first, progress }.run();
+        let tally = Tally::filtered(&settings.filter, start.sibling());
+        let tally = Worker { streams: &streams, settings, first, progress }.run(tally);
         lock(&total).merge(tally);
     };
     match rayon::ThreadPoolBuilder::new().num_threads(settings.jobs).build() {
@@ -139,8 +146,7 @@ struct Worker<'s> {
 }
 
 impl Worker<'_> {
-    fn run(&self) -> Tally {
-        let mut tally = Tally::filtered(&self.settings.filter);
+    fn run(&self, mut tally: Tally) -> Tally {
         let mut arena = Bump::new();
         let mut buffer = Vec::new();
         let mut at = self.first;
@@ -149,6 +155,8 @@ impl Worker<'_> {
             tally.enter(number as u32);
             let fragment = read(&chunk, &arena, &mut tally);
             lock(&self.streams[number].seams).insert(fragment, &mut tally);
+            // Without the lock: what the seam completed is judged here.
+            tally.review.settle();
             buffer = chunk.bytes;
         }
         tally
@@ -203,6 +211,8 @@ impl Worker<'_> {
                     seams.insert(beginning, tally);
                 }
                 seams.insert(end, tally);
+                drop(seams);
+                tally.review.settle();
             }
             drop(file);
             // Only over a file that is read: one that is busy was stepped over, and stays the front.

@@ -3,9 +3,6 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use pglens::filter::{self, Filter, Pattern};
-use pglens::sql::{Fingerprint as Fp, Kind};
-use pglens::units::{Micros, Timestamp};
 
 /// Reads PostgreSQL logs and names the statements that an application should not have sent.
 #[derive(Debug, Parser)]
@@ -21,7 +18,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Turn logs into a report
     #[command(after_help = REPORT_EXAMPLES)]
-    Report(Box<Report>),
+    Report(Report),
     /// Read SQL and write the fingerprint of each statement
     #[command(after_help = FINGERPRINT_EXAMPLES)]
     Fingerprint(Fingerprint),
@@ -89,72 +86,52 @@ pub(crate) struct Reading {
     pub(crate) chunk_size: usize,
 }
 
-/// What the report is about. Within one option any of its values is enough; all options must hold.
+/// What the report is about. Values of one option are alternatives, different options must all hold.
 #[derive(Debug, Default, Args)]
-#[command(next_help_heading = "What the report is about (any value of an option, all options)")]
+#[command(next_help_heading = "Filters")]
 pub(crate) struct Filters {
-    /// Nothing before TIME: RFC 3339, or YYYY-MM-DD[ HH:MM[:SS]] in UTC
-    #[arg(long, value_name = "TIME", value_parser = filter::instant)]
-    pub(crate) since: Option<Timestamp>,
+    /// Nothing before TIME: 2026-11-23T14:00:00Z, 2026-11-23 or "2026-11-23 14:00" (UTC)
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<String>,
     /// Nothing after TIME
-    #[arg(long, value_name = "TIME", value_parser = filter::instant)]
-    pub(crate) until: Option<Timestamp>,
-    /// Only so much before the end of the log, or before --until: 30m, 2h, 7d
-    #[arg(long, value_name = "SPAN", value_parser = filter::span)]
-    pub(crate) last: Option<Micros>,
-    /// Calls of this role; a name, or re:PATTERN
-    #[arg(long, value_name = "NAME", value_parser = Pattern::new)]
-    pub(crate) user: Vec<Pattern>,
-    /// Calls in this database
-    #[arg(long, value_name = "NAME", value_parser = Pattern::new)]
-    pub(crate) database: Vec<Pattern>,
-    /// Calls of this application_name
-    #[arg(long, value_name = "NAME", value_parser = Pattern::new)]
-    pub(crate) application: Vec<Pattern>,
-    /// Calls from this client host
-    #[arg(long, value_name = "HOST", value_parser = Pattern::new)]
-    pub(crate) host: Vec<Pattern>,
-    /// Statements of this kind: select, insert, update …
-    #[arg(long, value_name = "KIND", value_parser = filter::kind)]
-    pub(crate) kind: Vec<Kind>,
-    /// Statements that read or write this table
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<String>,
+    /// Only so much before the end of the log (or before --until): 30m, 2h, 7d
+    #[arg(long, value_name = "SPAN")]
+    pub(crate) last: Option<String>,
+    /// Database names; re:REGEX here and below
+    #[arg(long, value_name = "NAME")]
+    pub(crate) database: Vec<String>,
+    /// Role names
+    #[arg(long, value_name = "NAME")]
+    pub(crate) user: Vec<String>,
+    /// Application names
+    #[arg(long, value_name = "NAME")]
+    pub(crate) application: Vec<String>,
+    /// Client hosts
+    #[arg(long, value_name = "NAME")]
+    pub(crate) host: Vec<String>,
+    /// Kinds of statements: select, insert, update …
+    #[arg(long, value_name = "KIND", value_delimiter = ',')]
+    pub(crate) kind: Vec<String>,
+    /// Tables that a statement reads or writes
     #[arg(long, value_name = "TABLE")]
     pub(crate) table: Vec<String>,
-    /// Statements of this fingerprint
-    #[arg(long, value_name = "HEX", value_parser = filter::fingerprint)]
-    pub(crate) fingerprint: Vec<Fp>,
-    /// Calls that took at least this long: 250ms, 1.5s; a number alone is milliseconds
-    #[arg(long, value_name = "DURATION", value_parser = filter::duration)]
-    pub(crate) min_duration: Option<Micros>,
-    /// Statements that contain TEXT, or match re:PATTERN
-    #[arg(long, value_name = "TEXT", value_parser = Pattern::new)]
-    pub(crate) include: Vec<Pattern>,
-    /// No statements that contain TEXT, or match re:PATTERN
-    #[arg(long, value_name = "TEXT", value_parser = Pattern::new)]
-    pub(crate) exclude: Vec<Pattern>,
-    /// Calls whose query comment has this tag
-    #[arg(long, value_name = "KEY=VALUE", value_parser = filter::tag)]
-    pub(crate) tag: Vec<(String, String)>,
-}
-
-impl From<Filters> for Filter {
-    fn from(typed: Filters) -> Self {
-        Self {
-            since: typed.since,
-            until: typed.until,
-            users: typed.user,
-            databases: typed.database,
-            applications: typed.application,
-            hosts: typed.host,
-            min_duration: typed.min_duration,
-            kinds: typed.kind,
-            tables: typed.table,
-            fingerprints: typed.fingerprint,
-            include: typed.include,
-            exclude: typed.exclude,
-            tags: typed.tag,
-        }
-    }
+    /// Fingerprints, as the report has them
+    #[arg(long, value_name = "HEX", value_delimiter = ',')]
+    pub(crate) fingerprint: Vec<String>,
+    /// Only calls that took at least so long: 100ms, 2s
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) min_duration: Option<String>,
+    /// Only statements and messages that contain TEXT, or fit re:REGEX
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) include: Vec<String>,
+    /// No statements and messages that contain TEXT, or fit re:REGEX
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) exclude: Vec<String>,
+    /// Only statements with this tag in a comment, as route=/orders
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) tag: Vec<String>,
 }
 
 /// Read SQL and write fingerprints.

@@ -9,6 +9,11 @@ pub mod record;
 
 pub mod event;
 
+pub mod bounded;
+
+pub mod finding;
+
+pub mod config;
 pub mod filter;
 
 pub mod partial;
@@ -20,6 +25,8 @@ pub mod input;
 pub mod analyze;
 
 pub mod report;
+
+pub mod forecast;
 
 pub mod assemble;
 

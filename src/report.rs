@@ -14,8 +14,10 @@ use serde::{Deserialize, Serialize};
 use crate::units::{Micros, Timestamp};
 
 mod events;
+mod findings;
 
 pub use events::*;
+pub use findings::*;
 
 /// The name of this contract.
 pub const SCHEMA: &str = "pglens.report/1";
@@ -53,6 +55,9 @@ pub struct Report {
     pub server: ServerEvents,
     /// Statements that should not have been sent, by cost.
     pub findings: Vec<Finding>,
+    /// The units behind the findings, and what was left out on purpose.
+    #[serde(default)]
+    pub judged: Judged,
     /// What a change would bring; `null` until computed.
     pub forecasts: Option<Forecasts>,
 }

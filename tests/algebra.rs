@@ -39,11 +39,20 @@ enum Says {
     Disconnection,
     Received,
     MultiLine,
+    Waiting,
+    Acquired,
+    TempFile,
+    Checkpoint,
+    Vacuum,
+    Authorized,
+    Deadlock,
+    Plan,
+    Parameter,
 }
 
 fn line() -> impl Strategy<Value = Line> {
     use Says::*;
-    let says = prop::sample::select(vec![
+    line_of(vec![
         Call,
         Call,
         Statement,
@@ -64,7 +73,33 @@ fn line() -> impl Strategy<Value = Line> {
         Disconnection,
         Received,
         MultiLine,
-    ]);
+        Waiting,
+        Acquired,
+        TempFile,
+        Checkpoint,
+        Vacuum,
+        Authorized,
+        Deadlock,
+        Plan,
+        Parameter,
+    ])
+}
+
+/// What a log has that is neither statement nor duration: there its plans are the calls.
+fn line_without_calls() -> impl Strategy<Value = Line> {
+    use Says::*;
+    line_of(vec![Plan, Plan, Plan, Plan, Detail, Error, Warning, Received, Authorized, TempFile])
+}
+
+fn lines(most: usize) -> impl Strategy<Value = Vec<Line>> {
+    prop_oneof![
+        3 => prop::collection::vec(line(), 1..most),
+        1 => prop::collection::vec(line_without_calls(), 1..most),
+    ]
+}
+
+fn line_of(says: Vec<Says>) -> impl Strategy<Value = Line> {
+    let says = prop::sample::select(says);
     (0_u32..4, says, 0_u32..5).prop_map(|(backend, says, value)| Line { backend, says, value })
 }
 
@@ -107,6 +142,28 @@ fn text(lines: &[Line]) -> String {
             Says::MultiLine => {
                 format!("LOG:  duration: 1.{value} ms  statement: INSERT INTO t\n\tVALUES ({value},\n\t'x')")
             }
+            Says::Waiting => format!(
+                "LOG:  process {pid} still waiting for ShareLock on transaction {value} after 1{value}.5 ms"
+            ),
+            Says::Acquired => {
+                format!("LOG:  process {pid} acquired ShareLock on transaction {value} after 2{value}.5 ms")
+            }
+            Says::TempFile => format!("LOG:  temporary file: path \"base/pgsql_tmp/a\", size {value}00"),
+            Says::Checkpoint => {
+                format!(
+                    "LOG:  checkpoint complete: wrote {value} buffers (0.0%); write=0.{value} s; distance={value} kB"
+                )
+            }
+            Says::Vacuum => format!(
+                "LOG:  automatic vacuum of table \"d.s.t{value}\": index scans: 0\n\tpages: 0 removed, {number} remain"
+            ),
+            Says::Authorized => format!("LOG:  connection authorized: user=u{value} database=db"),
+            Says::Deadlock => "ERROR:  deadlock detected".to_owned(),
+            Says::Plan => format!(
+                "LOG:  duration: {value}.75 ms  plan:\n\tQuery Text: SELECT a FROM t WHERE id = {value}\n\t\
+                 Seq Scan on t  (cost=0.00..1.00 rows=1 width=4) (actual time=0.010..0.{value}00 rows=1 loops=1)"
+            ),
+            Says::Parameter => format!("LOG:  parameter \"work_mem\" changed to \"{value}MB\""),
         };
         log.push_str(&line);
         log.push('\n');
@@ -154,7 +211,7 @@ proptest! {
 
     #[test]
     fn any_cuts_and_any_merge_tree_give_the_same_report(
-        lines in prop::collection::vec(line(), 1..80),
+        lines in lines(80),
         cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..40),
         order in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>()), 40),
     ) {
@@ -186,7 +243,7 @@ proptest! {
     /// Entries far apart: in files of their own, and beyond the windows in which parts and durations are looked for.
     #[test]
     fn files_and_distances_do_not_depend_on_the_merge_tree(
-        lines in prop::collection::vec(line(), 1..60),
+        lines in lines(60),
         gaps in prop::collection::vec(prop::sample::select(vec![0_u64, 0, 0, 1 << 19, 2 << 20, 20 << 20, 150 << 20, 300 << 20]), 60),
         files in prop::collection::vec(0_u8..5, 60),
         order in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>()), 200),

@@ -58,7 +58,13 @@ fn report(paths: &[&Path], case: Case) -> Report {
     let hints = Hints { prefix: Some("%m [%p] %q%u@%d ".to_owned()), ..Hints::default() };
     let paths: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
     let plan = input::plan(&paths, &PlanOptions { hints: hints.clone(), window: case.window }).unwrap();
-    let settings = Settings { jobs: case.jobs, chunk: case.chunk, hints, filter: Arc::new(case.filter) };
+    let settings = Settings {
+        jobs: case.jobs,
+        chunk: case.chunk,
+        hints,
+        filter: Arc::new(case.filter),
+        ..Settings::default()
+    };
     assemble::report(analyze::analyze(plan.streams, &settings, &AtomicU64::new(0)), &Wishes::default())
 }
 

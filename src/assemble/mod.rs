@@ -3,6 +3,7 @@
 mod actors;
 mod errors;
 mod events;
+mod findings;
 mod input;
 mod notes;
 mod plans;
@@ -11,6 +12,8 @@ mod statements;
 use std::collections::HashMap;
 
 use crate::analyze::Analysis;
+use crate::config::Ignore;
+use crate::forecast;
 use crate::partial::slowest::SlowCall as KeptCall;
 use crate::partial::statements::StatementTally;
 use crate::report::*;
@@ -30,6 +33,8 @@ pub struct Wishes {
     pub show_values: bool,
     /// Whether the prefix was given on the command line.
     pub prefix_given: bool,
+    /// Findings to leave out.
+    pub ignores: Vec<Ignore>,
     /// What was to be said about the choice of inputs.
     pub notes: Vec<Note>,
 }
@@ -60,6 +65,26 @@ pub fn report(analysis: Analysis, wishes: &Wishes) -> Report {
     [totals.users, totals.databases, totals.applications, totals.hosts] =
         actors::actors(loads, Some(errors.actors.clone()), &directory);
     totals.routes = actors::routes(finished.list.iter().map(|tally| tally.routes.clone()), &directory);
+
+    let review = tally.review;
+    let (facts, detect) = (review.all_facts(), review.detect().clone());
+    let (found, replay) = (review.findings.finish(), review.trace.finish());
+    let loads = finished.list.iter().map(|tally| {
+        (tally.fingerprint.0, Load { calls: tally.calls, duration_us: tally.duration })
+    });
+    let inputs = forecast::Inputs { replay: &replay, facts: &facts, found: &found, loads: &loads.collect() };
+    let forecasts = forecast::all(&inputs);
+    let (findings, judged) = findings::findings(&findings::Parts {
+        found: &found,
+        replay: &replay,
+        facts: &facts,
+        counts: &review.counts,
+        texts: &texts,
+        directory: &directory,
+        detect: &detect,
+        ignores: &wishes.ignores,
+        totals: &totals,
+    });
 
     let hot_inserts = statements::hot_inserts(&finished.list);
     let slowest = tally.slowest.list().iter().take(MOST_SLOWEST);
@@ -94,8 +119,9 @@ pub fn report(analysis: Analysis, wishes: &Wishes) -> Report {
         autovacuum: events::autovacuum(told.vacuums),
         connections,
         server,
-        findings: Vec::new(),
-        forecasts: None,
+        findings,
+        judged,
+        forecasts: Some(forecasts),
     };
     report.input.notes = wishes.notes.clone();
     report.input.notes.extend(notes::notes(&report, capped, tally.minutes.capped(), tally.orphans, &streams));

@@ -1,5 +1,6 @@
 //! One file a command: what was decided → the library → an exit code.
 
+pub(crate) mod filters;
 pub(crate) mod fingerprint;
 pub(crate) mod report;
 

@@ -9,30 +9,29 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use pglens::analyze::{self, Analysis, Settings};
 use pglens::assemble::{self, Wishes};
-use pglens::filter::Filter;
-use pglens::input::{self, Plan, PlanOptions, Window};
+use pglens::input::{self, Plan, PlanOptions};
 use pglens::log::{Format as LogFormat, Hints};
 use pglens::output::{self, Interrupts, Readers, Target};
 use pglens::render::{self, Format, Style};
 use pglens::report::{Note, Report};
 
-use super::{Failure, remark};
+use super::{Failure, filters, remark};
 use crate::cli;
 
-pub(crate) fn run(mut arguments: cli::Report) -> Result<(), Failure> {
+pub(crate) fn run(arguments: cli::Report) -> Result<(), Failure> {
     let outputs = outputs(&arguments)?;
     let interrupts = Interrupts::install().unwrap_or_default();
-    let last = arguments.filters.last;
-    let mut filter = Filter::from(std::mem::take(&mut arguments.filters));
-    let window = Window { since: filter.since, until: filter.until, last, reach: analyze::REACH };
-    let hints = hints(&arguments.reading)?;
-    let plan = input::plan(&arguments.logs, &PlanOptions { hints, window }).map_err(not_planned)?;
-    // The plan knows where the log ends, and so what --last means.
+    let (mut filter, window) = filters::filter(&arguments.filters)?;
+    let mut settings = settings(&arguments.reading)?;
+    let options = PlanOptions { hints: settings.hints.clone(), window };
+    let plan = input::plan(&arguments.logs, &options).map_err(not_planned)?;
     filter.since = plan.window.since;
-    let settings = settings(&arguments.reading, filter)?;
-    let notes =
+    settings.filter = Arc::new(filter);
+    let mut notes: Vec<Note> =
         plan.notes.iter().map(|note| Note { code: note.code.to_owned(), text: note.text.clone() }).collect();
+    notes.extend(filters::note(&arguments.filters));
     let wishes = Wishes {
+        ignores: Vec::new(),
         show_values: arguments.show_values,
         prefix_given: arguments.reading.log_line_prefix.is_some(),
         notes,
@@ -73,7 +72,7 @@ fn not_planned(error: input::InputError) -> Failure {
     }
 }
 
-fn hints(reading: &cli::Reading) -> Result<Hints, Failure> {
+fn settings(reading: &cli::Reading) -> Result<Settings, Failure> {
     let format = reading.log_format.as_deref().map(|name| {
         let known = [LogFormat::Stderr, LogFormat::Csv, LogFormat::Json, LogFormat::Syslog];
         known.into_iter().find(|format| format.as_str() == name).ok_or_else(|| {
@@ -81,16 +80,17 @@ fn hints(reading: &cli::Reading) -> Result<Hints, Failure> {
             Failure::Usage(format!("{name}: no log format; known are {known}"))
         })
     });
-    Ok(Hints { format: format.transpose()?, prefix: reading.log_line_prefix.clone(), ..Hints::default() })
-}
-
-fn settings(reading: &cli::Reading, filter: Filter) -> Result<Settings, Failure> {
     let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     Ok(Settings {
         jobs: reading.jobs.map_or_else(cores, std::num::NonZero::get),
         chunk: reading.chunk_size,
-        hints: hints(reading)?,
-        filter: Arc::new(filter),
+        hints: Hints {
+            format: format.transpose()?,
+            prefix: reading.log_line_prefix.clone(),
+            ..Hints::default()
+        },
+        filter: Arc::default(),
+        detect: pglens::finding::Detect::default(),
     })
 }
 

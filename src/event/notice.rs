@@ -52,6 +52,10 @@ pub enum Kind {
     Terminated,
     /// `statement_timeout` and its kin.
     Timeout,
+    /// A client came while the server starts, stops or recovers.
+    Unavailable,
+    /// A background worker ended.
+    Worker,
     /// Transaction ids run out.
     Wraparound,
 }
@@ -82,6 +86,8 @@ impl Kind {
             Self::TempFileLimit => "temp_file_limit",
             Self::Terminated => "terminated",
             Self::Timeout => "timeout",
+            Self::Unavailable => "unavailable",
+            Self::Worker => "worker",
             Self::Wraparound => "wraparound",
         }
     }
@@ -112,6 +118,7 @@ const BEGINNINGS: &[(&str, Kind)] = &[
     ("canceling statement due to user request", Kind::Cancelled),
     ("canceling wait for synchronous replication", Kind::Replication),
     ("checkpointer process (PID ", Kind::Crash),
+    ("completed backup recovery ", Kind::Recovery),
     ("configuration file ", Kind::Parameter),
     ("connection to client lost", Kind::Network),
     ("consistent recovery state reached", Kind::Recovery),
@@ -210,6 +217,7 @@ const BEGINNINGS: &[(&str, Kind)] = &[
     ("terminating process ", Kind::Replication),
     ("terminating walreceiver ", Kind::Replication),
     ("terminating walsender process", Kind::Replication),
+    ("the database system is ", Kind::Unavailable),
     ("too many connections for ", Kind::ConnectionLimit),
     ("unexpected EOF on client connection", Kind::Network),
     ("unexpected EOF on standby connection", Kind::Replication),
@@ -259,11 +267,12 @@ fn out_of_disk(message: &[u8]) -> Option<Kind> {
     message.ends_with(b": No space left on device").then_some(Kind::OutOfDisk)
 }
 
-/// `background worker "x" (PID 1) exited with exit code 1` is how it goes at every shutdown; a signal is a crash.
+/// `background worker "x" (PID 1) exited with exit code 1` is how it goes at every shutdown, and when a parallel worker
+/// fails; a signal is a crash.
 fn worker(message: &[u8]) -> Option<Kind> {
     let name = message.strip_prefix(b"background worker \"")?;
     let killed = memchr::memmem::find(name, b" was terminated by signal ").is_some();
-    Some(if killed { Kind::Crash } else { Kind::Shutdown })
+    Some(if killed { Kind::Crash } else { Kind::Worker })
 }
 
 /// Whether a FATAL ends a session that was authorised, but has no `disconnection` yet (`utils/init/postinit.c`,
@@ -377,7 +386,7 @@ mod tests {
             (
                 Log,
                 "background worker \"logical replication launcher\" (PID 5) exited with exit code 1",
-                Some(Kind::Shutdown),
+                Some(Kind::Worker),
             ),
             (
                 Log,
@@ -423,7 +432,7 @@ mod tests {
             (Fatal, "Peer authentication failed for user \"app\"", Some(Kind::Authentication)),
             (Fatal, "role \"nobody\" does not exist", Some(Kind::Authentication)),
             (Error, "role \"nobody\" does not exist", None),
-            (Fatal, "the database system is starting up", Some(Kind::Fatal)),
+            (Fatal, "the database system is starting up", Some(Kind::Unavailable)),
             (Warning, "database \"x\" must be vacuumed within 11000000 transactions", Some(Kind::Wraparound)),
             (Error, "temporary file size exceeds \"temp_file_limit\" (10kB)", Some(Kind::TempFileLimit)),
             (Error, "invalid page in block 7 of relation base/5/16384", Some(Kind::Corruption)),

@@ -2,7 +2,7 @@
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use super::bounded::Bounded;
+use crate::bounded::Bounded;
 use crate::log::Who;
 use crate::units::Micros;
 

@@ -23,8 +23,10 @@
 use hashbrown::HashMap;
 
 use super::Lengths;
+use super::sheets::{Sheets, Traces};
 use super::tally::Tally;
 use crate::event::Event;
+use crate::finding::{NO_TIME, Step};
 use crate::log::{Part, Session};
 use crate::record::{OwnedRecord, Record};
 use crate::units::ByteOffset;
@@ -77,11 +79,13 @@ enum First {
 struct Pairing<K> {
     first: First,
     waiting: Option<K>,
+    /// The calls of the session's first and last minute.
+    sheets: Sheets,
 }
 
 impl<K> Default for Pairing<K> {
     fn default() -> Self {
-        Self { first: First::None, waiting: None }
+        Self { first: First::None, waiting: None, sheets: Sheets::default() }
     }
 }
 
@@ -93,23 +97,27 @@ impl<K> Pairing<K> {
     {
         match Event::of(record) {
             Event::Call(text, duration) => {
-                self.flush(tally);
-                tally.call(record, text, Some(duration));
+                self.flush(lengths, tally);
+                let step = tally.call(record, text, Some(duration));
+                self.take(step, lengths, tally);
             }
             Event::Statement(_) => {
-                self.flush(tally);
+                self.flush(lengths, tally);
                 self.waiting = Some(K::keep(record));
             }
             Event::Duration(_) => self.pair(record, lengths, tally),
             Event::Failure => {
                 if let Some(waiting) = self.waiting.take() {
-                    tally.failed(&waiting.record());
+                    let step = tally.failed(&waiting.record());
+                    self.take(step, lengths, tally);
                 }
-                self.flush(tally);
+                self.flush(lengths, tally);
                 tally.failure(record);
             }
             Event::SessionEdge => {
-                self.flush(tally);
+                self.flush(lengths, tally);
+                let edge = Step::edge(record.time.unwrap_or(NO_TIME), record.at.0);
+                self.sheets.push(edge, lengths, &mut tally.review.ready);
                 tally.other(record);
             }
             Event::Fetch(text, duration) => tally.fetch(record, text, duration),
@@ -120,13 +128,23 @@ impl<K> Pairing<K> {
         }
     }
 
+    /// A call, in the order of its session.
+    fn take(&mut self, step: Option<Step>, lengths: &Lengths, tally: &mut Tally) {
+        let Some(step) = step else { return };
+        if step.tag != 0 {
+            tally.review.traces.push(step);
+        }
+        self.sheets.push(step, lengths, &mut tally.review.ready);
+    }
+
     /// The waiting statement gets no duration.
-    fn flush<'a>(&mut self, tally: &mut Tally)
+    fn flush<'a>(&mut self, lengths: &Lengths, tally: &mut Tally)
     where
         K: Keep<'a>,
     {
         if let Some(waiting) = self.waiting.take() {
-            tally.untimed(&waiting.record());
+            let step = tally.untimed(&waiting.record());
+            self.take(step, lengths, tally);
         }
         if self.first == First::None {
             self.first = First::Flush;
@@ -140,10 +158,12 @@ impl<K> Pairing<K> {
     {
         match self.waiting.take() {
             Some(waiting) if lengths.within(PAIR_WINDOW, waiting.record().at, duration.at) => {
-                tally.paired(&waiting.record(), duration);
+                let step = tally.paired(&waiting.record(), duration);
+                self.take(step, lengths, tally);
             }
             Some(waiting) => {
-                tally.untimed(&waiting.record());
+                let step = tally.untimed(&waiting.record());
+                self.take(step, lengths, tally);
                 tally.unidentified(duration);
             }
             None if self.first == First::None => {
@@ -245,6 +265,7 @@ impl<'a> Sessions<'a> {
                 let pairing = Pairing {
                     first: live.pairing.first,
                     waiting: live.pairing.waiting.as_ref().map(OwnedRecord::from),
+                    sheets: live.pairing.sheets,
                 };
                 let recorded = live.pending.is_some();
                 let pending = live.pending.as_ref().map(OwnedRecord::from);
@@ -254,7 +275,7 @@ impl<'a> Sessions<'a> {
                 ))
             })
             .collect();
-        Ends { sessions }
+        Ends { sessions, traces: Traces::default() }
     }
 }
 
@@ -274,6 +295,8 @@ struct End {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ends {
     sessions: HashMap<Session, End>,
+    /// The traces that may go on.
+    pub traces: Traces,
 }
 
 impl Ends {
@@ -304,6 +327,8 @@ impl Ends {
         lengths: &Lengths,
         tally: &mut Tally,
     ) {
+        // Every call before this is known.
+        let mut low = end;
         self.sessions.retain(|_, open| {
             let alone = start.is_none_or(|start| !lengths.within(PAIR_WINDOW, start, open.begins));
             if alone {
@@ -317,14 +342,25 @@ impl Ends {
                 }
             }
             if let Some(waiting) = open.pairing.waiting.take_if(|waiting| passed(PAIR_WINDOW, waiting)) {
-                tally.untimed(&waiting.borrow());
+                let step = tally.untimed(&waiting.borrow());
+                open.pairing.take(step, lengths, tally);
             }
-            !alone || open.pending.is_some() || open.pairing.waiting.is_some()
+            let waits = [open.pending.as_ref(), open.pairing.waiting.as_ref()];
+            let first = waits.into_iter().flatten().map(|record| record.borrow().at).min();
+            low = low.min(first.unwrap_or(end));
+            if start.is_none() && open.pairing.waiting.is_none() {
+                open.pairing.sheets.sweep(end, lengths, &mut tally.review.ready);
+            }
+            !alone || first.is_some() || !open.pairing.sheets.is_empty()
         });
+        self.traces.merge(std::mem::take(&mut tally.review.traces));
+        if start.is_none() {
+            self.traces.sweep(low, lengths, &mut tally.review.ready);
+        }
     }
 
     /// The stream is over.
-    pub fn finish(self, lengths: &Lengths, tally: &mut Tally) {
+    pub fn finish(mut self, lengths: &Lengths, tally: &mut Tally) {
         // In a fixed order: the tally does not care, but a debugger's reader does.
         let mut sessions: Vec<(Session, End)> = self.sessions.into_iter().collect();
         sessions.sort_unstable_by_key(|(session, _)| *session);
@@ -334,10 +370,14 @@ impl Ends {
                 end.pairing.settle(&pending.borrow(), lengths, tally);
                 end.settle_first(tally);
             }
-            if let Some(waiting) = end.pairing.waiting {
-                tally.untimed(&waiting.borrow());
+            if let Some(waiting) = end.pairing.waiting.take() {
+                let step = tally.untimed(&waiting.borrow());
+                end.pairing.take(step, lengths, tally);
             }
+            end.pairing.sheets.finish(&mut tally.review.ready);
         }
+        self.traces.merge(std::mem::take(&mut tally.review.traces));
+        self.traces.finish(lengths, &mut tally.review.ready);
     }
 
     /// Sessions with open ends.
@@ -385,7 +425,7 @@ impl End {
         match theirs.pairing.first {
             First::None => {}
             First::Flush => {
-                self.pairing.flush(tally);
+                self.pairing.flush(lengths, tally);
                 self.pairing.waiting = theirs.pairing.waiting;
             }
             First::Duration(duration) => {
@@ -393,6 +433,7 @@ impl End {
                 self.pairing.waiting = theirs.pairing.waiting;
             }
         }
+        self.pairing.sheets.fuse(theirs.pairing.sheets, lengths, &mut tally.review.ready);
         self.pending = theirs.pending;
         self.recorded = true;
     }

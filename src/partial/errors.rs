@@ -4,7 +4,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::Order;
 use super::actors::ActorLoads;
-use super::bounded::Bounded;
+use crate::bounded::Bounded;
 use super::statements::Hours;
 use crate::event::message;
 use crate::log::Severity;

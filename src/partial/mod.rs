@@ -8,7 +8,7 @@
 //! Counts need no order. What an interval cannot finish alone stays in its [`Fragment`] until the neighbour comes.
 
 pub mod actors;
-pub mod bounded;
+
 pub mod distinct;
 pub mod ends;
 pub mod errors;
@@ -17,14 +17,18 @@ pub mod histogram;
 mod lengths;
 pub mod minutes;
 pub mod plans;
+pub mod review;
 mod scan;
+pub mod sheets;
 pub mod slowest;
 pub mod statements;
 pub mod tally;
+pub mod trace;
 
 use std::collections::BTreeMap;
 
 pub use ends::Ends;
+pub use crate::bounded;
 pub use lengths::Lengths;
 pub use scan::Scan;
 pub use tally::Tally;
@@ -135,6 +139,7 @@ impl Fragment {
     fn fuse(&mut self, right: Self, tally: &mut Tally) {
         self.lengths.merge(right.lengths);
         self.ends.fuse(right.ends, &self.lengths, tally);
+        self.ends.traces.merge(std::mem::take(&mut tally.review.traces));
         for (reason, theirs) in right.skips {
             let same_file = theirs.first.file() == right.start.file();
             let theirs = Skips { line: theirs.line + if same_file { self.lines } else { 0 }, ..theirs };
@@ -208,6 +213,7 @@ impl Partial {
     pub fn insert(&mut self, stream: u32, fragment: Fragment) {
         self.tally.enter(stream);
         self.streams.entry(stream).or_default().insert(fragment, &mut self.tally);
+        self.tally.review.settle();
     }
 
     /// `⊕`: associative and commutative, as far as [`Partial::finish`] can see.
@@ -233,6 +239,7 @@ impl Partial {
                 fragments.push(fragment);
             }
         }
+        tally.review.settle();
         (tally, read)
     }
 }

@@ -48,6 +48,7 @@ impl<'a, 't> Scan<'a, 't> {
         fragment.end = ByteOffset(fragment.start.0 + self.chunk.len() as u64);
         fragment.lines = memchr::memchr_iter(b'\n', self.chunk).count() as u64;
         fragment.ends = self.sessions.close();
+        fragment.ends.traces = std::mem::take(&mut self.tally.review.traces);
         fragment.files.insert(fragment.start.file(), self.file);
         fragment
     }

@@ -2,7 +2,7 @@
 
 use super::Order;
 use super::actors::ActorLoads;
-use super::bounded::Bounded;
+use crate::bounded::Bounded;
 use super::distinct::{self, ParamSets};
 use super::histogram::Histogram;
 use super::minutes::Minutes;

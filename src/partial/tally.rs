@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::Order;
 use super::actors::{self, Directory};
+use super::review::{Labels, Review};
 use super::errors::Errors;
 use super::events::Events;
 use super::minutes::{MOST_MINUTES, Minutes};
@@ -14,6 +15,7 @@ use super::statements::{Call, Statements};
 use crate::event::server::{self, ServerEvent};
 use crate::event::{Event, Plan, Text, explain};
 use crate::filter::{Filter, Gate, Statement};
+use crate::finding::Step;
 use crate::log::{Severity, Who};
 use crate::record::Record;
 use crate::sql::{self, Digest, Recall};
@@ -34,6 +36,8 @@ pub struct Tally {
     recall: Recall,
     /// What the report is about; `None` for everything. Asked here, where calls are complete, and nowhere earlier.
     gate: Option<Box<Gate>>,
+    /// What the rules know and found.
+    pub review: Review,
     /// By fingerprint.
     pub statements: Statements,
     /// By normalised message.
@@ -68,10 +72,19 @@ pub struct Tally {
 
 impl Default for Tally {
     fn default() -> Self {
+        Self::new(Review::default())
+    }
+}
+
+impl Tally {
+    /// Nothing counted yet; `review` has the thresholds of the rules.
+    #[must_use]
+    pub fn new(review: Review) -> Self {
         Self {
             stream: 0,
             recall: Recall::default(),
             gate: None,
+            review,
             statements: Statements::default(),
             errors: Errors::default(),
             directory: Directory::default(),
@@ -110,13 +123,14 @@ fn template(text: Text<'_>) -> Text<'_> {
 impl Tally {
     /// A tally of what a filter lets through.
     #[must_use]
-    pub fn filtered(filter: &Arc<Filter>) -> Self {
-        Self { gate: Gate::new(filter).map(Box::new), ..Self::default() }
+    pub fn filtered(filter: &Arc<Filter>, review: Review) -> Self {
+        Self { gate: Gate::new(filter).map(Box::new), ..Self::new(review) }
     }
 
     /// Says which stream the next records come from.
     pub fn enter(&mut self, stream: u32) {
         self.stream = stream;
+        self.review.ready.stream = stream;
     }
 
     fn order(&self, at: ByteOffset) -> Order {
@@ -130,12 +144,13 @@ impl Tally {
     }
 
     /// A statement was executed.
-    pub fn call(&mut self, record: &Record<'_>, text: Text<'_>, duration: Option<Micros>) {
+    pub fn call(&mut self, record: &Record<'_>, text: Text<'_>, duration: Option<Micros>) -> Option<Step> {
         self.speak();
-        let Some((digest, sql)) = self.digest_kept(record, text, duration) else { return };
+        let (digest, sql) = self.digest_kept(record, text, duration)?;
         let order = self.order(record.at);
         let actor = self.actor(&record.who);
-        let route = if digest.comments { self.route(text.sql) } else { None };
+        let labels = if digest.comments { self.labels(text.sql) } else { Labels::default() };
+        let route = (labels.route != 0).then_some(labels.route);
         if let Some(time) = record.time {
             self.minutes.call(time);
             self.span = Some(self.span.map_or((time, time), |span| (span.0.min(time), span.1.max(time))));
@@ -144,6 +159,7 @@ impl Tally {
             self.slowest.add(duration, order, record, text);
         }
         self.statements.call(&Call { record, text, sql, digest, duration, order, actor, route });
+        Some(self.review.step(record, text, sql, &digest, duration, labels))
     }
 
     /// The digest of a statement that the report is about.
@@ -169,34 +185,38 @@ impl Tally {
         self.gate.as_mut().is_none_or(|gate| gate.keeps_event(record, statement))
     }
 
-    fn route(&mut self, text: &[u8]) -> Option<u64> {
+    fn labels(&mut self, text: &[u8]) -> Labels {
         let tags = sql::tags(text);
-        let label = tags.label()?;
-        let hash = actors::hash_route(&label);
-        self.directory.learn_route(hash, &label);
-        Some(hash)
+        let route = tags.label().map(|label| {
+            let hash = actors::hash_route(&label);
+            self.directory.learn_route(hash, &label);
+            hash
+        });
+        Labels::new(&tags, route)
     }
 
     /// A statement that was logged without a duration got none.
-    pub fn untimed(&mut self, statement: &Record<'_>) {
-        if let Event::Statement(text) = Event::of(statement) {
-            self.call(statement, text, None);
+    pub fn untimed(&mut self, statement: &Record<'_>) -> Option<Step> {
+        match Event::of(statement) {
+            Event::Statement(text) => self.call(statement, text, None),
+            _ => None,
         }
     }
 
     /// A statement that was logged without a duration failed.
-    pub fn failed(&mut self, statement: &Record<'_>) {
-        self.untimed(statement);
+    pub fn failed(&mut self, statement: &Record<'_>) -> Option<Step> {
+        self.untimed(statement)
     }
 
     /// A statement and, later in its session, its duration. The call counts at the time of the duration.
-    pub fn paired(&mut self, statement: &Record<'_>, duration: &Record<'_>) {
+    pub fn paired(&mut self, statement: &Record<'_>, duration: &Record<'_>) -> Option<Step> {
         if let (Event::Statement(text), Event::Duration(micros)) = (Event::of(statement), Event::of(duration))
         {
             let query_id = if statement.query_id == 0 { duration.query_id } else { statement.query_id };
             let record = Record { at: duration.at, time: duration.time, query_id, ..*statement };
-            self.call(&record, text, Some(micros));
+            return self.call(&record, text, Some(micros));
         }
+        None
     }
 
     /// A duration that belongs to no statement.
@@ -338,6 +358,7 @@ impl Tally {
 
     /// Adds another part's counts.
     pub fn merge(&mut self, other: Self) {
+        self.review.merge(other.review);
         self.statements.merge(other.statements);
         self.errors.merge(other.errors);
         self.directory.merge(other.directory);

@@ -147,7 +147,11 @@ pub(super) fn of(index: &Index<'_>, finding: &Finding) -> Fix {
 fn from_numbers(index: &Index<'_>) -> Vec<Fix> {
     let report = index.report;
     let mut found: Vec<Fix> = Vec::new();
-    for redundant in report.redundant_selects.iter().filter(|r| r.repeats >= FEW).take(20) {
+    // A SELECT that takes row locks is asked for the locks, not for the answer.
+    let locks = |fingerprint: &str| index.statement(fingerprint).is_some_and(|s| s.locking);
+    for redundant in
+        report.redundant_selects.iter().filter(|r| r.repeats >= FEW && !locks(&r.fingerprint)).take(20)
+    {
         found.push(repeated(index, redundant));
     }
     for insert in report.hot_inserts.iter().take(20) {
@@ -186,10 +190,10 @@ fn repeated(index: &Index<'_>, redundant: &RedundantSelect) -> Fix {
         },
         fingerprint: r.fingerprint.clone(),
         why: format!(
-            "{}, but only {about}{}: {} had been asked before with the same parameters.",
+            "{} with only {about}{}: {about}{} were repeats.",
             counted(r.calls, "call"),
             counted(r.distinct_params.count, "distinct parameter set"),
-            counted(r.repeats, "call")
+            count(r.repeats)
         ),
         cost,
         whole: false,
@@ -297,14 +301,14 @@ fn busiest_route(statement: Option<&Statement>) -> String {
 /// What goes away with the cost.
 fn saving(report: &Report, cost: Cost) -> String {
     let statements = format!(
-        "{} fewer statements ({} of all)",
+        "{} fewer statements ({})",
         count(cost.statements),
         minus_percent(cost.statements, report.totals.statements)
     );
     match cost.duration_us.0 {
         0 => format!("Up to {statements}."),
         us => format!(
-            "Up to {statements} and {} less in the database ({}).",
+            "Up to {statements} and {} less ({}).",
             duration(cost.duration_us),
             minus_percent(us, report.totals.duration_us.0)
         ),

@@ -10,7 +10,7 @@
 //! ```
 //!
 //! Everything in a report came out of a log, and a log is hostile. Each output has one door through which that
-//! text passes: [`shown`] makes control and direction characters visible for all of them, then the template
+//! text passes: `shown` makes control and direction characters visible for all of them, then the template
 //! engine, `markdown::code` or `csv::cell` escapes for its own context.
 
 use std::io;

@@ -19,6 +19,7 @@
 
 use super::Digest;
 mod brackets;
+mod savepoint;
 mod values;
 mod words;
 
@@ -205,6 +206,9 @@ struct Pass<'s, 'p, 'd> {
 
 /// The digest of a statement, `None` when the reference has to answer.
 pub(super) fn digest(sql: &[u8], params: Option<&Params<'_>>) -> Option<Digest> {
+    if let Some(digest) = savepoint::digest(sql) {
+        return Some(digest);
+    }
     let mut pass = Pass {
         sql,
         params: params.filter(|params| params.is_complete()),

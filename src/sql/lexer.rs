@@ -407,6 +407,11 @@ pub(super) fn operator_end(sql: &[u8], start: usize) -> usize {
         }
         end += 1;
     }
+    // No operator ends in `?` after one of these: `a=?` holds a driver's placeholder.
+    let plain = |b: &u8| b"<>=!+-*/%|".contains(b);
+    if end > start + 1 && sql[end - 1] == b'?' && sql[start..end - 1].iter().all(plain) {
+        end -= 1;
+    }
     let free = sql[start..end].iter().any(|b| b"~!@#^&|`?%".contains(b));
     while !free && end > start + 1 && matches!(sql[end - 1], b'+' | b'-') {
         end -= 1;
@@ -469,6 +474,9 @@ mod tests {
         check("a->>'b'", &[(Word, "a"), (Operator, "->>"), (String, "'b'")]);
         check("a*/*c*/b", &[(Word, "a"), (Operator, "*"), (Comment, "/*c*/"), (Word, "b")]);
         check("a<--c\n1", &[(Word, "a"), (Operator, "<"), (Comment, "--c"), (Number, "1")]);
+        check("a=?", &[(Word, "a"), (Operator, "="), (Operator, "?")]);
+        check("a=-?", &[(Word, "a"), (Operator, "="), (Operator, "-"), (Operator, "?")]);
+        check("a @? b ?| c", &[(Word, "a"), (Operator, "@?"), (Word, "b"), (Operator, "?|"), (Word, "c")]);
         check("a::int", &[(Word, "a"), (Punctuation, "::"), (Word, "int")]);
     }
 

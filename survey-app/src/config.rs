@@ -315,12 +315,13 @@ impl Switches {
     }
 
     /// The active set in at most 63 bytes (a longer `application_name` would be cut by PostgreSQL), without
-    /// spaces or commas so that any `log_line_prefix` can be read back.
+    /// spaces or commas so that any `log_line_prefix` can be read back. What does not fit is in the last three
+    /// digits, a hash of the whole set: two logs with the same name come from the same switches.
     pub fn application_name(&self) -> String {
         let bit = |on: bool| u8::from(on);
         let (sql, db, cache, router) = (&self.sql, &self.db, &self.cache, &self.router);
         let name = format!(
-            "survey/{}:j{}l{}w{}.{}.{}.{}.{}.{}.e{}n{}h{}.{}.{}{}{}",
+            "survey/{}:j{}l{}w{}.{}.{}.{}.{}.{}.e{}n{}h{}.{}.{}{}{}-{}",
             self.profile.name(),
             bit(sql.select_related),
             bit(sql.request_local),
@@ -337,6 +338,7 @@ impl Switches {
             router.mode.name(),
             bit(router.pinning),
             bit(router.read_only_models),
+            &crate::secret::hash(format!("{:?}", self.list()).as_bytes())[..3],
         );
         debug_assert!(name.len() <= 63, "{name} has {} bytes", name.len());
         name
@@ -446,11 +448,13 @@ mod tests {
 
     #[test]
     fn application_name_fits_and_shows_the_set() {
-        let sets = ["db.via=pgbouncer".to_string(), "cache.count_timeout=9999".to_string()];
+        let sets = ["cache.count_timeout=9999", "cache.hold_secs=99", "db.via=pgbouncer"].map(str::to_string);
         for profile in [Profile::Naive, Profile::Tuned] {
             let name = Switches::assemble(profile, None, &[], &sets).unwrap().application_name();
             assert!(name.len() <= 63, "{name} has {} bytes", name.len());
             assert!(!name.contains([' ', ',']), "{name}");
+            let other = Switches { comments: Comments::Off, ..Switches::of(profile) };
+            assert_ne!(other.application_name(), Switches::of(profile).application_name());
         }
     }
 }

@@ -440,6 +440,7 @@ pub fn report() -> Report {
         autovacuum: server::autovacuum(),
         connections: server::connections(),
         server: server::events(),
+        judged: Judged::default(),
         findings,
         forecasts,
         statements,

@@ -12,7 +12,7 @@ const MOST_TABLES: usize = 16_384;
 const MOST_NAME: usize = 256;
 
 /// The place of a vacuum in time and log, and what it left: pages, tuples, tuples dead but needed.
-pub(super) type LastVacuum = ((Option<Timestamp>, Order), [u64; 3]);
+pub(crate) type LastVacuum = ((Option<Timestamp>, Order), [u64; 3]);
 
 /// What autovacuum did to a table.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -134,6 +134,8 @@ pub(super) struct Statements {
     pub(super) all: String,
     /// How many of them are not here; empty for none.
     pub(super) more: String,
+    /// How many were parsed or bound and never executed; empty for none.
+    pub(super) idle: String,
     /// Whether the log has durations.
     pub(super) timed: bool,
     /// Whether the log is long enough for drawings over its hours.
@@ -208,6 +210,10 @@ pub(super) fn statements(index: &Index<'_>, style: &Style, shown: &Shown<'_>) ->
         rows,
         all: count(report.statements.len() as u64),
         more: if missing > 0 { count(missing as u64) } else { String::new() },
+        idle: match report.statements.iter().filter(|s| s.calls == 0).count() {
+            0 => String::new(),
+            n => count(n as u64),
+        },
         timed: report.totals.timed > 0,
         hours: report.totals.by_hour.len() > 1,
     }

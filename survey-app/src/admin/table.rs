@@ -1,6 +1,6 @@
 //! The models as the administration shows them: labels, columns, what may be changed.
 //!
-//! Serves [`super::crud`]. Data only; adding a line here adds seven addresses.
+//! Serves `crud`. Data only; adding a line here adds seven addresses.
 
 use crate::models::Model;
 

@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 /// Longer than any answer of a loaded machine, shorter than a respondent's patience.
 const PATIENCE: Duration = Duration::from_millis(1500);
 const REST: Duration = Duration::from_secs(1);
+/// A map in this process begins anew beyond this: memory is bounded, and a cache may forget.
+const MOST_LOCAL: usize = 100_000;
 
 /// One place.
 #[derive(Debug)]
@@ -103,9 +105,9 @@ impl Store {
             Place::None => Ok(()),
             Place::Locmem(map) => {
                 let until = Instant::now() + Duration::from_secs(ttl);
-                map.lock()
-                    .expect("no panic holds this lock")
-                    .insert(key.to_string(), (until, value.to_vec()));
+                let mut map = map.lock().expect("no panic holds this lock");
+                make_room(&mut map);
+                map.insert(key.to_string(), (until, value.to_vec()));
                 Ok(())
             }
             Place::Redis(connection) => {
@@ -140,6 +142,7 @@ impl Store {
                 if map.get(key).is_some_and(|(until, _)| *until > now) {
                     return Ok(false);
                 }
+                make_room(&mut map);
                 map.insert(key.to_string(), (now + Duration::from_secs(ttl), value.to_vec()));
                 Ok(true)
             }
@@ -226,5 +229,15 @@ impl Store {
             Err(_) => idle.lock().expect("no panic holds this lock").clear(),
         }
         answer
+    }
+}
+
+fn make_room(map: &mut HashMap<String, (Instant, Vec<u8>)>) {
+    if map.len() >= MOST_LOCAL {
+        let now = Instant::now();
+        map.retain(|_, (until, _)| *until > now);
+    }
+    if map.len() >= MOST_LOCAL {
+        map.clear();
     }
 }

@@ -96,6 +96,15 @@ async fn a_page_can_be_saved_again_and_left_and_come_back_to() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn sixty_pages_from_the_code_to_the_end() {
+    let case = Case::new(shared(), Profile::Tuned, &[], 60, 1).await;
+    let mut one = case.respondent(0);
+    assert_eq!(one.take(&case.code(0)).await.unwrap(), 300);
+    assert_eq!(one.acknowledged.len(), 60);
+    assert_eq!(case.app.counters.requests().values().sum::<u64>(), 2 * 60 + 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn two_tabs_lose_nothing() {
     let case = Case::new(shared(), Profile::Tuned, &[], 3, 1).await;
     let mut one = case.respondent(0);

@@ -1,0 +1,11 @@
+//! Any bytes as a stderr log.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+mod promises;
+
+const SAMPLE: &str = "2026-11-23 14:59:16.162 UTC [77] u@d LOG:  duration: 1 ms\n";
+
+fuzz_target!(|bytes: &[u8]| promises::keep(SAMPLE, bytes));

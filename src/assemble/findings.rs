@@ -1,0 +1,360 @@
+//! What the rules found, and what the trace shows → findings with words.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap};
+
+use crate::config::Ignore;
+use crate::finding::{
+    Detect, Facts, FindingTally, Found, Ignored, Key, NO_TIME, Rule, UnitCounts, UnitKind, replica_reads::PINS,
+};
+use crate::forecast::cache;
+use crate::partial::actors::Directory;
+use crate::partial::statements::StatementTally;
+use crate::partial::trace::Replay;
+use crate::report::{Cost, Evidence, Finding, IgnoredLoad, Judged, Suppressed, TimelineRow, Totals, UnitLoad};
+use crate::units::Micros;
+
+/// Findings shown.
+const MOST: usize = 2000;
+/// Other fingerprints named by one finding.
+const MOST_RELATED: usize = 8;
+
+/// What findings are made of.
+pub(super) struct Parts<'a> {
+    pub(super) found: &'a Found,
+    pub(super) replay: &'a Replay,
+    pub(super) facts: &'a Facts,
+    pub(super) counts: &'a UnitCounts,
+    pub(super) texts: &'a HashMap<u64, &'a StatementTally>,
+    pub(super) directory: &'a Directory,
+    pub(super) detect: &'a Detect,
+    pub(super) ignores: &'a [Ignore],
+    pub(super) totals: &'a Totals,
+}
+
+/// A finding on its way: before it has words.
+struct Draft {
+    key: Key,
+    evidence: Evidence,
+    cost: Cost,
+}
+
+/// Everything found, by cost, and what was left out.
+pub(super) fn findings(parts: &Parts<'_>) -> (Vec<Finding>, Judged) {
+    let mut drafts: Vec<Draft> = parts.found.list.iter().map(drafted).collect();
+    drafts.extend(cacheable(parts));
+    drafts.extend(hot_rows(parts));
+    drafts.extend(replica_reads(parts));
+    let mut judged = judged(parts);
+    let day = parts.totals.last.map(|last| last.to_utc().format("%Y-%m-%d").to_string()).unwrap_or_default();
+    let mut findings: Vec<Finding> = Vec::new();
+    for draft in drafts {
+        let finding = worded(draft, parts);
+        let tables = parts.texts.get(&fingerprint_of(&finding)).map(|text| {
+            text.shape.tables().into_iter().map(str::to_owned).collect::<Vec<_>>()
+        });
+        let tables = tables.unwrap_or_default();
+        let ignore = parts.ignores.iter().find(|ignore| {
+            ignore.matches(&finding.kind, &finding.fingerprint, finding.route.as_deref(), &tables, &day)
+        });
+        match ignore {
+            Some(ignore) => judged.suppressed.push(Suppressed {
+                kind: finding.kind,
+                fingerprint: finding.fingerprint,
+                by: "pglens.toml".to_owned(),
+                reason: ignore.reason.clone(),
+                calls: finding.evidence.calls,
+            }),
+            None => findings.push(finding),
+        }
+    }
+    findings.sort_by_cached_key(|finding| {
+        let cost = finding.cost;
+        (Reverse(cost.duration_us), Reverse(cost.statements), Reverse(finding.evidence.calls), finding.id.clone())
+    });
+    judged.capped |= findings.len() > MOST;
+    findings.truncate(MOST);
+    (findings, judged)
+}
+
+fn fingerprint_of(finding: &Finding) -> u64 {
+    u64::from_str_radix(&finding.fingerprint, 16).unwrap_or(0)
+}
+
+fn hex(fingerprint: u64) -> String {
+    format!("{fingerprint:016x}")
+}
+
+fn judged(parts: &Parts<'_>) -> Judged {
+    let counts = parts.counts;
+    let mut ignored: BTreeMap<Ignored, IgnoredLoad> = BTreeMap::new();
+    for (fingerprint, fact) in parts.facts.iter() {
+        if let (Some(reason), Some(text)) = (fact.ignored, parts.texts.get(&fingerprint)) {
+            let row = ignored.entry(reason).or_default();
+            row.reason = reason.as_str().to_owned();
+            row.fingerprints += 1;
+            row.calls += text.calls;
+        }
+    }
+    Judged {
+        units: UnitKind::ALL
+            .into_iter()
+            .zip(counts.by_kind)
+            .map(|(kind, (units, calls))| UnitLoad { kind: kind.as_str().to_owned(), units, calls })
+            .collect(),
+        cut_by_clock: counts.cut_by_clock,
+        by_second: counts.by_second,
+        unjudged: counts.unjudged,
+        capped: parts.found.capped,
+        suppressed: parts
+            .found
+            .suppressed
+            .iter()
+            .map(|((rule, fingerprint), calls)| Suppressed {
+                kind: rule.as_str().to_owned(),
+                fingerprint: hex(*fingerprint),
+                by: "query comment".to_owned(),
+                reason: String::new(),
+                calls: *calls,
+            })
+            .collect(),
+        ignored: ignored.into_values().collect(),
+    }
+}
+
+fn drafted(finding: &FindingTally) -> Draft {
+    let units = finding.units.iter().sum();
+    // The first of equals is the stronger kind.
+    let kinds = UnitKind::ALL.into_iter().zip(finding.units).rev();
+    let kind = kinds.max_by_key(|(_, units)| *units).map_or("", |(kind, _)| kind.as_str());
+    let mut related: Vec<(u64, u64)> = finding.related.iter().map(|(print, count)| (*print, *count)).collect();
+    related.sort_by_key(|(fingerprint, count)| (Reverse(*count), *fingerprint));
+    let example = finding.example.iter().map(|row| TimelineRow {
+        time: (row.time != NO_TIME).then_some(row.time),
+        duration_us: Some(Micros(row.duration)),
+        fingerprint: hex(row.fingerprint),
+        marked: row.marked,
+        times: row.times,
+    });
+    Draft {
+        key: finding.key,
+        evidence: Evidence {
+            units,
+            unit_kind: kind.to_owned(),
+            calls: finding.calls,
+            numbers: finding.numbers.iter().map(|(name, number)| ((*name).to_owned(), *number)).collect(),
+            related: related.iter().take(MOST_RELATED).map(|(fingerprint, _)| hex(*fingerprint)).collect(),
+            example: example.collect(),
+        },
+        cost: Cost { statements: finding.statements, duration_us: finding.duration },
+    }
+}
+
+/// Questions that a shared cache would have answered for another unit.
+fn cacheable(parts: &Parts<'_>) -> Vec<Draft> {
+    let mut drafts: BTreeMap<u64, Draft> = BTreeMap::new();
+    for asked in &parts.replay.asked {
+        let Some(fact) = parts.facts.get(asked.fingerprint) else { continue };
+        let replayed = cache::replay(parts.replay, fact, asked, &mut |_, _, _| {});
+        let sample = (asked.askings.kept.len() as u64).max(1);
+        let whole = |part: u64| (u128::from(part) * u128::from(asked.askings.calls) / u128::from(sample)) as u64;
+        let hits = whole(replayed.across.0);
+        if hits < parts.detect.cacheable || hits * 1000 < asked.askings.calls * parts.detect.cacheable_permille {
+            continue;
+        }
+        let key = Key { rule: Rule::CacheableSelect, fingerprint: asked.fingerprint, route: 0 };
+        let draft = drafts.entry(asked.fingerprint).or_insert_with(|| Draft {
+            key,
+            evidence: Evidence { unit_kind: "log".to_owned(), units: 1, ..Evidence::default() },
+            cost: Cost::default(),
+        });
+        draft.cost.statements += hits;
+        draft.cost.duration_us += Micros(whole(replayed.across.1));
+        draft.evidence.calls += asked.askings.calls;
+        let numbers = &mut draft.evidence.numbers;
+        *numbers.entry("hits".to_owned()).or_default() += hits;
+        *numbers.entry("sampled".to_owned()).or_default() += u64::from(!asked.askings.is_exact());
+        let permille = draft.cost.statements * 1000 / draft.evidence.calls.max(1);
+        draft.evidence.numbers.insert("hit_permille".to_owned(), permille);
+        if draft.evidence.example.is_empty()
+            && let Some((first, again)) = replayed.example
+        {
+            draft.evidence.example = [first, again]
+                .iter()
+                .zip([false, true])
+                .map(|(asking, marked)| TimelineRow {
+                    time: (asking.moment.time != NO_TIME).then_some(asking.moment.time),
+                    duration_us: Some(Micros(u64::from(asking.duration))),
+                    fingerprint: hex(asked.fingerprint),
+                    marked,
+                    times: 1,
+                })
+                .collect();
+        }
+    }
+    drafts.into_values().collect()
+}
+
+/// Rows that several sessions update again and again.
+fn hot_rows(parts: &Parts<'_>) -> Vec<Draft> {
+    let mut drafts = Vec::new();
+    for rows in &parts.replay.rows {
+        let all: u64 = rows.buckets.iter().map(|bucket| bucket.calls).sum();
+        // A bucket holds many rows of a big table, none of them hot: a hot one has a twentieth of all updates.
+        let hot = |calls: u64, sessions: u32| {
+            calls >= parts.detect.hot_row && calls * 20 >= all && sessions.count_ones() >= 2
+        };
+        let buckets: Vec<_> = rows.buckets.iter().filter(|bucket| hot(bucket.calls, bucket.sessions)).collect();
+        if buckets.is_empty() {
+            continue;
+        }
+        let calls = buckets.iter().map(|bucket| bucket.calls).sum();
+        let duration = buckets.iter().map(|bucket| bucket.duration).sum();
+        let hottest = buckets.iter().map(|bucket| bucket.calls).max().unwrap_or(0);
+        let numbers = [("rows", buckets.len() as u64), ("hottest_updates", hottest), ("updates_us", duration)];
+        drafts.push(Draft {
+            key: Key { rule: Rule::HotRow, fingerprint: rows.fingerprint, route: 0 },
+            evidence: Evidence {
+                units: 1,
+                unit_kind: "log".to_owned(),
+                calls,
+                numbers: numbers.map(|(name, number)| (name.to_owned(), number)).into(),
+                ..Evidence::default()
+            },
+            cost: Cost::default(),
+        });
+    }
+    drafts
+}
+
+/// One finding for all reads that could leave the primary, named after the statement with most of them.
+fn replica_reads(parts: &Parts<'_>) -> Option<Draft> {
+    // Without writes this is no primary, or nobody would gain.
+    if parts.replay.written.is_empty() {
+        return None;
+    }
+    let mut by_statement: BTreeMap<u64, (u64, Micros)> = BTreeMap::new();
+    let (mut asked, mut free) = (0, (0, Micros(0)));
+    for (fingerprint, _, reads) in &parts.found.reads {
+        let own = reads.free[PINS.len()];
+        let entry = by_statement.entry(*fingerprint).or_default();
+        entry.0 += own.0;
+        entry.1 += own.1;
+        asked += reads.asked.0;
+        free.0 += own.0;
+        free.1 += own.1;
+    }
+    let mut list: Vec<(u64, (u64, Micros))> = by_statement.into_iter().filter(|(_, free)| free.0 > 0).collect();
+    list.sort_by_key(|(fingerprint, free)| (Reverse(*free), *fingerprint));
+    let (fingerprint, _) = list.first()?;
+    let numbers = [("reads", asked), ("free_reads", free.0), ("statements", list.len() as u64)];
+    Some(Draft {
+        key: Key { rule: Rule::ReplicaReads, fingerprint: *fingerprint, route: 0 },
+        evidence: Evidence {
+            units: 1,
+            unit_kind: "log".to_owned(),
+            calls: free.0,
+            numbers: numbers.map(|(name, number)| (name.to_owned(), number)).into(),
+            related: list.iter().skip(1).take(MOST_RELATED).map(|(fingerprint, _)| hex(*fingerprint)).collect(),
+            ..Evidence::default()
+        },
+        cost: Cost { statements: free.0, duration_us: free.1 },
+    })
+}
+
+/// Title, advice, weight.
+fn worded(draft: Draft, parts: &Parts<'_>) -> Finding {
+    let Draft { key, evidence, cost } = draft;
+    let route = (key.route != 0).then(|| parts.directory.route(key.route).unwrap_or(super::OTHER).to_owned());
+    let text = parts.texts.get(&key.fingerprint);
+    let table = text
+        .and_then(|text| text.shape.tables().first().map(|table| (*table).to_owned()))
+        .unwrap_or_else(|| "the same statement".to_owned());
+    let number = |name: &str| evidence.numbers.get(name).copied().unwrap_or(0);
+    let units = plural(evidence.units, &evidence.unit_kind);
+    let calls = evidence.calls;
+    let where_to = route.as_ref().map_or_else(String::new, |route| format!(" in {route}"));
+    let (title, advice) = match key.rule {
+        Rule::RedundantSelect => (
+            format!("{table}: asked {} again in {units}{where_to}", times(cost.statements)),
+            "Ask once and keep the answer for the rest of the request (a request-local cache, or pass it on).".to_owned(),
+        ),
+        Rule::RepeatedSelect => (
+            format!("{table}: the same statement {} in {units}{where_to}, its parameters not logged", times(calls)),
+            "Log the parameters (log_parameter_max_length = -1) to know whether it is an N+1 or redundant.".to_owned(),
+        ),
+        Rule::CacheableSelect => (
+            format!("{table}: {} of {calls} askings repeat one before, unchanged", number("hits")),
+            "Keep the answer in a shared cache, dropped when the table is written or after some time.".to_owned(),
+        ),
+        Rule::NPlusOne => (
+            format!("{table}: one statement a row, {} in {units}{where_to}", times(calls)),
+            "Fetch all rows with one statement: join them to the statement before, or ask with = ANY($1).".to_owned(),
+        ),
+        Rule::ReadBack => (
+            format!("{table}: read back {} right after writing it{where_to}", times(calls)),
+            "Keep what was written (write-through cache), or let the write answer with RETURNING.".to_owned(),
+        ),
+        Rule::CheckThenWrite => (
+            format!("{table}: looked for {} just before writing it{where_to}", times(calls)),
+            "Write at once with INSERT … ON CONFLICT (or UPDATE … RETURNING), which has no race either.".to_owned(),
+        ),
+        Rule::RowByRowInsert => (
+            format!("{table}: {} single-row INSERTs in {units}{where_to}", calls),
+            "Insert all rows with one statement (VALUES lists, unnest or COPY) in one transaction.".to_owned(),
+        ),
+        Rule::HotRow => (
+            format!("{table}: {} of one statement on {}", plural(calls, "update"), plural(number("rows"), "row")),
+            "Sessions queue for the lock of such a row: count with INSERTs, or spread it over several rows.".to_owned(),
+        ),
+        Rule::ReplicaReads => (
+            format!("{calls} of {} reads could leave the primary", number("reads")),
+            "Send reads outside writing transactions to a replica, unless their user wrote a moment ago.".to_owned(),
+        ),
+        Rule::ChattyTransaction => (
+            format!("{table}: {calls} statements in {units}{where_to}, mostly waiting for the client"),
+            "Send fewer statements per transaction, or prepare their values before it begins.".to_owned(),
+        ),
+        Rule::IdleInTransaction => (
+            format!("{table}: a transaction left open for {} ms in all after it{where_to}", number("idle_us") / 1000),
+            "End the transaction before doing anything else; set idle_in_transaction_session_timeout.".to_owned(),
+        ),
+    };
+    let weight = |part: u64, whole: u64| part * 1000 < whole * parts.detect.minor_permille;
+    let statements = if cost.statements > 0 { cost.statements } else { calls };
+    let idle = number("idle_us").max(number("waiting_us"));
+    let minor = weight(statements, parts.totals.statements)
+        && weight(cost.duration_us.0.max(idle), parts.totals.duration_us.0.max(1));
+    Finding {
+        id: id(key, route.as_deref()),
+        kind: key.rule.as_str().to_owned(),
+        fingerprint: hex(key.fingerprint),
+        route,
+        title,
+        evidence,
+        cost,
+        advice,
+        minor,
+    }
+}
+
+/// Kind, statement and route: the same in every log and release.
+fn id(key: Key, route: Option<&str>) -> String {
+    let base = format!("{}-{:016x}", key.rule.as_str(), key.fingerprint);
+    match route {
+        Some(_) => format!("{base}-{:08x}", key.route as u32),
+        None => base,
+    }
+}
+
+fn times(count: u64) -> String {
+    match count {
+        1 => "once".to_owned(),
+        2 => "twice".to_owned(),
+        count => format!("{count} times"),
+    }
+}
+
+fn plural(count: u64, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}

@@ -1,0 +1,225 @@
+//! `pglens.toml`: thresholds of the rules, and findings that are known and accepted.
+//!
+//! ```toml
+//! schema = 1
+//!
+//! [detect]
+//! n_plus_one = { min = 5, window_ms = 1000 }
+//! redundant = { min = 2 }
+//! replica_after_write_ms = 5000
+//!
+//! [[ignore]]
+//! kind = "n_plus_one"
+//! fingerprint = "9f2c1a77d3b0e4c6"
+//! reason = "tenant fan-out"
+//! expires = 2027-06-30
+//! ```
+//!
+//! Unknown keys are errors. Sections that belong to `pglens check` are read by it and skipped here.
+
+use serde::Deserialize;
+
+use crate::finding::{Detect, Rule};
+
+/// What a `pglens.toml` says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Config {
+    /// Thresholds, the defaults where the file is silent.
+    pub detect: Detect,
+    /// Findings to leave out.
+    pub ignores: Vec<Ignore>,
+}
+
+/// A finding to leave out. What is not given matches everything; at least one of kind, fingerprint, route and table
+/// is given.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ignore {
+    /// The rule, as `n_plus_one`.
+    pub kind: Option<String>,
+    /// The statement.
+    pub fingerprint: Option<String>,
+    /// The route, `*` at its end standing for anything.
+    pub route: Option<String>,
+    /// A table that the statement reads or writes.
+    pub table: Option<String>,
+    /// Why it is accepted. Shown in the report.
+    pub reason: String,
+    /// The last day on which it is; a TOML date.
+    #[serde(default)]
+    pub expires: Option<toml::value::Datetime>,
+}
+
+impl Ignore {
+    /// Whether it speaks of this finding. `day` is the last day of the log, as `2027-06-30`.
+    #[must_use]
+    pub fn matches(&self, kind: &str, fingerprint: &str, route: Option<&str>, tables: &[String], day: &str) -> bool {
+        let rule = |name: &String| Rule::parse(name).is_some_and(|rule| rule.as_str() == kind);
+        self.kind.as_ref().is_none_or(rule)
+            && self.fingerprint.as_ref().is_none_or(|own| own == fingerprint)
+            && self.route.as_ref().is_none_or(|own| route.is_some_and(|route| glob(own, route)))
+            && self.table.as_ref().is_none_or(|own| tables.contains(own))
+            && self.expires.as_ref().is_none_or(|expires| day <= expires.to_string().as_str())
+    }
+}
+
+fn glob(pattern: &str, text: &str) -> bool {
+    match pattern.strip_suffix('*') {
+        Some(start) => text.starts_with(start),
+        None => text == pattern,
+    }
+}
+
+/// Why a `pglens.toml` cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// It is no TOML, or has a key that pglens does not know. The message has line and column.
+    #[error("{0}")]
+    Toml(String),
+    /// It was written for another version.
+    #[error("schema = {0} is not known; this pglens reads schema = 1")]
+    Schema(i64),
+    /// `kind` names no rule.
+    #[error("{0:?} is no kind of finding; known are {1}")]
+    Kind(String, String),
+    /// An `[[ignore]]` that would leave everything out.
+    #[error("an [[ignore]] needs one of kind, fingerprint, route and table")]
+    Everything,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    schema: i64,
+    #[serde(default)]
+    detect: Section,
+    #[serde(default)]
+    ignore: Vec<Ignore>,
+    #[serde(default, rename = "check")]
+    _check: Option<toml::Table>,
+    #[serde(default, rename = "budget")]
+    _budget: Option<Vec<toml::Table>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Section {
+    n_plus_one: Option<NPlusOne>,
+    redundant: Option<Least>,
+    row_by_row_insert: Option<Least>,
+    hot_insert: Option<Least>,
+    hot_row: Option<Least>,
+    chatty_transaction: Option<Least>,
+    cacheable: Option<Cacheable>,
+    idle_in_transaction_ms: Option<u64>,
+    burst_gap_ms: Option<u64>,
+    replica_after_write_ms: Option<u64>,
+    minor_permille: Option<u64>,
+    writing_functions: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Least {
+    min: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NPlusOne {
+    min: Option<u64>,
+    window_ms: Option<u64>,
+    sequences: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Cacheable {
+    min: Option<u64>,
+    hit_permille: Option<u64>,
+}
+
+impl Config {
+    /// Reads the text of a `pglens.toml`.
+    ///
+    /// # Errors
+    /// When it is no TOML, has unknown keys or names an unknown rule.
+    pub fn parse(text: &str) -> Result<Self, ConfigError> {
+        let file: File = toml::from_str(text).map_err(|error| ConfigError::Toml(error.to_string()))?;
+        if file.schema != 1 {
+            return Err(ConfigError::Schema(file.schema));
+        }
+        for ignore in &file.ignore {
+            if let Some(kind) = &ignore.kind
+                && Rule::parse(kind).is_none()
+            {
+                let known = Rule::ALL.map(Rule::as_str).join(", ");
+                return Err(ConfigError::Kind(kind.clone(), known));
+            }
+            if [&ignore.kind, &ignore.fingerprint, &ignore.route, &ignore.table].iter().all(|part| part.is_none()) {
+                return Err(ConfigError::Everything);
+            }
+        }
+        Ok(Self { detect: file.detect.thresholds(), ignores: file.ignore })
+    }
+}
+
+impl Section {
+    fn thresholds(self) -> Detect {
+        let default = Detect::default();
+        let least = |section: Option<Least>, default: u64| section.map_or(default, |least| least.min.max(2));
+        let micros = |ms: Option<u64>, default: u64| ms.map_or(default, |ms| ms.saturating_mul(1000));
+        let n_plus_one = self.n_plus_one.unwrap_or(NPlusOne { min: None, window_ms: None, sequences: None });
+        let cacheable = self.cacheable.unwrap_or(Cacheable { min: None, hit_permille: None });
+        let inserts = self.row_by_row_insert.or(self.hot_insert);
+        Detect {
+            burst_gap: micros(n_plus_one.window_ms.or(self.burst_gap_ms), default.burst_gap),
+            n_plus_one: n_plus_one.min.unwrap_or(default.n_plus_one).max(2),
+            sequence: n_plus_one.sequences.unwrap_or(default.sequence).max(2),
+            redundant: least(self.redundant, default.redundant),
+            row_by_row: least(inserts, default.row_by_row),
+            pin: micros(self.replica_after_write_ms, default.pin),
+            chatty: least(self.chatty_transaction, default.chatty),
+            idle: micros(self.idle_in_transaction_ms, default.idle),
+            hot_row: least(self.hot_row, default.hot_row),
+            cacheable: cacheable.min.unwrap_or(default.cacheable).max(1),
+            cacheable_permille: cacheable.hit_permille.unwrap_or(default.cacheable_permille),
+            minor_permille: self.minor_permille.unwrap_or(default.minor_permille),
+            writing_functions: self.writing_functions.unwrap_or_default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_overrides_what_it_names() {
+        let config = Config::parse(
+            "schema = 1\n[detect]\nn_plus_one = { min = 10 }\nreplica_after_write_ms = 2000\n\
+             [[ignore]]\nkind = \"n-plus-one\"\nroute = \"/admin/*\"\nreason = \"few\"\nexpires = 2027-06-30\n",
+        )
+        .unwrap();
+        assert_eq!(config.detect, Detect { n_plus_one: 10, pin: 2_000_000, ..Detect::default() });
+        let ignore = &config.ignores[0];
+        assert!(ignore.matches("n_plus_one", "x", Some("/admin/users"), &[], "2027-06-30"));
+        assert!(!ignore.matches("n_plus_one", "x", Some("/admin/users"), &[], "2027-07-01"));
+        assert!(!ignore.matches("n_plus_one", "x", Some("/home"), &[], "2026-01-01"));
+        assert!(!ignore.matches("read_back", "x", Some("/admin/users"), &[], "2026-01-01"));
+    }
+
+    #[test]
+    fn what_is_not_known_is_an_error() {
+        for (text, word) in [
+            ("schema = 1\n[detect]\nn_plus_on = 3\n", "n_plus_on"),
+            ("schema = 2\n", "schema"),
+            ("schema = 1\n[[ignore]]\nkind = \"n+1\"\nreason = \"\"\n", "n+1"),
+            ("schema = 1\n[[ignore]]\nreason = \"all\"\n", "fingerprint"),
+            ("", "schema"),
+        ] {
+            let error = Config::parse(text).unwrap_err().to_string();
+            assert!(error.contains(word), "{error}");
+        }
+    }
+}

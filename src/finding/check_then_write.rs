@@ -1,0 +1,62 @@
+//! `check_then_write`: a row is looked for by its key, then inserted or updated by the same key in the same unit.
+//! `INSERT … ON CONFLICT` does it in one statement, and without the race.
+//!
+//! Before an INSERT the look may stand anywhere in the unit. Loading a row and updating it later is what every ORM
+//! does; so before an UPDATE the look must be the statement right before it.
+
+use super::{Calls, Detect, Findings, Rule, Unit, Verb};
+use crate::sql::Kind;
+
+/// How many calls before the write the look may stand.
+pub const REACH: usize = 32;
+
+/// Judges one unit.
+pub fn judge(unit: &Unit<'_>, _detect: &Detect, out: &mut Findings) {
+    let mut found: Vec<(u64, u32, u64)> = Vec::new();
+    for place in 1..unit.steps.len() {
+        let fact = unit.fact(place as u32);
+        if fact.verb != Verb::Write || fact.columns.is_empty() {
+            continue;
+        }
+        let reach = match fact.kind {
+            Kind::Insert => REACH,
+            Kind::Update => 1,
+            _ => continue,
+        };
+        if let Some(look) = look(unit, place, reach) {
+            found.push((unit.step(look).fingerprint, look, unit.steps[place].fingerprint));
+        }
+    }
+    found.sort_unstable();
+    // A look is one, whatever is written after it.
+    found.dedup_by_key(|look| look.1);
+    for same in found.chunk_by(|a, b| a.0 == b.0) {
+        let marks: Vec<u32> = same.iter().map(|look| look.1).collect();
+        let time = marks.iter().map(|mark| unit.step(*mark).duration).sum();
+        let related = [same[0].2, 0];
+        out.add(
+            Rule::CheckThenWrite,
+            unit,
+            &Calls { marks: &marks, saved: (marks.len() as u64, time), related, numbers: &[] },
+        );
+    }
+}
+
+/// The last call before `place` that looked for what it writes.
+fn look(unit: &Unit<'_>, place: usize, reach: usize) -> Option<u32> {
+    let write = &unit.steps[place];
+    let fact = unit.fact(place as u32);
+    let telling = |before: &usize| matches!(unit.fact(*before as u32).verb, Verb::Read | Verb::Write);
+    for before in (0..place).rev().filter(telling).take(reach) {
+        let known = unit.fact(before as u32);
+        let earlier = &unit.steps[before];
+        if known.keyed && known.ignored.is_none() && fact.touches(known) && earlier.asks_for(write) {
+            return Some(before as u32);
+        }
+        // The same row was written before: whoever looked, looked for that.
+        if earlier.fingerprint == write.fingerprint && earlier.pairs == write.pairs {
+            return None;
+        }
+    }
+    None
+}

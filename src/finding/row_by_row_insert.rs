@@ -1,0 +1,81 @@
+//! `row_by_row_insert`: at least five INSERTs of one row each, which one statement could do.
+//!
+//! In a trace, a request or a transaction they may stand anywhere; in a burst in a row. `BEGIN; INSERT; COMMIT`
+//! five times in a row counts as well: [`pairs`] looks at a session's transactions beside each other. Commits that
+//! would be saved are counted where each INSERT is its own transaction.
+
+use super::{Calls, Detect, Findings, Rule, Unit, UnitKind, Verb};
+
+/// Judges one unit.
+pub fn judge(unit: &Unit<'_>, detect: &Detect, out: &mut Findings) {
+    if (unit.steps.len() as u64) < detect.row_by_row {
+        return;
+    }
+    match unit.kind {
+        UnitKind::Burst => {
+            for (first, run) in unit.runs() {
+                if run.len() as u64 >= detect.row_by_row && is_single(unit, first) {
+                    let marks: Vec<u32> = (first..).take(run.len()).filter(|mark| is_single(unit, *mark)).collect();
+                    report(unit, &marks, true, detect, out);
+                }
+            }
+        }
+        UnitKind::Trace | UnitKind::Request | UnitKind::Transaction => {
+            for group in unit.groups() {
+                if group.len() as u64 >= detect.row_by_row && unit.fact(group[0]).values {
+                    let mut marks: Vec<u32> = group.iter().copied().filter(|mark| is_single(unit, *mark)).collect();
+                    marks.sort_unstable();
+                    let autocommit = unit.kind != UnitKind::Transaction && !unit.has_transactions();
+                    report(unit, &marks, autocommit, detect, out);
+                }
+            }
+        }
+    }
+}
+
+fn is_single(unit: &Unit<'_>, mark: u32) -> bool {
+    unit.fact(mark).values && unit.step(mark).rows == 1
+}
+
+fn report(unit: &Unit<'_>, marks: &[u32], autocommit: bool, detect: &Detect, out: &mut Findings) {
+    if (marks.len() as u64) < detect.row_by_row {
+        return;
+    }
+    let saved = marks.len() as u64 - 1;
+    let time = marks.iter().skip(1).map(|mark| unit.step(*mark).duration).sum();
+    let commits = if autocommit { saved } else { 0 };
+    let numbers = [("rows", marks.len() as u64), ("commits_saved", commits)];
+    out.add(Rule::RowByRowInsert, unit, &Calls { marks, saved: (saved, time), related: [0; 2], numbers: &numbers });
+}
+
+/// `BEGIN; INSERT; COMMIT` in a row, over the whole of a session's minute.
+pub fn pairs(unit: &Unit<'_>, detect: &Detect, out: &mut Findings) {
+    let mut marks: Vec<u32> = Vec::new();
+    let mut place = 0;
+    while place < unit.steps.len() {
+        let insert = place as u32 + 1;
+        let next = is_pair(unit, place)
+            && marks.last().is_none_or(|last| {
+                unit.step(*last).fingerprint == unit.step(insert).fingerprint
+                    && unit.step(*last + 1).wait_before(&unit.steps[place]) <= detect.burst_gap
+            });
+        if next {
+            marks.push(insert);
+            place += 3;
+            continue;
+        }
+        // A pair that does not go on begins the next run itself.
+        let again = !marks.is_empty() && is_pair(unit, place);
+        report(unit, &marks, true, detect, out);
+        marks.clear();
+        place += usize::from(!again);
+    }
+    report(unit, &marks, true, detect, out);
+}
+
+fn is_pair(unit: &Unit<'_>, place: usize) -> bool {
+    place + 2 < unit.steps.len()
+        && unit.fact(place as u32).verb == Verb::Begin
+        && is_single(unit, place as u32 + 1)
+        && unit.fact(place as u32 + 2).verb == Verb::Commit
+}

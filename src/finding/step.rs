@@ -1,0 +1,396 @@
+//! [`Step`]: one executed call as the rules see it, and [`Fact`]: what the rules know about its statement.
+//!
+//! A step is small and `Copy`: a unit of work is a slice of them. Facts are looked up once per fingerprint. Neither
+//! knows SQL text, chunks or reports.
+
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::sql::{Kind, Shape};
+use crate::units::Timestamp;
+
+/// Column-and-value pairs kept of one call: those of WHERE first, then those that are written.
+pub const MOST_PAIRS: usize = 6;
+
+/// The time of a step that the log gives none.
+pub const NO_TIME: Timestamp = Timestamp(i64::MIN);
+
+/// One executed call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Step {
+    /// When it ended, as logged; [`NO_TIME`] without a time.
+    pub time: Timestamp,
+    /// Its duration in microseconds; 0 without one.
+    pub duration: u64,
+    /// Its place: byte of its stream.
+    pub at: u64,
+    /// Its statement; 0 for the edge of a session.
+    pub fingerprint: u64,
+    /// Hash of its parameters, where they are known.
+    pub params: u64,
+    /// Hash of its route; 0 without one.
+    pub route: u64,
+    /// Hash of the trace or request that it says it belongs to; 0 without one.
+    pub tag: u64,
+    /// Hash of the backend that ran it.
+    pub session: u64,
+    /// Hashes of column and value: what WHERE compares by equality, then what is written; 0 beyond the last.
+    pub pairs: [u32; MOST_PAIRS],
+    /// How many of `pairs` stand in WHERE.
+    pub keys: u8,
+    /// Rows of its VALUES list, at most 255.
+    pub rows: u8,
+    /// Rules that its query comment asks to be left out of, as bits of [`super::Rule`].
+    pub ignore: u16,
+    /// Flags, see the constants.
+    pub flags: u8,
+}
+
+/// The parameters of the call are known (or it has none).
+pub const KNOWN: u8 = 1;
+/// The tag is a trace id rather than a request id.
+pub const TRACE: u8 = 2;
+
+impl Step {
+    /// The edge of a session: nothing goes on across it.
+    #[must_use]
+    pub fn edge(time: Timestamp, at: u64) -> Self {
+        Self {
+            time,
+            duration: 0,
+            at,
+            fingerprint: 0,
+            params: 0,
+            route: 0,
+            tag: 0,
+            session: 0,
+            pairs: [0; MOST_PAIRS],
+            keys: 0,
+            rows: 0,
+            ignore: 0,
+            flags: 0,
+        }
+    }
+
+    /// Whether this is no call but the edge of a session.
+    #[must_use]
+    pub fn is_edge(&self) -> bool {
+        self.fingerprint == 0
+    }
+
+    /// Whether its parameters are known.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        self.flags & KNOWN != 0
+    }
+
+    /// When it began; the end where there is no duration.
+    #[must_use]
+    pub fn start(&self) -> Timestamp {
+        Timestamp(self.time.0.saturating_sub_unsigned(self.duration))
+    }
+
+    /// Microseconds between the end of this call and the start of the next; 0 when they overlap or have no time.
+    #[must_use]
+    pub fn wait_before(&self, next: &Self) -> u64 {
+        if self.time == NO_TIME || next.time == NO_TIME {
+            return 0;
+        }
+        u64::try_from(next.start().0.saturating_sub(self.time.0)).unwrap_or(0)
+    }
+
+    /// What WHERE compares.
+    #[must_use]
+    pub fn keys(&self) -> &[u32] {
+        &self.pairs[..usize::from(self.keys).min(MOST_PAIRS)]
+    }
+
+    /// Whether all that `self` asks by was named by `write`: its key, or what it inserted.
+    #[must_use]
+    pub fn asks_for(&self, write: &Self) -> bool {
+        let keys = self.keys();
+        !keys.is_empty() && keys.iter().all(|key| write.pairs.contains(key))
+    }
+}
+
+/// What a statement does to the transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    /// A SELECT that only reads.
+    Read,
+    /// Something that changes tables or may do so.
+    Write,
+    /// BEGIN, START TRANSACTION.
+    Begin,
+    /// COMMIT, END, PREPARE TRANSACTION.
+    Commit,
+    /// ROLLBACK, ABORT.
+    Rollback,
+    /// A whole transaction in one query, as `BEGIN; INSERT …; COMMIT`.
+    Whole,
+    /// Anything else: SET, SHOW, savepoints, cursors …
+    Other,
+}
+
+/// Why the rules leave a statement alone unless told otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Ignored {
+    /// It reads the system catalogue alone.
+    Catalogue,
+    /// An ORM's uniqueness validation: `SELECT 1 AS one … LIMIT`.
+    Validation,
+    /// `SELECT 1` and the empty statement.
+    Ping,
+    /// SET and SHOW.
+    Setting,
+}
+
+impl Ignored {
+    /// The reason as the report gives it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Catalogue => "catalogue look-up",
+            Self::Validation => "uniqueness validation",
+            Self::Ping => "connection check",
+            Self::Setting => "setting",
+        }
+    }
+}
+
+/// What the rules know about a statement, once per fingerprint.
+#[derive(Debug, Clone)]
+pub struct Fact {
+    /// Its kind.
+    pub kind: Kind,
+    /// What it does to the transaction.
+    pub verb: Verb,
+    /// Ids of the tables that it reads, sorted.
+    pub reads: Box<[u64]>,
+    /// Ids of the tables that it writes, sorted.
+    pub writes: Box<[u64]>,
+    /// It asks tables a question that another server or a cache could answer: a SELECT with FROM, without row
+    /// locks, writing functions and temporary tables.
+    pub question: bool,
+    /// A question that compares a column with a value.
+    pub keyed: bool,
+    /// It takes row locks.
+    pub locking: bool,
+    /// An INSERT whose rows stand in a VALUES list.
+    pub values: bool,
+    /// It says what it wrote.
+    pub returning: bool,
+    /// Nothing read before it may be trusted after it: ROLLBACK, CALL, DO, `SET search_path` …
+    pub barrier: bool,
+    /// An answer that a count is: caches often keep those by time alone.
+    pub count: bool,
+    /// Why the rules leave it alone.
+    pub ignored: Option<Ignored>,
+    /// Placeholder and column hash of each pair, WHERE first.
+    pub columns: Box<[(u32, u32)]>,
+    /// How many of `columns` stand in WHERE.
+    pub keys: u8,
+}
+
+/// Functions that write, lock or make every answer different; a SELECT that calls one is no question.
+const WRITING: &[&str] = &[
+    "nextval", "setval", "lastval", "currval", "pg_advisory_lock", "pg_advisory_lock_shared", "pg_advisory_unlock",
+    "pg_advisory_unlock_all", "pg_advisory_unlock_shared", "pg_advisory_xact_lock", "pg_advisory_xact_lock_shared",
+    "pg_try_advisory_lock", "pg_try_advisory_lock_shared", "pg_try_advisory_xact_lock",
+    "pg_try_advisory_xact_lock_shared", "pg_notify", "set_config", "txid_current", "pg_current_xact_id", "lo_create",
+    "lo_import", "lo_unlink", "dblink_exec", "pg_cancel_backend", "pg_terminate_backend", "pg_sleep",
+];
+
+/// Functions with another answer each time.
+const RANDOM: &[&str] = &["random", "gen_random_uuid", "uuid_generate_v4", "clock_timestamp"];
+
+/// The id of a table. `public.` is dropped: an application writes it or not, and means the same table.
+#[must_use]
+pub fn table_id(name: &str) -> u64 {
+    xxh3_64(name.strip_prefix("public.").unwrap_or(name).as_bytes())
+}
+
+/// The hash of a column name, as it goes into a pair.
+#[must_use]
+pub fn column_id(name: &str) -> u32 {
+    xxh3_64(name.as_bytes()) as u32
+}
+
+/// One column and one value.
+#[must_use]
+pub fn pair(column: u32, value: u64) -> u32 {
+    let mixed = (value ^ (u64::from(column) << 32 | u64::from(column))).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    // 0 means "no pair".
+    ((mixed >> 32) as u32).max(1)
+}
+
+fn ids(tables: &[String]) -> Box<[u64]> {
+    let mut ids: Vec<u64> = tables.iter().map(|table| table_id(table)).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ids.into()
+}
+
+fn is_catalogue(table: &String) -> bool {
+    table.starts_with("pg_catalog.") || table.starts_with("information_schema.") || table.starts_with("pg_")
+}
+
+impl Fact {
+    /// What `shape` and the normalised text say; `writing` are further functions that write.
+    #[must_use]
+    pub fn new(shape: &Shape, normalised: &str, writing: &[String]) -> Self {
+        let words = Words::of(normalised);
+        let calls = |list: &[&str]| {
+            let bare = |name: &String| name.rsplit('.').next().unwrap_or(name).to_owned();
+            shape.functions.iter().map(bare).any(|name| list.contains(&&*name))
+        };
+        let configured = shape.functions.iter().any(|name| writing.contains(name));
+        let acts = calls(WRITING) || configured;
+        let select = shape.kind == Kind::Select && !shape.explain && shape.writes.is_empty();
+        let question =
+            select && shape.has_from && !shape.locking && !shape.temp && !acts && !calls(RANDOM) && !words.many;
+        let values = shape.kind == Kind::Insert && shape.reads.is_empty() && !shape.has_from && !words.many;
+        let verb = words.verb().unwrap_or_else(|| match shape.kind {
+            Kind::Select if select && !acts => Verb::Read,
+            _ if shape.explain => Verb::Other,
+            Kind::Utility | Kind::Transaction | Kind::Cursor | Kind::Other => Verb::Other,
+            _ => Verb::Write,
+        });
+        let ignored = match shape.kind {
+            Kind::Select if question && !shape.reads.is_empty() && shape.reads.iter().all(is_catalogue) => {
+                Some(Ignored::Catalogue)
+            }
+            Kind::Select if words.lower.starts_with("select ? as one from ") => Some(Ignored::Validation),
+            Kind::Select if !shape.has_from && matches!(&*words.lower, "select ?" | "select") => Some(Ignored::Ping),
+            Kind::Other if words.lower.is_empty() => Some(Ignored::Ping),
+            Kind::Utility if words.first() == "set" || words.first() == "show" => Some(Ignored::Setting),
+            _ => None,
+        };
+        let pairs = shape.keys.iter().chain(&shape.written).take(MOST_PAIRS);
+        let columns: Box<[(u32, u32)]> =
+            pairs.map(|key| (key.placeholder as u32, column_id(&key.column))).collect();
+        Self {
+            kind: shape.kind,
+            verb,
+            reads: ids(&shape.reads),
+            writes: ids(&shape.writes),
+            question,
+            keyed: question && !shape.keys.is_empty(),
+            locking: shape.locking,
+            values,
+            returning: shape.returning,
+            barrier: words.is_barrier(shape.kind, verb),
+            count: question && words.lower.starts_with("select count("),
+            ignored,
+            columns,
+            keys: shape.keys.len().min(MOST_PAIRS) as u8,
+        }
+    }
+
+    /// Whether rules about reading again look at it.
+    #[must_use]
+    pub fn is_judged(&self) -> bool {
+        self.question && self.ignored.is_none()
+    }
+
+    /// Whether it writes `table`.
+    #[must_use]
+    pub fn touches(&self, question: &Self) -> bool {
+        self.writes.iter().any(|table| question.reads.binary_search(table).is_ok())
+    }
+}
+
+struct Words {
+    lower: String,
+    /// More than one statement in one query.
+    many: bool,
+}
+
+impl Words {
+    fn of(normalised: &str) -> Self {
+        let lower = normalised.trim().trim_end_matches(';').trim_end().to_ascii_lowercase();
+        let many = lower.contains(';');
+        Self { lower, many }
+    }
+
+    fn first(&self) -> &str {
+        self.lower.split([' ', '\n', '\t', ';', '(']).next().unwrap_or("")
+    }
+
+    fn verb(&self) -> Option<Verb> {
+        let last = self.lower.rsplit(';').next().unwrap_or("").trim();
+        let opens = matches!(self.first(), "begin" | "start");
+        let closes = closing(last);
+        match (opens, closes) {
+            (true, Some(_)) => Some(Verb::Whole),
+            (true, None) => Some(Verb::Begin),
+            (false, closes) => closes,
+        }
+    }
+
+    fn is_barrier(&self, kind: Kind, verb: Verb) -> bool {
+        let session = self.lower.starts_with("set search_path")
+            || self.lower.starts_with("set role")
+            || self.lower.starts_with("set session authorization")
+            || self.lower.starts_with("set local role");
+        verb == Verb::Rollback
+            || session
+            || (self.many && verb != Verb::Whole)
+            || (kind == Kind::Transaction && self.lower.starts_with("rollback"))
+            || matches!(self.first(), "call" | "do" | "discard" | "reset" | "execute")
+    }
+}
+
+/// What a statement that ends a transaction does. `ROLLBACK TO` goes on in the same one.
+fn closing(statement: &str) -> Option<Verb> {
+    let mut words = statement.split_ascii_whitespace();
+    match words.next()? {
+        "commit" | "end" => Some(Verb::Commit),
+        "prepare" if words.next() == Some("transaction") => Some(Verb::Commit),
+        "abort" => Some(Verb::Rollback),
+        "rollback" if !words.any(|word| word == "to") => Some(Verb::Rollback),
+        _ => None,
+    }
+}
+
+/// The facts by fingerprint. What is beyond [`MOST_FACTS`] is not judged.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    known: HashMap<u64, Arc<Fact>>,
+}
+
+/// Statements that the rules can tell apart.
+pub const MOST_FACTS: usize = 1 << 18;
+
+impl Facts {
+    /// The fact of a fingerprint.
+    #[must_use]
+    pub fn get(&self, fingerprint: u64) -> Option<&Arc<Fact>> {
+        self.known.get(&fingerprint)
+    }
+
+    /// Remembers a fact.
+    pub fn insert(&mut self, fingerprint: u64, fact: Arc<Fact>) {
+        if self.known.len() < MOST_FACTS {
+            self.known.insert(fingerprint, fact);
+        }
+    }
+
+    /// Adds what another part knows.
+    pub fn merge(&mut self, other: Self) {
+        if self.known.is_empty() {
+            self.known = other.known;
+            return;
+        }
+        for (fingerprint, fact) in other.known {
+            self.insert(fingerprint, fact);
+        }
+    }
+
+    /// All of them, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = (u64, &Arc<Fact>)> {
+        self.known.iter().map(|(fingerprint, fact)| (*fingerprint, fact))
+    }
+}

@@ -1,0 +1,289 @@
+//! [`Findings`]: what the rules found, added up by rule, statement and route.
+//!
+//! Addition is commutative and associative: sums, and one example chosen by a full order.
+
+use std::collections::BTreeMap;
+
+use super::replica_reads::Reads;
+use super::{Rule, Step, Unit, UnitKind};
+use crate::bounded::Bounded;
+use crate::units::{Micros, Timestamp};
+
+/// Findings kept; what is beyond is counted as capped.
+pub const MOST_FINDINGS: usize = 16_384;
+/// Rows of an example.
+pub const MOST_EXAMPLE: usize = 40;
+/// Other fingerprints kept for a finding.
+const MOST_RELATED: usize = 64;
+
+/// What a finding is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    /// Which rule.
+    pub rule: Rule,
+    /// Which statement.
+    pub fingerprint: u64,
+    /// Hash of the route; 0 without one.
+    pub route: u64,
+}
+
+impl Key {
+    fn hash(self) -> u64 {
+        let mut bytes = [0; 17];
+        bytes[0] = self.rule as u8;
+        bytes[1..9].copy_from_slice(&self.fingerprint.to_le_bytes());
+        bytes[9..].copy_from_slice(&self.route.to_le_bytes());
+        xxhash_rust::xxh3::xxh3_64(&bytes)
+    }
+}
+
+/// What one unit shows of a finding.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Calls<'a> {
+    /// Places of the calls involved, within the unit.
+    pub marks: &'a [u32],
+    /// Statements that need not have been sent, and their time.
+    pub saved: (u64, u64),
+    /// Other statements involved; 0 for none.
+    pub related: [u64; 2],
+    /// Further numbers, added up by name.
+    pub numbers: &'a [(&'static str, u64)],
+}
+
+/// One line of an example.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Row {
+    /// When it ended.
+    pub time: Timestamp,
+    /// How long it took.
+    pub duration: u64,
+    /// Which statement.
+    pub fingerprint: u64,
+    /// Whether the finding is about it.
+    pub marked: bool,
+    /// How many calls in a row.
+    pub times: u64,
+}
+
+/// A finding, added up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FindingTally {
+    /// What it is about.
+    pub key: Key,
+    /// Units by kind.
+    pub units: [u64; UnitKind::COUNT],
+    /// Calls involved.
+    pub calls: u64,
+    /// Statements that need not have been sent.
+    pub statements: u64,
+    /// Their time.
+    pub duration: Micros,
+    /// Further numbers.
+    pub numbers: BTreeMap<&'static str, u64>,
+    /// Other statements involved, with counts; the smallest fingerprints.
+    pub related: BTreeMap<u64, u64>,
+    /// The rank of the example: most statements saved, then the first place.
+    rank: (std::cmp::Reverse<u64>, u32, u64),
+    /// One unit.
+    pub example: Vec<Row>,
+}
+
+impl FindingTally {
+    fn new(key: Key) -> Self {
+        Self {
+            key,
+            units: [0; UnitKind::COUNT],
+            calls: 0,
+            statements: 0,
+            duration: Micros(0),
+            numbers: BTreeMap::new(),
+            related: BTreeMap::new(),
+            rank: (std::cmp::Reverse(0), u32::MAX, u64::MAX),
+            example: Vec::new(),
+        }
+    }
+
+    fn relate(&mut self, fingerprint: u64, count: u64) {
+        *self.related.entry(fingerprint).or_default() += count;
+        if self.related.len() > MOST_RELATED {
+            self.related.pop_last();
+        }
+    }
+
+    fn merge(&mut self, other: Self) {
+        for (own, their) in self.units.iter_mut().zip(other.units) {
+            *own += their;
+        }
+        self.calls += other.calls;
+        self.statements += other.statements;
+        self.duration += other.duration;
+        for (name, number) in other.numbers {
+            *self.numbers.entry(name).or_default() += number;
+        }
+        for (fingerprint, count) in other.related {
+            self.relate(fingerprint, count);
+        }
+        if (other.rank, &other.example) < (self.rank, &self.example) {
+            self.rank = other.rank;
+            self.example = other.example;
+        }
+    }
+}
+
+/// Everything found.
+#[derive(Debug, Clone)]
+pub struct Findings {
+    list: Bounded<FindingTally>,
+    /// What query comments asked to leave out: calls by rule and statement.
+    suppressed: BTreeMap<(Rule, u64), u64>,
+    /// What a replica could serve, by statement and route.
+    reads: Bounded<(u64, u64, Reads)>,
+}
+
+impl Default for Findings {
+    fn default() -> Self {
+        Self {
+            list: Bounded::new(MOST_FINDINGS),
+            suppressed: BTreeMap::new(),
+            reads: Bounded::new(MOST_FINDINGS),
+        }
+    }
+}
+
+impl Findings {
+    /// Adds what a rule found in a unit. The first mark gives statement and route.
+    pub fn add(&mut self, rule: Rule, unit: &Unit<'_>, calls: &Calls<'_>) {
+        let Some(first) = calls.marks.first().and_then(|mark| unit.steps.get(*mark as usize)) else { return };
+        if first.ignore & rule.bit() != 0 {
+            if self.suppressed.len() < MOST_FINDINGS {
+                *self.suppressed.entry((rule, first.fingerprint)).or_default() += calls.marks.len() as u64;
+            }
+            return;
+        }
+        let key = Key { rule, fingerprint: first.fingerprint, route: first.route };
+        let hash = key.hash();
+        if !self.list.takes(hash) {
+            return;
+        }
+        let finding = self.list.entry(hash, || FindingTally::new(key));
+        if !unit.continued {
+            finding.units[unit.kind as usize] += 1;
+        }
+        finding.calls += calls.marks.len() as u64;
+        finding.statements += calls.saved.0;
+        finding.duration += Micros(calls.saved.1);
+        for (name, number) in calls.numbers {
+            *finding.numbers.entry(name).or_default() += number;
+        }
+        for related in calls.related.into_iter().filter(|related| *related != 0) {
+            finding.relate(related, 1);
+        }
+        let rank = (std::cmp::Reverse(calls.saved.0), unit.stream, first.at);
+        if rank < finding.rank {
+            finding.rank = rank;
+            finding.example = example(unit.steps, calls.marks);
+        }
+        if self.list.is_overfull() {
+            self.list.prune(drop);
+        }
+    }
+
+    /// The reads of a statement and route; `None` beyond the cap.
+    pub(super) fn reads(&mut self, fingerprint: u64, route: u64) -> Option<&mut Reads> {
+        let hash = fingerprint ^ route.rotate_left(32);
+        if self.reads.is_overfull() {
+            self.reads.prune(drop);
+        }
+        if !self.reads.takes(hash) {
+            return None;
+        }
+        Some(&mut self.reads.entry(hash, || (fingerprint, route, Reads::default())).2)
+    }
+
+    /// Adds what was found elsewhere.
+    pub fn merge(&mut self, other: Self) {
+        self.list.limit_from(&other.list, drop);
+        for (hash, finding) in other.list {
+            if !self.list.takes(hash) {
+                continue;
+            }
+            match self.list.get_mut(hash) {
+                Some(own) => own.merge(finding),
+                None => {
+                    self.list.entry(hash, || finding);
+                }
+            }
+            if self.list.is_overfull() {
+                self.list.prune(drop);
+            }
+        }
+        for (key, calls) in other.suppressed {
+            *self.suppressed.entry(key).or_default() += calls;
+        }
+        self.reads.limit_from(&other.reads, drop);
+        for (_, (fingerprint, route, theirs)) in other.reads {
+            if let Some(own) = self.reads(fingerprint, route) {
+                own.merge(&theirs);
+            }
+        }
+    }
+
+    /// Everything, in a fixed order.
+    #[must_use]
+    pub fn finish(mut self) -> Found {
+        self.list.prune(drop);
+        self.reads.prune(drop);
+        let capped = self.list.is_capped() || self.reads.is_capped();
+        let mut list: Vec<FindingTally> = self.list.into_iter().map(|(_, finding)| finding).collect();
+        list.sort_unstable_by_key(|finding| finding.key);
+        let mut reads: Vec<(u64, u64, Reads)> = self.reads.into_iter().map(|(_, reads)| reads).collect();
+        reads.sort_unstable_by_key(|reads| (reads.0, reads.1));
+        Found { list, suppressed: self.suppressed, reads, capped }
+    }
+}
+
+/// Everything found, when all parts are merged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// By rule, statement and route.
+    pub list: Vec<FindingTally>,
+    /// Calls that query comments asked to leave out, by rule and statement.
+    pub suppressed: BTreeMap<(Rule, u64), u64>,
+    /// What a replica could serve, by statement and route.
+    pub reads: Vec<(u64, u64, Reads)>,
+    /// Whether a cap was reached.
+    pub capped: bool,
+}
+
+/// The unit as a time line around what is marked: equal calls in a row are one line.
+fn example(steps: &[Step], marks: &[u32]) -> Vec<Row> {
+    // Two lines before the first mark show what led to it.
+    let first = marks.iter().min().map_or(0, |mark| (*mark as usize).saturating_sub(2));
+    let last = marks.iter().max().map_or(0, |mark| *mark as usize + 1);
+    let mut rows: Vec<Row> = Vec::new();
+    let mut marks: Vec<u32> = marks.to_vec();
+    marks.sort_unstable();
+    for (place, step) in steps.iter().enumerate().take(last.saturating_add(1)).skip(first) {
+        if step.is_edge() {
+            continue;
+        }
+        let marked = marks.binary_search(&(place as u32)).is_ok();
+        let full = rows.len() == MOST_EXAMPLE;
+        match rows.last_mut() {
+            Some(row) if row.fingerprint == step.fingerprint && row.marked == marked => {
+                row.times += 1;
+                row.duration += step.duration;
+                row.time = step.time;
+            }
+            _ if full => break,
+            _ => rows.push(Row {
+                time: step.time,
+                duration: step.duration,
+                fingerprint: step.fingerprint,
+                marked,
+                times: 1,
+            }),
+        }
+    }
+    rows
+}

@@ -1,0 +1,103 @@
+//! Forecasts: what a change would bring, computed from the log alone by replaying it against a model.
+//!
+//! One model a file. Each answers with a [`Forecast`]: what it assumes in one line, calls and time before and after,
+//! the curve over its parameter, and the statements that change most.
+
+pub mod batching;
+pub mod cache;
+pub mod group_commit;
+pub mod prefetch;
+pub mod replica;
+pub mod request_cache;
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap};
+
+use crate::finding::{Facts, Found, Rule};
+use crate::partial::trace::Replay;
+use crate::report::{Forecast, ForecastRow, Forecasts, Load};
+use crate::units::Micros;
+
+/// Statements listed by one forecast.
+const MOST_ROWS: usize = 200;
+
+/// What the models look at.
+pub struct Inputs<'a> {
+    /// The trace.
+    pub replay: &'a Replay,
+    /// What is known about statements.
+    pub facts: &'a Facts,
+    /// What the rules found.
+    pub found: &'a Found,
+    /// Calls and time of each statement.
+    pub loads: &'a HashMap<u64, Load>,
+}
+
+impl Inputs<'_> {
+    fn load(&self, fingerprint: u64) -> Load {
+        self.loads.get(&fingerprint).copied().unwrap_or_default()
+    }
+}
+
+/// Every model's answer.
+#[must_use]
+pub fn all(inputs: &Inputs<'_>) -> Forecasts {
+    Forecasts {
+        cache: cache::forecast(inputs),
+        request_cache: request_cache::forecast(inputs),
+        replica: replica::forecast(inputs),
+        batching: batching::forecast(inputs),
+        prefetch: prefetch::forecast(inputs),
+        group_commit: group_commit::forecast(inputs),
+    }
+}
+
+/// Rows by statement, most calls saved first; and their sums.
+fn rows(saved: BTreeMap<u64, Load>, before: impl Fn(u64) -> Load) -> (Load, Load, Vec<ForecastRow>) {
+    let mut sums = (Load::default(), Load::default());
+    let mut rows: Vec<ForecastRow> = Vec::new();
+    for (fingerprint, saved) in saved {
+        let before = before(fingerprint);
+        let after = Load {
+            calls: before.calls.saturating_sub(saved.calls),
+            duration_us: Micros(before.duration_us.0.saturating_sub(saved.duration_us.0)),
+        };
+        for (sum, load) in [(&mut sums.0, before), (&mut sums.1, after)] {
+            sum.calls += load.calls;
+            sum.duration_us += load.duration_us;
+        }
+        rows.push(ForecastRow { fingerprint: format!("{fingerprint:016x}"), before, after });
+    }
+    rows.sort_by_cached_key(|row| {
+        (Reverse(row.before.calls - row.after.calls), Reverse(row.before.calls), row.fingerprint.clone())
+    });
+    rows.truncate(MOST_ROWS);
+    (sums.0, sums.1, rows)
+}
+
+/// A forecast that takes away what findings of one rule say need not be sent.
+fn without(inputs: &Inputs<'_>, rule: Rule, assumptions: &str) -> Forecast {
+    let mut saved: BTreeMap<u64, Load> = BTreeMap::new();
+    let mut numbers: BTreeMap<String, u64> = BTreeMap::new();
+    for finding in inputs.found.list.iter().filter(|finding| finding.key.rule == rule) {
+        let load = saved.entry(finding.key.fingerprint).or_default();
+        load.calls += finding.statements;
+        load.duration_us += finding.duration;
+        for (name, number) in &finding.numbers {
+            *numbers.entry((*name).to_owned()).or_default() += number;
+        }
+        *numbers.entry("units".to_owned()).or_default() += finding.units.iter().sum::<u64>();
+    }
+    let (before, after, statements) = rows(saved, |fingerprint| inputs.load(fingerprint));
+    Forecast { assumptions: assumptions.to_owned(), before, after, numbers, curves: Vec::new(), statements }
+}
+
+/// `part` of `whole` in thousandths.
+fn permille(part: u64, whole: u64) -> u64 {
+    (u128::from(part) * 1000).checked_div(u128::from(whole)).unwrap_or(0) as u64
+}
+
+/// `part` of a sample, for the whole.
+fn scale(part: u64, sample: u64, whole: u64) -> u64 {
+    (u128::from(part) * u128::from(whole)).checked_div(u128::from(sample)).unwrap_or(0) as u64
+}

@@ -1,0 +1,238 @@
+//! [`Review`]: what the rules need while a log is read, and what they found so far.
+//!
+//! Calls become steps here, steps wait on sheets (`sheets`) until their minute is complete, and complete sheets are
+//! judged. Judging takes no order, so a worker judges what it has in hand when it holds no lock.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::sheets::{Ready, Sheet, Traces};
+use super::trace::Trace;
+use crate::event::Text;
+use crate::finding::{
+    Bench, Detect, Fact, Facts, Findings, Judge, KNOWN, MOST_PAIRS, NO_TIME, Rule, Step, TRACE, UnitCounts, pair,
+};
+use crate::log::Session;
+use crate::record::Record;
+use crate::sql::{self, Content, Digest, Params, Tags};
+use crate::units::Micros;
+
+/// Sheets of fewer calls than this in all wait until more are there: judging many at once is cheaper.
+const MOST_NORMALISED: usize = 4 << 10;
+
+/// What a query comment says, as far as the rules care.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Labels {
+    /// Hash of the route; 0 without one.
+    pub route: u64,
+    /// Hash of the trace or request; 0 without one.
+    pub tag: u64,
+    /// Whether the tag is a trace id.
+    pub trace: bool,
+    /// Rules to be left out of, as bits.
+    pub ignore: u16,
+}
+
+impl Labels {
+    /// What tags say; `route` is the hash of their label.
+    #[must_use]
+    pub fn new(tags: &Tags, route: Option<u64>) -> Self {
+        let unit = tags.unit();
+        let hash = |(key, value): (&str, &str)| {
+            xxhash_rust::xxh3::xxh3_64_with_seed(value.as_bytes(), key.len() as u64).max(1)
+        };
+        Self {
+            route: route.unwrap_or(0),
+            tag: unit.map_or(0, hash),
+            trace: unit.is_some_and(|(key, _)| key == "trace_id"),
+            ignore: Rule::bits(tags.ignored()),
+        }
+    }
+}
+
+/// What the rules know and found.
+#[derive(Debug, Clone)]
+pub struct Review {
+    detect: Arc<Detect>,
+    facts: Facts,
+    shared: Arc<Mutex<Facts>>,
+    judge: Judge,
+    /// Complete sheets.
+    pub ready: Ready,
+    /// Calls of traces, until the interval takes them over.
+    pub traces: Traces,
+    /// What was found.
+    pub findings: Findings,
+    /// Units judged.
+    pub counts: UnitCounts,
+    /// What is replayed by the forecasts.
+    pub trace: Trace,
+}
+
+impl Default for Review {
+    fn default() -> Self {
+        Self::new(Arc::default())
+    }
+}
+
+impl Review {
+    /// Nothing read yet.
+    #[must_use]
+    pub fn new(detect: Arc<Detect>) -> Self {
+        Self {
+            detect,
+            facts: Facts::default(),
+            shared: Arc::default(),
+            judge: Judge::default(),
+            ready: Ready::default(),
+            traces: Traces::default(),
+            findings: Findings::default(),
+            counts: UnitCounts::default(),
+            trace: Trace::default(),
+        }
+    }
+
+    /// Nothing read yet, for another worker on the same log: both know what either learns.
+    #[must_use]
+    pub fn sibling(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared), ..Self::new(Arc::clone(&self.detect)) }
+    }
+
+    /// The thresholds.
+    #[must_use]
+    pub fn detect(&self) -> &Detect {
+        &self.detect
+    }
+
+    /// What is known about a statement.
+    fn fact(&mut self, digest: &Digest, sql: &[u8]) -> Option<Arc<Fact>> {
+        let fingerprint = digest.fingerprint.0;
+        if let Some(fact) = self.facts.get(fingerprint) {
+            return Some(Arc::clone(fact));
+        }
+        let shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner).get(fingerprint).cloned();
+        let fact = shared.unwrap_or_else(|| {
+            let normalised = sql::normalise(sql, MOST_NORMALISED);
+            Arc::new(Fact::new(&sql::shape(sql), &normalised, &self.detect.writing_functions))
+        });
+        self.facts.insert(fingerprint, Arc::clone(&fact));
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner).insert(fingerprint, Arc::clone(&fact));
+        Some(fact)
+    }
+
+    /// One executed call; `sql` is the statement that its fingerprint is of.
+    pub fn step(
+        &mut self,
+        record: &Record<'_>,
+        text: Text<'_>,
+        sql: &[u8],
+        digest: &Digest,
+        duration: Option<Micros>,
+        labels: Labels,
+    ) -> Step {
+        let fact = self.fact(digest, sql);
+        let known = digest.params.is_some() || !digest.has_values;
+        let mut pairs = [0; MOST_PAIRS];
+        let mut keys = 0;
+        if let Some(fact) = fact.as_deref()
+            && !fact.columns.is_empty()
+        {
+            keys = fact.keys;
+            pairs_of(fact, text, &mut pairs);
+        }
+        let step = Step {
+            time: record.time.unwrap_or(NO_TIME),
+            duration: duration.unwrap_or_default().0,
+            at: record.at.0,
+            // 0 is the edge of a session.
+            fingerprint: digest.fingerprint.0.max(1),
+            params: digest.params.unwrap_or(0),
+            route: labels.route,
+            tag: labels.tag,
+            session: session_id(record.session),
+            pairs,
+            keys,
+            rows: digest.rows.min(255) as u8,
+            ignore: labels.ignore,
+            flags: u8::from(known) * KNOWN + u8::from(labels.trace) * TRACE,
+        };
+        if let Some(fact) = fact {
+            let database = match record.who.database {
+                [] => 0,
+                name => xxhash_rust::xxh3::xxh3_64(name),
+            };
+            self.trace.call(self.ready.stream, database, &step, &fact);
+        }
+        step
+    }
+
+    /// Judges what is complete.
+    pub fn settle(&mut self) {
+        for sheet in self.ready.take() {
+            self.judge_sheet(&sheet);
+        }
+    }
+
+    fn judge_sheet(&mut self, sheet: &Sheet) {
+        self.counts.unjudged += sheet.dropped;
+        if sheet.by_second {
+            self.counts.by_second += sheet.steps.len() as u64;
+        }
+        let detect = Arc::clone(&self.detect);
+        let bench =
+            Bench { steps: &sheet.steps, stream: sheet.stream, continued: sheet.continued, detect: &detect };
+        let (facts, shared) = (&mut self.facts, &self.shared);
+        let mut find = |fingerprint: u64| {
+            if let Some(fact) = facts.get(fingerprint) {
+                return Some(Arc::clone(fact));
+            }
+            let fact = shared.lock().unwrap_or_else(PoisonError::into_inner).get(fingerprint).cloned()?;
+            facts.insert(fingerprint, Arc::clone(&fact));
+            Some(fact)
+        };
+        if sheet.tagged {
+            self.judge.tagged(bench, &mut find, &mut self.findings, &mut self.counts);
+        } else {
+            let trace = &mut self.trace;
+            let mut commit = |step: &Step, statements| trace.commit(sheet.stream, step, statements);
+            self.judge.session(bench, &mut find, &mut self.findings, &mut self.counts, &mut commit);
+        }
+    }
+
+    /// Adds another part's.
+    pub fn merge(&mut self, other: Self) {
+        if !Arc::ptr_eq(&self.shared, &other.shared) {
+            let theirs = other.shared.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            self.shared.lock().unwrap_or_else(PoisonError::into_inner).merge(theirs);
+        }
+        self.ready.merge(other.ready);
+        self.traces.merge(other.traces);
+        self.findings.merge(other.findings);
+        self.counts.merge(&other.counts);
+        self.trace.merge(other.trace);
+    }
+
+    /// Everything known about statements, when all parts are merged.
+    #[must_use]
+    pub fn all_facts(&self) -> Facts {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+fn session_id(session: Session) -> u64 {
+    (u64::from(session.start) << 32 | u64::from(session.pid)).wrapping_mul(0x9E37_79B9_7F4A_7C15).max(1)
+}
+
+/// The columns that the call compares and writes, each with its value.
+fn pairs_of(fact: &Fact, text: Text<'_>, pairs: &mut [u32; MOST_PAIRS]) {
+    let prepared = text.prepare.and_then(|prepare| sql::values_execute(text.sql, prepare));
+    let values = prepared.unwrap_or_else(|| sql::values(text.sql, text.params.and_then(Params::parse).as_ref()));
+    for (slot, (placeholder, column)) in pairs.iter_mut().zip(&fact.columns) {
+        let mut found = values.iter().filter(|value| value.placeholder == *placeholder as usize);
+        // A list asks for many at once: that is no key.
+        if let (Some(value), None) = (found.next(), found.next())
+            && let Content::Text(text) = &value.content
+        {
+            *slot = pair(*column, xxhash_rust::xxh3::xxh3_64(text));
+        }
+    }
+}

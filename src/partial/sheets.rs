@@ -1,0 +1,361 @@
+//! Sheets: the calls of one session, or of one trace, within one minute, put together across cuts.
+//!
+//! ```text
+//!    interval L                      interval R
+//!   head │ (judged) … │ tail     head │ (judged) … │ tail        one session
+//!                        ╰─ fuse ─╯
+//! ```
+//!
+//! Whether two neighbouring calls of a session share a sheet depends on these two alone (same minute, not more than
+//! [`SHEET_WINDOW`] bytes apart), so any cut gives the same sheets. An interval keeps the first and the last one of
+//! each session; those between are complete and were handed out to be judged.
+//!
+//! A sheet of more than [`MOST_SHEET`] calls is judged second by second instead, and a second of more than that is
+//! counted and dropped: which of the three happens depends only on how many calls there are.
+//!
+//! A trace may run through several sessions at once. Its calls are collected by trace and minute, whatever their
+//! order, and are complete once the interval has gone on for [`TAG_WINDOW`] bytes without one.
+
+use std::collections::VecDeque;
+
+use hashbrown::HashMap;
+
+use super::Lengths;
+use crate::finding::{MINUTE, Step};
+use crate::units::ByteOffset;
+
+/// Bytes of the stream without a call of a session, after which its sheet ends.
+pub const SHEET_WINDOW: u64 = 64 << 20;
+/// Bytes of the stream without a call of a trace, after which it ends.
+pub const TAG_WINDOW: u64 = 16 << 20;
+/// Calls that are judged together at most.
+pub const MOST_SHEET: usize = 1 << 16;
+
+/// Complete calls, ready to be judged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sheet {
+    /// In the order of their session; of a trace, in the order of the stream.
+    pub steps: Vec<Step>,
+    /// Whether they are those of a trace or request.
+    pub tagged: bool,
+    /// They are one second of a minute too full to be judged as one.
+    pub by_second: bool,
+    /// They are such a second, but not the first of its minute.
+    pub continued: bool,
+    /// Calls that were dropped, because not even the second was judged.
+    pub dropped: u64,
+    /// The stream.
+    pub stream: u32,
+}
+
+/// The calls of one second, or of all of a sheet.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Part {
+    steps: Vec<Step>,
+    /// Calls, also those that were dropped.
+    count: u64,
+    second: i64,
+}
+
+impl Part {
+    fn new(second: i64) -> Self {
+        Self { steps: Vec::new(), count: 0, second }
+    }
+
+    fn push(&mut self, step: Step) {
+        self.count += 1;
+        if self.count as usize <= MOST_SHEET {
+            self.steps.push(step);
+        } else {
+            self.steps = Vec::new();
+        }
+    }
+
+    fn append(&mut self, mut other: Self) {
+        self.count += other.count;
+        if self.count as usize <= MOST_SHEET {
+            self.steps.append(&mut other.steps);
+        } else {
+            self.steps = Vec::new();
+        }
+    }
+}
+
+/// A sheet that may go on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Open {
+    /// Time and place of its first and last call.
+    first: (i64, u64),
+    last: (i64, u64),
+    /// One part; when there are too many calls, one a second: the first and the last, the ones between are done.
+    parts: VecDeque<Part>,
+    by_second: bool,
+}
+
+fn minute(time: i64) -> i64 {
+    time.div_euclid(MINUTE)
+}
+
+fn second(time: i64) -> i64 {
+    time.div_euclid(1_000_000)
+}
+
+/// Whether a call at `next` is on the sheet of the one at `last`.
+fn joins(last: (i64, u64), next: (i64, u64), lengths: &Lengths) -> bool {
+    minute(last.0) == minute(next.0) && lengths.within(SHEET_WINDOW, ByteOffset(last.1), ByteOffset(next.1))
+}
+
+impl Open {
+    fn new(step: Step) -> Self {
+        let place = (step.time.0, step.at);
+        let mut part = Part::new(second(step.time.0));
+        part.push(step);
+        Self { first: place, last: place, parts: VecDeque::from([part]), by_second: false }
+    }
+
+    fn push(&mut self, step: Step, out: &mut Ready) {
+        self.last = (step.time.0, step.at);
+        if !self.by_second {
+            if let Some(part) = self.parts.back_mut()
+                && part.steps.len() < MOST_SHEET
+            {
+                part.push(step);
+                return;
+            }
+            self.split();
+        }
+        let mut part = Part::new(second(step.time.0));
+        part.push(step);
+        self.add_part(part);
+        self.release(out);
+    }
+
+    /// Too many calls for one sheet: from now on, a part a second.
+    fn split(&mut self) {
+        self.by_second = true;
+        for whole in std::mem::take(&mut self.parts) {
+            for step in whole.steps {
+                let mut part = Part::new(second(step.time.0));
+                part.push(step);
+                self.add_part(part);
+            }
+        }
+    }
+
+    fn add_part(&mut self, part: Part) {
+        match self.parts.back_mut() {
+            Some(last) if last.second == part.second => last.append(part),
+            _ => self.parts.push_back(part),
+        }
+    }
+
+    /// Hands out the seconds between the first and the last.
+    fn release(&mut self, out: &mut Ready) {
+        while self.parts.len() > 2 {
+            if let Some(part) = self.parts.remove(1) {
+                out.part(part, true, true);
+            }
+        }
+    }
+
+    /// Takes over the sheet that goes on where this one was cut.
+    fn join(&mut self, mut other: Self, out: &mut Ready) {
+        self.last = other.last;
+        let count = |open: &Self| open.parts.iter().map(|part| part.steps.len()).sum::<usize>();
+        if !self.by_second && !other.by_second && count(self) + count(&other) <= MOST_SHEET {
+            if let (Some(own), Some(their)) = (self.parts.back_mut(), other.parts.pop_front()) {
+                own.append(their);
+            }
+            return;
+        }
+        if !self.by_second {
+            self.split();
+        }
+        if !other.by_second {
+            other.split();
+        }
+        for part in other.parts {
+            self.add_part(part);
+        }
+        self.release(out);
+    }
+
+    /// Nothing more comes.
+    fn finish(self, out: &mut Ready) {
+        for (place, part) in self.parts.into_iter().enumerate() {
+            out.part(part, self.by_second, place > 0);
+        }
+    }
+}
+
+/// The sheets of one session at the ends of an interval.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sheets {
+    head: Option<Open>,
+    tail: Option<Open>,
+}
+
+impl Sheets {
+    /// The session's next call.
+    pub fn push(&mut self, step: Step, lengths: &Lengths, out: &mut Ready) {
+        let Some(current) = self.tail.as_mut().or(self.head.as_mut()) else {
+            self.head = Some(Open::new(step));
+            return;
+        };
+        if joins(current.last, (step.time.0, step.at), lengths) {
+            current.push(step, out);
+            return;
+        }
+        if let Some(done) = self.tail.replace(Open::new(step)) {
+            done.finish(out);
+        }
+    }
+
+    /// The same session in the interval that follows.
+    pub fn fuse(&mut self, right: Self, lengths: &Lengths, out: &mut Ready) {
+        let Some(theirs) = right.head else { return };
+        let Some(current) = self.tail.as_mut().or(self.head.as_mut()) else {
+            *self = Self { head: Some(theirs), tail: right.tail };
+            return;
+        };
+        let next = if joins(current.last, theirs.first, lengths) {
+            current.join(theirs, out);
+            right.tail
+        } else if let Some(tail) = right.tail {
+            theirs.finish(out);
+            Some(tail)
+        } else {
+            Some(theirs)
+        };
+        if let Some(next) = next
+            && let Some(done) = self.tail.replace(next)
+        {
+            done.finish(out);
+        }
+    }
+
+    /// There is no left neighbour: sheets that have been silent for long are done.
+    pub fn sweep(&mut self, end: ByteOffset, lengths: &Lengths, out: &mut Ready) {
+        if self.tail.is_some()
+            && let Some(head) = self.head.take()
+        {
+            head.finish(out);
+            self.head = self.tail.take();
+        }
+        if let Some(done) = self.head.take_if(|head| !lengths.within(SHEET_WINDOW, ByteOffset(head.last.1), end)) {
+            done.finish(out);
+        }
+    }
+
+    /// The stream is over.
+    pub fn finish(self, out: &mut Ready) {
+        for open in [self.head, self.tail].into_iter().flatten() {
+            open.finish(out);
+        }
+    }
+
+    /// Whether nothing is open.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.head.is_none() && self.tail.is_none()
+    }
+}
+
+/// The calls of one trace within a minute, in no order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Trace {
+    part: Part,
+    last: u64,
+}
+
+/// The traces that are open.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Traces {
+    open: HashMap<(u64, i64), Trace>,
+}
+
+impl Traces {
+    /// A call that says which trace it belongs to.
+    pub fn push(&mut self, step: Step) {
+        let trace = self.open.entry((step.tag, minute(step.time.0))).or_default();
+        trace.last = trace.last.max(step.at);
+        trace.part.push(step);
+    }
+
+    /// Adds those of another interval of the same stream.
+    pub fn merge(&mut self, other: Self) {
+        if self.open.is_empty() {
+            self.open = other.open;
+            return;
+        }
+        for (key, theirs) in other.open {
+            let own = self.open.entry(key).or_default();
+            own.last = own.last.max(theirs.last);
+            own.part.append(theirs.part);
+        }
+    }
+
+    /// There is no left neighbour, and every call before `low` is here: traces that ended well before are done.
+    pub fn sweep(&mut self, low: ByteOffset, lengths: &Lengths, out: &mut Ready) {
+        let done = |trace: &Trace| !lengths.within(TAG_WINDOW, ByteOffset(trace.last), low);
+        for (_, trace) in self.open.extract_if(|_, trace| done(trace)) {
+            out.trace(trace.part, lengths);
+        }
+    }
+
+    /// The stream is over.
+    pub fn finish(self, lengths: &Lengths, out: &mut Ready) {
+        self.open.into_values().for_each(|trace| out.trace(trace.part, lengths));
+    }
+
+    /// Whether nothing is open.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.open.is_empty()
+    }
+}
+
+/// Sheets that wait to be judged; judging them takes no order.
+#[derive(Debug, Clone, Default)]
+pub struct Ready {
+    /// The stream that is being read.
+    pub stream: u32,
+    list: Vec<Sheet>,
+}
+
+impl Ready {
+    fn part(&mut self, part: Part, by_second: bool, continued: bool) {
+        let dropped = if part.count as usize > MOST_SHEET { part.count } else { 0 };
+        self.list.push(Sheet { steps: part.steps, tagged: false, by_second, continued, dropped, stream: self.stream });
+    }
+
+    fn trace(&mut self, mut part: Part, lengths: &Lengths) {
+        let dropped = if part.count as usize > MOST_SHEET { part.count } else { 0 };
+        part.steps.sort_unstable_by_key(|step| (step.at, step.fingerprint));
+        // Two traces of one id, far apart.
+        let far = |pair: &[Step]| !lengths.within(TAG_WINDOW, ByteOffset(pair[0].at), ByteOffset(pair[1].at));
+        let mut rest = part.steps;
+        while let Some(cut) = rest.windows(2).position(far) {
+            let later = rest.split_off(cut + 1);
+            self.list.push(Sheet { steps: rest, tagged: true, by_second: false, continued: false, dropped: 0, stream: self.stream });
+            rest = later;
+        }
+        self.list.push(Sheet { steps: rest, tagged: true, by_second: false, continued: false, dropped, stream: self.stream });
+    }
+
+    /// What waits.
+    pub fn take(&mut self) -> Vec<Sheet> {
+        std::mem::take(&mut self.list)
+    }
+
+    /// Takes over what waits elsewhere.
+    pub fn merge(&mut self, mut other: Self) {
+        self.list.append(&mut other.list);
+    }
+
+    /// How many calls wait.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+}

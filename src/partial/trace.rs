@@ -1,0 +1,488 @@
+//! The trace: compact records for questions that cross units and sessions.
+//!
+//! What is kept depends only on the whole set of calls, never on the order in which they came:
+//!
+//! - *Askings* of each statement: those of the smallest hashes of parameters, as many as the budget allows. A
+//!   statement keeps all askings of a parameter set or none, so a sample of parameter sets is exact about each
+//!   (after SHARDS: Waldspurger et al. 2015); only the largest hash may be cut short, and is left out then.
+//! - *Writes* of each table: their times, as exact as the budget allows, then rounded down to ever coarser grids.
+//! - *Commits*: those of the minutes with the smallest hashes.
+//! - *Rows*: updates by hash of their key, in a fixed number of buckets.
+
+use hashbrown::HashMap;
+
+use crate::bounded::Bounded;
+use crate::finding::{Fact, Step};
+use crate::sql::Kind;
+use crate::units::{Micros, Timestamp};
+
+/// Askings kept in all.
+const MOST_ASKINGS: usize = 1 << 19;
+/// Askings kept of one statement at least.
+const FEWEST_ASKINGS: usize = 1 << 10;
+/// Statements whose askings are kept.
+const MOST_ASKED: usize = 4096;
+/// Times of writes kept in all.
+const MOST_WRITES: usize = 1 << 19;
+/// Times kept of one table at least.
+const FEWEST_WRITES: usize = 1 << 9;
+/// Tables whose writes are kept; the others count as always written.
+const MOST_TABLES: usize = 4096;
+/// Commits kept.
+const MOST_COMMITS: usize = 1 << 18;
+/// UPDATEs whose rows are told apart.
+const MOST_UPDATES: usize = 1024;
+/// Buckets of rows of one UPDATE.
+pub const BUCKETS: usize = 256;
+
+/// When and where: the order of everything that is replayed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment {
+    /// When it ended.
+    pub time: Timestamp,
+    /// Its stream.
+    pub stream: u32,
+    /// Its byte.
+    pub at: u64,
+}
+
+/// One asking of a question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Asking {
+    /// Hash of the parameters.
+    pub key: u64,
+    /// When.
+    pub moment: Moment,
+    /// Hash of the trace, or of the session where there is none.
+    pub who: u32,
+    /// Microseconds, at most 71 minutes.
+    pub duration: u32,
+}
+
+/// The askings of one statement.
+#[derive(Debug, Clone, Default)]
+pub struct Askings {
+    /// All of them: calls and time.
+    pub calls: u64,
+    /// Their time.
+    pub duration: Micros,
+    /// Those that were kept.
+    pub kept: Vec<Asking>,
+    limit: Option<Asking>,
+}
+
+impl Askings {
+    fn add(&mut self, asking: Asking, keep: usize) {
+        if self.limit.is_some_and(|limit| asking > limit) {
+            return;
+        }
+        self.kept.push(asking);
+        if self.kept.len() >= keep + keep / 4 + 64 {
+            self.prune(keep);
+        }
+    }
+
+    fn prune(&mut self, keep: usize) {
+        if self.kept.len() > keep {
+            let (_, limit, _) = self.kept.select_nth_unstable(keep - 1);
+            self.limit = Some(*limit);
+            self.kept.truncate(keep);
+        }
+    }
+
+    fn merge(&mut self, other: Self, keep: usize) {
+        self.calls += other.calls;
+        self.duration += other.duration;
+        if let Some(limit) = other.limit
+            && self.limit.is_none_or(|own| limit < own)
+        {
+            self.limit = Some(limit);
+            self.kept.retain(|asking| *asking <= limit);
+        }
+        for asking in other.kept {
+            self.add(asking, keep);
+        }
+    }
+
+    /// Sorted by key and time; what was cut short is dropped.
+    fn finish(&mut self, keep: usize) {
+        self.prune(keep);
+        self.kept.sort_unstable();
+        if self.limit.is_some()
+            && let (Some(first), Some(last)) = (self.kept.first(), self.kept.last())
+            && first.key != last.key
+        {
+            let last = last.key;
+            self.kept.retain(|asking| asking.key != last);
+        }
+    }
+
+    /// Whether all askings were kept.
+    #[must_use]
+    pub fn is_exact(&self) -> bool {
+        self.limit.is_none()
+    }
+}
+
+/// The askings of one statement in one database.
+#[derive(Debug, Clone, Default)]
+pub struct Asked {
+    /// The statement.
+    pub fingerprint: u64,
+    /// Hash of the database's name; 0 without one.
+    pub database: u64,
+    /// When it was asked.
+    pub askings: Askings,
+}
+
+/// The times at which a table was written.
+#[derive(Debug, Clone, Default)]
+pub struct Writes {
+    /// The table.
+    pub table: u64,
+    /// How many.
+    pub count: u64,
+    /// Sorted once finished.
+    pub times: Vec<Moment>,
+    /// Times are multiples of two to the power of this, in microseconds.
+    pub grid: u32,
+}
+
+impl Writes {
+    fn add(&mut self, moment: Moment, keep: usize) {
+        let moment = self.round(moment);
+        if self.times.last() == Some(&moment) {
+            return;
+        }
+        self.times.push(moment);
+        if self.times.len() >= keep * 2 {
+            self.coarsen(keep);
+        }
+    }
+
+    fn round(&self, moment: Moment) -> Moment {
+        match self.grid {
+            0 => moment,
+            grid => Moment { time: Timestamp(moment.time.0 >> grid << grid), stream: 0, at: 0 },
+        }
+    }
+
+    fn tidy(&mut self) {
+        self.times.sort_unstable();
+        self.times.dedup();
+    }
+
+    fn coarsen(&mut self, keep: usize) {
+        self.tidy();
+        while self.times.len() > keep && self.grid < 40 {
+            // From nanosecond-like exactness to about a millisecond at once: the log has no finer clock.
+            self.grid = (self.grid + 1).max(10);
+            let own = std::mem::take(&mut self.times);
+            self.times = own.into_iter().map(|moment| self.round(moment)).collect();
+            self.times.dedup();
+        }
+    }
+
+    fn merge(&mut self, other: Self, keep: usize) {
+        self.count += other.count;
+        if other.grid > self.grid {
+            self.grid = other.grid;
+            let own = std::mem::take(&mut self.times);
+            self.times = own.into_iter().map(|moment| self.round(moment)).collect();
+        }
+        for moment in other.times {
+            self.add(moment, keep);
+        }
+    }
+
+    /// Whether the table was written after `from` and not after `to`.
+    #[must_use]
+    pub fn between(&self, from: &Moment, to: &Moment) -> bool {
+        let next = self.times.partition_point(|write| write <= from);
+        self.times.get(next).is_some_and(|write| write <= to)
+    }
+}
+
+/// A transaction that wrote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Commit {
+    /// Hash of its minute.
+    minute: u32,
+    /// When its flush ended.
+    pub moment: Moment,
+    /// How long the COMMIT, or the write that was its own transaction, took.
+    pub duration: u32,
+}
+
+/// The commits of some minutes, or of all.
+#[derive(Debug, Clone, Default)]
+pub struct Commits {
+    /// All of them.
+    pub count: u64,
+    /// Sorted by minute's hash, then time, once finished.
+    pub kept: Vec<Commit>,
+    limit: Option<u32>,
+}
+
+impl Commits {
+    fn add(&mut self, commit: Commit) {
+        if self.limit.is_some_and(|limit| commit.minute >= limit) {
+            return;
+        }
+        self.kept.push(commit);
+        if self.kept.len() >= MOST_COMMITS * 2 {
+            self.prune();
+        }
+    }
+
+    /// Keeps whole minutes: those below the one that goes over the cap. A first minute beyond it is cut in time.
+    fn prune(&mut self) {
+        if self.kept.len() <= MOST_COMMITS {
+            return;
+        }
+        self.kept.sort_unstable();
+        let over = self.kept[MOST_COMMITS].minute;
+        if self.kept[0].minute != over {
+            self.limit = Some(over);
+            self.kept.retain(|commit| commit.minute < over);
+        } else {
+            self.limit = Some(over.saturating_add(1));
+            self.kept.truncate(MOST_COMMITS);
+        }
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.count += other.count;
+        if let Some(limit) = other.limit
+            && self.limit.is_none_or(|own| limit < own)
+        {
+            self.limit = Some(limit);
+            self.kept.retain(|commit| commit.minute < limit);
+        }
+        other.kept.into_iter().for_each(|commit| self.add(commit));
+    }
+}
+
+/// Updates of rows whose key falls into one bucket.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Bucket {
+    /// Updates.
+    pub calls: u64,
+    /// Their time.
+    pub duration: u64,
+    /// Sessions, as a set of 32 buckets.
+    pub sessions: u32,
+}
+
+/// The rows of one UPDATE.
+#[derive(Debug, Clone)]
+pub struct Rows {
+    /// The statement.
+    pub fingerprint: u64,
+    /// Buckets by hash of the key.
+    pub buckets: Box<[Bucket; BUCKETS]>,
+}
+
+/// Records that the forecasts replay.
+#[derive(Debug, Clone)]
+pub struct Trace {
+    asked: Bounded<Asked>,
+    written: Bounded<Writes>,
+    commits: Commits,
+    rows: Bounded<Rows>,
+}
+
+impl Default for Trace {
+    fn default() -> Self {
+        Self {
+            asked: Bounded::new(MOST_ASKED),
+            written: Bounded::new(MOST_TABLES),
+            commits: Commits::default(),
+            rows: Bounded::new(MOST_UPDATES),
+        }
+    }
+}
+
+/// Hashes are compared by size, so they must be uniform.
+fn spread(hash: u64) -> u64 {
+    let mixed = (hash ^ (hash >> 32)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    (mixed ^ (mixed >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9) ^ (mixed >> 32)
+}
+
+fn short(duration: u64) -> u32 {
+    u32::try_from(duration).unwrap_or(u32::MAX)
+}
+
+/// The key of a table in one database.
+#[must_use]
+pub fn table_key(table: u64, database: u64) -> u64 {
+    spread(table ^ database.rotate_left(17))
+}
+
+fn keep_for(most: usize, fewest: usize, count: usize) -> usize {
+    (most / count.max(1)).max(fewest)
+}
+
+impl Trace {
+    /// One call.
+    pub fn call(&mut self, stream: u32, database: u64, step: &Step, fact: &Fact) {
+        let moment = Moment { time: step.time, stream, at: step.at };
+        if fact.question {
+            if step.is_known() && fact.ignored.is_none() {
+                self.ask(moment, database, step);
+            }
+            return;
+        }
+        for table in &fact.writes {
+            self.write(*table, table_key(*table, database), moment);
+        }
+        if fact.kind == Kind::Update && fact.keys > 0 && step.pairs[0] != 0 {
+            self.update(step);
+        }
+    }
+
+    fn ask(&mut self, moment: Moment, database: u64, step: &Step) {
+        let hash = table_key(step.fingerprint, database);
+        if !self.asked.takes(hash) {
+            return;
+        }
+        if self.asked.is_overfull() {
+            self.asked.prune(drop);
+            return self.ask(moment, database, step);
+        }
+        let keep = keep_for(MOST_ASKINGS, FEWEST_ASKINGS, self.asked.len());
+        let new = || Asked { fingerprint: step.fingerprint, database, askings: Askings::default() };
+        let askings = &mut self.asked.entry(hash, new).askings;
+        askings.calls += 1;
+        askings.duration += Micros(step.duration);
+        let who = if step.tag != 0 { step.tag } else { step.session };
+        askings.add(
+            Asking {
+                key: spread(step.params),
+                moment,
+                who: spread(who) as u32,
+                duration: short(step.duration),
+            },
+            keep,
+        );
+    }
+
+    fn write(&mut self, id: u64, table: u64, moment: Moment) {
+        if self.written.is_overfull() {
+            self.written.prune(drop);
+        }
+        if !self.written.takes(table) {
+            return;
+        }
+        let keep = keep_for(MOST_WRITES, FEWEST_WRITES, self.written.len());
+        let writes = self.written.entry(table, || Writes { table: id, ..Writes::default() });
+        writes.count += 1;
+        writes.add(moment, keep);
+    }
+
+    fn update(&mut self, step: &Step) {
+        let hash = spread(step.fingerprint);
+        if self.rows.is_overfull() {
+            self.rows.prune(drop);
+        }
+        if !self.rows.takes(hash) {
+            return;
+        }
+        let rows = self.rows.entry(hash, || Rows {
+            fingerprint: step.fingerprint,
+            buckets: Box::new([Bucket::default(); BUCKETS]),
+        });
+        let key = step.keys().iter().fold(0_u64, |key, pair| spread(key ^ u64::from(*pair)));
+        let bucket = &mut rows.buckets[(key >> 56) as usize % BUCKETS];
+        bucket.calls += 1;
+        bucket.duration += step.duration;
+        bucket.sessions |= 1 << (step.session >> 59);
+    }
+
+    /// A transaction that wrote.
+    pub fn commit(&mut self, stream: u32, step: &Step, _statements: u64) {
+        let minute = spread(step.time.0.div_euclid(60_000_000) as u64) as u32;
+        let moment = Moment { time: step.time, stream, at: step.at };
+        self.commits.count += 1;
+        self.commits.add(Commit { minute, moment, duration: short(step.duration) });
+    }
+
+    /// Adds another part's.
+    pub fn merge(&mut self, other: Self) {
+        self.asked.limit_from(&other.asked, drop);
+        for (hash, theirs) in other.asked {
+            if self.asked.takes(hash) {
+                let keep = keep_for(MOST_ASKINGS, FEWEST_ASKINGS, self.asked.len());
+                let (fingerprint, database) = (theirs.fingerprint, theirs.database);
+                let new = || Asked { fingerprint, database, askings: Askings::default() };
+                self.asked.entry(hash, new).askings.merge(theirs.askings, keep);
+            }
+        }
+        self.written.limit_from(&other.written, drop);
+        for (table, writes) in other.written {
+            if self.written.takes(table) {
+                let keep = keep_for(MOST_WRITES, FEWEST_WRITES, self.written.len());
+                let id = writes.table;
+                self.written.entry(table, || Writes { table: id, ..Writes::default() }).merge(writes, keep);
+            }
+        }
+        self.commits.merge(other.commits);
+        self.rows.limit_from(&other.rows, drop);
+        for (hash, rows) in other.rows {
+            if !self.rows.takes(hash) {
+                continue;
+            }
+            match self.rows.get_mut(hash) {
+                Some(own) => {
+                    for (own, their) in own.buckets.iter_mut().zip(rows.buckets.iter()) {
+                        own.calls += their.calls;
+                        own.duration += their.duration;
+                        own.sessions |= their.sessions;
+                    }
+                }
+                None => {
+                    self.rows.entry(hash, || rows);
+                }
+            }
+        }
+    }
+
+    /// Everything is merged.
+    #[must_use]
+    pub fn finish(mut self) -> Replay {
+        self.asked.prune(drop);
+        self.written.prune(drop);
+        self.rows.prune(drop);
+        let tables_capped = self.written.is_capped();
+        let keep = keep_for(MOST_ASKINGS, FEWEST_ASKINGS, self.asked.len());
+        let mut asked: Vec<Asked> = self.asked.into_iter().map(|(_, asked)| asked).collect();
+        asked.iter_mut().for_each(|asked| asked.askings.finish(keep));
+        asked.sort_unstable_by_key(|asked| (asked.fingerprint, asked.database));
+        let keep = keep_for(MOST_WRITES, FEWEST_WRITES, self.written.len());
+        let mut written: HashMap<u64, Writes> = self.written.into_iter().collect();
+        written.values_mut().for_each(|writes| {
+            writes.tidy();
+            writes.coarsen(keep);
+        });
+        self.commits.prune();
+        self.commits.kept.sort_unstable();
+        let mut rows: Vec<Rows> = self.rows.into_iter().map(|(_, rows)| rows).collect();
+        rows.sort_unstable_by_key(|rows| rows.fingerprint);
+        Replay { asked, written, tables_capped, commits: self.commits, rows }
+    }
+}
+
+/// What the forecasts replay.
+#[derive(Debug, Clone, Default)]
+pub struct Replay {
+    /// By statement and database.
+    pub asked: Vec<Asked>,
+    /// By [`table_key`].
+    pub written: HashMap<u64, Writes>,
+    /// Whether some tables' writes were dropped.
+    pub tables_capped: bool,
+    /// Transactions that wrote.
+    pub commits: Commits,
+    /// Rows of UPDATEs.
+    pub rows: Vec<Rows>,
+}
