@@ -135,6 +135,7 @@
   const toggleOf = (body) => one(".rank button", body);
   const setOpen = (body, open) => {
     one("details", body).open = open;
+    body.classList.toggle("open", open);
     toggleOf(body).setAttribute("aria-expanded", String(open));
   };
   bodies.forEach((body) => {

@@ -368,8 +368,7 @@ async fn typed(
             Holds::RowOrNone(_) => text.parse::<i64>().map_err(|_| bad())?.into(),
             Holds::Flag => (text == "on").into(),
             Holds::Line | Holds::Lines => {
-                let may_be_empty = matches!(column.name, "email" | "contact" | "town" | "title" if column.name != "title" || table.model == Model::SurveyPage);
-                if text.is_empty() && !may_be_empty {
+                if text.is_empty() && !may_be_empty(table.model, column.name) {
                     return Err(bad());
                 }
                 text.into()
@@ -391,6 +390,15 @@ async fn typed(
         params.push(value);
     }
     Ok((names, params))
+}
+
+/// Texts that somebody may leave out.
+fn may_be_empty(model: Model, column: &str) -> bool {
+    match model {
+        Model::SurveyPage => column == "title",
+        Model::SurveyText => column == "body",
+        _ => matches!(column, "email" | "contact" | "town"),
+    }
 }
 
 /// What the database refuses, in words; anything else is its failure.
