@@ -3,6 +3,8 @@
 //! Logs are random interleavings of sessions that log statements and durations together, apart, in the extended
 //! protocol, with errors, with DETAIL lines torn away from their records by other backends.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::fmt::Write as _;
 
 use bumpalo::Bump;

@@ -14,6 +14,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("sql", &[]),
     ("record", &["log", "units"]),
     ("event", &["log", "record", "units"]),
+    ("filter", &["log", "record", "sql", "units"]),
     ("report", &["units"]),
     ("bounded", &[]),
     ("filter", &["log", "record", "sql", "units"]),

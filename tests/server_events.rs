@@ -268,7 +268,7 @@ impl Source for Memory {
 }
 
 fn read(log: &str, chunk: usize, show_values: bool) -> Report {
-    let settings = Settings { jobs: 1, chunk, hints: Hints::default(), filter: Arc::default() };
+    let settings = Settings { jobs: 1, chunk, ..Settings::default() };
     let source: Box<dyn Source> = Box::new(Memory(log.as_bytes().to_vec()));
     let analysis = analyze::analyze(vec![vec![source]], &settings, &AtomicU64::new(0));
     assemble::report(analysis, &Wishes { show_values, ..Wishes::default() })
