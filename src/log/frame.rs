@@ -168,6 +168,7 @@ impl Framed {
             sink,
             open: Open::Nothing,
             head: Head::default(),
+            spare: Head::default(),
             begin: 0,
             buffer: Vec::new(),
             last: None,
@@ -233,6 +234,8 @@ struct Walk<'a, 'w, S> {
     open: Open<'a>,
     /// The prefix of the open entry.
     head: Head<'a>,
+    /// The prefix that is tried next; the two take turns.
+    spare: Head<'a>,
     /// Where the open thing begins; what came before was handed over.
     begin: usize,
     /// Text of the open entry, once it has several lines.
@@ -297,10 +300,14 @@ impl<'a, S: Sink<'a>> Walk<'a, '_, S> {
             // Unescaped text is no longer than the line it came from: positions stay in order.
             let place = if from == 0 { at } else { at + frame.offset + from };
             let join = if from == 0 { frame.join } else { Join::Line };
-            let mut head = Head::default();
-            match stderr.prefix.begin(line, &mut head, self.clocks) {
+            // What the template does not set must not stay from the entry before last.
+            self.spare.time = None;
+            self.spare.session = Session::default();
+            match stderr.prefix.begin(line, &mut self.spare, self.clocks) {
                 Line::Begins(part, begin) => {
                     self.close(place);
+                    std::mem::swap(&mut self.head, &mut self.spare);
+                    let head = &mut self.head;
                     if matches!(self.framed.outer, Outer::Syslog(_)) {
                         // Later pieces know the pid alone: all must name the session alike.
                         head.session.start = 0;
@@ -310,7 +317,6 @@ impl<'a, S: Sink<'a>> Walk<'a, '_, S> {
                     }
                     head.time = head.time.or(frame.time);
                     self.last = Some(head.session);
-                    self.head = head;
                     self.open = Open::Entry { part, text: Text::One(&line[begin..]), pid: frame.pid };
                 }
                 Line::Foreign => {

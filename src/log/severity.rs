@@ -95,7 +95,8 @@ pub(crate) fn candidates(line: &[u8], limit: usize) -> impl Iterator<Item = Cand
     })
 }
 
-/// The language of the first line with a translated word, and that line: `FEHLER:  `, or csvlog's `,FEHLER,00000,`.
+/// The language of the first line with a translated word, and that line: `FEHLER:  `, csvlog's `,FEHLER,00000,`, or
+/// a duration (jsonlog's severities are never translated).
 pub(crate) fn language<'l>(mut lines: impl Iterator<Item = &'l [u8]>) -> Option<(&'static str, &'l [u8])> {
     lines.find_map(|line| {
         let in_text = candidates(line, REACH).next().and_then(|candidate| candidate.language);
@@ -105,7 +106,7 @@ pub(crate) fn language<'l>(mut lines: impl Iterator<Item = &'l [u8]>) -> Option<
                 _ => None,
             })
         };
-        Some((in_text.or_else(in_row)?, line))
+        Some((in_text.or_else(in_row).or_else(|| translated::duration(line))?, line))
     })
 }
 
@@ -158,6 +159,9 @@ mod tests {
         check("2024-01-01 00:00:00 UTC [1] ОШИБКА:  отношение", Some("Russian"));
         check("2024-01-01 00:00:00 UTC [1] LOG:  duration: 1 ms", None);
         check("2024-01-01 00:00:00 UTC [1] XERRO:  y", None);
+        check("2024-01-01 00:00:00 UTC [1] LOG:  durée : 1 ms", Some("French"));
+        check("{\"error_severity\":\"LOG\",\"message\":\"Dauer: 1.928 ms  Anweisung: x\"}", Some("German"));
+        check("2024-01-01 00:00:00 UTC [1] LOG:  duration: 1 ms  statement: select 'Dauer: '", None);
         check(
             "2026-11-22 17:06:44.419 UTC,,,1,,6b.5,5,,2026-11-22 17:06:44 UTC,,0,FEHLER,42P01,\"x\"",
             Some("German"),
