@@ -18,7 +18,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Turn logs into a report
     #[command(after_help = REPORT_EXAMPLES)]
-    Report(Report),
+    Report(Box<Report>),
     /// Say what a log can tell, what it cannot, and the settings that would
     #[command(after_help = DOCTOR_EXAMPLES)]
     Doctor(Doctor),

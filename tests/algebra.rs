@@ -156,8 +156,12 @@ fn text(lines: &[Line]) -> String {
             Says::Received => "LOG:  connection received: host=[local]".to_owned(),
             Says::Begin => "LOG:  duration: 0.01 ms  statement: BEGIN".to_owned(),
             Says::Commit => "LOG:  duration: 0.9 ms  statement: COMMIT".to_owned(),
-            Says::Insert => format!("LOG:  duration: 0.2 ms  statement: INSERT INTO t (id, a) VALUES ({value}, 7)"),
-            Says::Update => format!("LOG:  duration: 0.3 ms  statement: UPDATE t SET a = 1 WHERE id = {value}"),
+            Says::Insert => {
+                format!("LOG:  duration: 0.2 ms  statement: INSERT INTO t (id, a) VALUES ({value}, 7)")
+            }
+            Says::Update => {
+                format!("LOG:  duration: 0.3 ms  statement: UPDATE t SET a = 1 WHERE id = {value}")
+            }
             Says::Traced => format!(
                 "LOG:  duration: 0.{value}4 ms  statement: SELECT a FROM t WHERE id = {value} \
                  /*route='/a',traceparent='00-0af7651916cd43dd8448eb211c8031{value}c-b7ad6b7169203331-01'*/"

@@ -19,7 +19,7 @@ pub enum Form {
     Rds,
 }
 
-/// Writes a diagnosis. Names and texts out of the log pass through [`one_line`].
+/// Writes a diagnosis. Names and texts out of the log pass through `one_line`.
 ///
 /// # Errors
 /// Those of the writer.
