@@ -115,7 +115,9 @@ pub(crate) fn detect(sample: &[u8], hints: &Hints) -> Result<Dialect, DetectErro
         }
     }
     match hints.format {
-        None | Some(Format::Stderr) => stderr(sample, hints).map(|stderr| dialect(Shape::Stderr(stderr))),
+        None | Some(Format::Stderr) => {
+            stderr(sample, hints, Setting::Bare).map(|stderr| dialect(Shape::Stderr(stderr)))
+        }
         Some(format) => Err(DetectError::WrongFormat { format, first: shown(first_line(sample)) }),
     }
 }
@@ -136,7 +138,7 @@ fn framed(sample: &[u8], hints: &Hints) -> Option<Result<Framed, DetectError>> {
     if is_json(&inner) {
         return Some(Ok(Framed { outer, inner: Inner::Records }));
     }
-    Some(stderr(&inner, hints).map(|stderr| Framed { outer, inner: Inner::Lines(stderr) }))
+    Some(stderr(&inner, hints, Setting::Frames).map(|stderr| Framed { outer, inner: Inner::Lines(stderr) }))
 }
 
 /// Recognises the frames: nearly every line that is no continuation must have one.
@@ -207,7 +209,8 @@ fn syslog(whole: &[&[u8]], hints: &Hints) -> Option<Syslog> {
         headers += 1;
         let message = &line[header.message..];
         let (piece, text) = syslog::piece(message);
-        let says = severity::candidates(text, REACH).next().is_some();
+        let says = severity::candidates(text, REACH).next().is_some()
+            || piece.is_some() && severity::squeezed_candidates(text, REACH).next().is_some();
         if !header.ident.is_empty() && says && (piece.is_some() || severity::word_at(header.ident).is_none())
         {
             *idents.entry(header.ident).or_default() += 1;
@@ -249,8 +252,27 @@ fn lines(sample: &[u8]) -> impl Iterator<Item = &[u8]> {
     sample.split(|&byte| byte == b'\n')
 }
 
+/// Where stderr lines stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Setting {
+    /// In a file of their own: the prefix alone tells an entry.
+    Bare,
+    /// In frames, which vouch for PostgreSQL.
+    Frames,
+}
+
+impl Setting {
+    /// Percent of what looks like an entry that a prefix must explain. A message may quote a line of a log.
+    fn share(self) -> usize {
+        match self {
+            Self::Bare => 90,
+            Self::Frames => 60,
+        }
+    }
+}
+
 /// Detects the prefix of stderr lines.
-pub(crate) fn stderr(sample: &[u8], hints: &Hints) -> Result<Stderr, DetectError> {
+fn stderr(sample: &[u8], hints: &Hints, setting: Setting) -> Result<Stderr, DetectError> {
     let lines = Lines::of(sample);
     let found = |prefix| {
         let tabs = lines.keep_their_tabs(sample, &prefix);
@@ -260,25 +282,57 @@ pub(crate) fn stderr(sample: &[u8], hints: &Hints) -> Result<Stderr, DetectError
         if let Some(prefix) = given(template, &lines) {
             return Ok(found(prefix));
         }
+        let prefix = Prefix::compile(template).squeezed();
+        let mut clocks = Clocks::new(0);
+        if self::lines(sample)
+            .any(|line| prefix.begin(line, &mut Head::default(), &mut clocks) != Line::Continues)
+        {
+            return Ok(found(prefix));
+        }
         if let Some(error) = localised(sample) {
             return Err(error);
         }
         return Err(DetectError::WrongPrefix {
             prefix: template.clone(),
             first: shown(lines.entries.first().copied().unwrap_or_else(|| first_line(sample))),
-            detected: best_prefix(&lines).map(|prefix| prefix.text().to_owned()),
+            detected: best_prefix(&lines, setting).map(|prefix| prefix.text().to_owned()),
         });
     }
     if lines.entries.is_empty() {
+        if let Some(stderr) = squeezed(sample, setting) {
+            return Ok(stderr);
+        }
         return Err(
             localised(sample).unwrap_or_else(|| DetectError::NotALog { first: shown(first_line(sample)) })
         );
     }
-    match best_prefix(&lines) {
+    match best_prefix(&lines, setting) {
         Some(prefix) => Ok(found(prefix)),
         None => Err(localised(sample)
             .unwrap_or_else(|| DetectError::UnknownPrefix { first: shown(lines.entries[0]) })),
     }
+}
+
+/// A log in which one blank follows the severity words. It is read as if there were two, to find the prefix.
+fn squeezed(sample: &[u8], setting: Setting) -> Option<Stderr> {
+    let mut widened = Vec::with_capacity(sample.len() + 4096);
+    for line in sample.split_inclusive(|&byte| byte == b'\n') {
+        match severity::squeezed_candidates(line, REACH).next() {
+            Some(found) if line.first() != Some(&b'\t') => {
+                widened.extend_from_slice(&line[..found.text]);
+                widened.push(b' ');
+                widened.extend_from_slice(&line[found.text..]);
+            }
+            _ => widened.extend_from_slice(line),
+        }
+    }
+    let lines = Lines::of(&widened);
+    let prefix = best_prefix(&lines, setting)?;
+    // Without a time or a process id in front, "LOG: " is too little to go by.
+    (prefix.is_anchored() || setting == Setting::Frames).then(|| {
+        let tabs = lines.keep_their_tabs(&widened, &prefix);
+        Stderr { prefix: prefix.squeezed(), crlf: lines.crlf, tabs }
+    })
 }
 
 /// The prefix as it was given; without the quotes of postgresql.conf, and with the blank at its end that shells and
@@ -419,7 +473,7 @@ fn holds(name: &[u8], odd: &[u8]) -> bool {
 }
 
 /// The template that explains the sample best, if one explains nearly all of it.
-fn best_prefix(lines: &Lines<'_>) -> Option<Prefix> {
+fn best_prefix(lines: &Lines<'_>, setting: Setting) -> Option<Prefix> {
     let inferred = infer::templates(&lines.entries);
     let few = lines.few();
     // Most candidates explain nothing: some lines are enough to see that.
@@ -445,8 +499,7 @@ fn best_prefix(lines: &Lines<'_>) -> Option<Prefix> {
         })
         .collect();
     let most = tried.iter().map(|(_, explained)| explained.matched).max()?;
-    // A message may quote a line of a log: some of what looks like an entry is none.
-    if most == 0 || most * 100 < lines.entries.len() * 90 {
+    if most == 0 || most * 100 < lines.entries.len() * setting.share() {
         return None;
     }
     // Of those that explain nearly as much as the best, the one that says most wins; the list's order breaks ties.

@@ -187,6 +187,8 @@ pub(crate) struct Prefix {
     pieces: Box<[Piece]>,
     /// Whether the straight-line matcher may be tried.
     straight: bool,
+    /// Whether one blank after the severity word is enough: no server writes that, some shippers do.
+    squeezed: bool,
     /// Whether a value of the template belongs into [`Fields`].
     pub(crate) has_fields: bool,
     /// How many pieces at the start are rigid, and whether they hold a time: a line that matches them was begun by
@@ -318,15 +320,26 @@ impl Prefix {
         Self {
             text: template.into(),
             straight,
+            squeezed: false,
             has_fields,
             head: has_time.then_some(rigid),
             pieces: pieces.into(),
         }
     }
 
+    /// The same template for a log whose blanks were squeezed: `LOG: ` in place of `LOG:  `.
+    pub(crate) fn squeezed(self) -> Self {
+        Self { squeezed: true, ..self }
+    }
+
     /// The template as it was given.
     pub(crate) fn text(&self) -> &str {
         &self.text
+    }
+
+    /// Whether the template begins with a time: a line that matches is no accident.
+    pub(crate) fn is_anchored(&self) -> bool {
+        self.head.is_some()
     }
 
     /// How many values the template has that every process prints.
@@ -359,7 +372,7 @@ impl Prefix {
         if !backtrack::may_begin(&self.pieces, line) {
             return Line::Continues;
         }
-        if let Some((part, text)) = backtrack::begin(&self.pieces, line, head, clocks) {
+        if let Some((part, text)) = backtrack::begin(&self.pieces, self.squeezed, line, head, clocks) {
             return Line::Begins(part, text);
         }
         match self.head {

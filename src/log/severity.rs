@@ -78,21 +78,26 @@ pub(crate) struct Candidate {
 /// Places where a severity or part word stands in the first `limit` bytes of a line, in order.
 pub(crate) fn candidates(line: &[u8], limit: usize) -> impl Iterator<Item = Candidate> {
     let head = &line[..line.len().min(limit)];
-    memmem::find_iter(head, b":  ").filter_map(|colon| {
-        let before = &line[..colon];
-        if let Some((word, part)) = WORDS.iter().find(|(word, _)| before.ends_with(&word[..word.len() - 3])) {
-            return Some(Candidate {
-                word: colon + 3 - word.len(),
-                part: *part,
-                text: colon + 3,
-                language: None,
-            });
-        }
-        // French puts a blank before the colon.
-        let before = before.strip_suffix(b" ").unwrap_or(before);
-        let (len, part, language) = translated::word_before(before)?;
-        Some(Candidate { word: before.len() - len, part, text: colon + 3, language: Some(language) })
-    })
+    memmem::find_iter(head, b":  ").filter_map(|colon| candidate(line, colon, 3))
+}
+
+/// The same for logs whose blanks were squeezed on the way: `LOG: `.
+pub(crate) fn squeezed_candidates(line: &[u8], limit: usize) -> impl Iterator<Item = Candidate> {
+    let head = &line[..line.len().min(limit)];
+    memmem::find_iter(head, b": ").filter_map(|colon| candidate(line, colon, 2))
+}
+
+/// The word before a colon.
+fn candidate(line: &[u8], colon: usize, blanks: usize) -> Option<Candidate> {
+    let before = &line[..colon];
+    let text = colon + blanks;
+    if let Some((word, part)) = WORDS.iter().find(|(word, _)| before.ends_with(&word[..word.len() - 3])) {
+        return Some(Candidate { word: colon + 3 - word.len(), part: *part, text, language: None });
+    }
+    // French puts a blank before the colon.
+    let before = before.strip_suffix(b" ").unwrap_or(before);
+    let (len, part, language) = translated::word_before(before)?;
+    Some(Candidate { word: before.len() - len, part, text, language: Some(language) })
 }
 
 /// The language of the first line with a translated word, and that line: `FEHLER:  `, csvlog's `,FEHLER,00000,`, or

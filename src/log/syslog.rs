@@ -63,6 +63,7 @@ impl Syslog {
                 join: Join::Line,
                 partial: false,
                 numbered: false,
+                first: false,
             });
         };
         if !self.idents.iter().any(|ident| **ident == *header.ident) {
@@ -80,6 +81,7 @@ impl Syslog {
             join,
             partial: false,
             numbered: piece.is_some(),
+            first: matches!(piece, Some((_, 1))),
         })
     }
 

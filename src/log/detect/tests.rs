@@ -47,6 +47,9 @@ fn prefixes_in_no_list_are_read_off_the_lines() {
         "db=%d,user=%u,client=%h,pid=%p %t ",
         "%m (%p) %u/%d: ",
         "%c|%m|%u|%d|",
+        "%t [%p]: [%l-1] [%x] usr=%u,db=%d,appli=%a ",
+        "%m [%p]: user=%u,db=%d,app=%a,client=%h,xid=%x ",
+        "%m [%p] %e: db=%d,user=%u,app=%a,client=%h ",
         "pg[%p] %q%u@%d: ",
         "%m [%p] %q%u@%d(%a) ",
         "%m [%p]: [%l-1] %c %q%u@%d ",
@@ -271,5 +274,87 @@ fn herokus_drains() {
     assert_eq!(
         read(&dialect, log.as_bytes())[0],
         "LOG @ \"duration: 4822.012 ms  statement: BEGIN;\\n      SELECT 1\" 00000"
+    );
+}
+
+#[test]
+fn blanks_that_were_squeezed() {
+    let log = "2021-05-27 17:00:00 UTC:10.1.91.65:user@my_db:[24743]:LOG: duration: 0.054 ms statement: SELECT 1;\n\
+               2021-05-27 17:46:39 UTC:10.1.17.194:user@my_db:[19003]:ERROR: x LOG: y\n";
+    let dialect = detected(log);
+    // RDS writes %r; where ports are missing, the host is read all the same.
+    assert_eq!(dialect.prefix(), Some("%t:%r:%u@%d:[%p]:"));
+    let said =
+        ["LOG user@my_db \"duration: 0.054 ms statement: SELECT 1;\"", "ERROR user@my_db \"x LOG: y\""];
+    assert_eq!(read(&dialect, log.as_bytes()), said);
+    let given = Hints { prefix: Some("%t:%h:%u@%d:[%p]:".into()), ..Hints::default() };
+    assert_eq!(read(&Dialect::detect(log.as_bytes(), &given).unwrap(), log.as_bytes()), said);
+}
+
+/// Two entries of one session are all that some logs have.
+#[test]
+fn the_shortest_logs() {
+    for template in [
+        "%m [%p]: user=%u,db=%d,app=%a,client=%h ",
+        "%t [%p]: [%l-1] [%x] usr=%u,db=%d,appli=%a ",
+        "%m [%p]: user=%u,db=%d,app=%a,client=%h,xid=%x ",
+        "%t:%r:%u@%d:[%p]:",
+        "%m [%p] user=%u,db=%d ",
+        "%t [%p]: db=%d,user=%u,app=%a,client=%h ",
+    ] {
+        let line = |n| crate::log::testing::render_prefix(template, &crate::log::testing::SPEAKERS[0], n);
+        let log =
+            format!("{}LOG:  duration: 1 ms  bind x: y\n{}DETAIL:  parameters: $1 = '1'\n", line(1), line(2));
+        assert_eq!(
+            read(&detected(&log), log.as_bytes()),
+            ["LOG alice@shop \"duration: 1 ms  bind x: y\"", "Detail alice@shop \"parameters: $1 = '1'\""],
+            "{template}"
+        );
+    }
+}
+
+/// What other tools' fixtures look like: squeezed blanks, and a prefix that some lines have in part.
+#[test]
+fn syslog_whose_prefix_changes_from_line_to_line() {
+    let head = "Jan  1 00:00:15 pghost postgres[7001]: ";
+    let log = [
+        "[1-1] LOG: connection received: host=192.168.1.100 port=5432",
+        "[2-1] user=app,db=shop,app=psql LOG: connection authorized: user=app database=shop",
+        "[3-1] user=app,db=shop,app=psql LOG: duration: 45.23 ms statement: SELECT 'LOG: x';",
+        "[4-1] user=app,db=shop,app=psql ERROR: x",
+        "[5-1] user=app LOG: disconnection: session time: 0:07:10.234",
+    ]
+    .map(|message| format!("{head}{message}\n"))
+    .concat();
+    let dialect = detected(&log);
+    assert_eq!(dialect.format(), Format::Syslog);
+    assert_eq!(
+        read(&dialect, log.as_bytes()),
+        [
+            "LOG @ \"connection received: host=192.168.1.100 port=5432\"",
+            "LOG app@shop \"connection authorized: user=app database=shop\"",
+            "LOG app@shop \"duration: 45.23 ms statement: SELECT 'LOG: x';\"",
+            "ERROR app@shop \"x\"",
+            "LOG @ \"disconnection: session time: 0:07:10.234\"",
+        ]
+    );
+    same_at_every_cut(&dialect, log.as_bytes());
+}
+
+#[test]
+fn a_stderr_log_with_squeezed_blanks_and_short_prefixes() {
+    let log = "2025-01-01 00:00:15 CET [70010]: [1-1] LOG: connection received: host=192.168.1.100 port=5432\n\
+               2025-01-01 00:00:15 CET [70010]: [2-1] user=app,db=shop,app=pgadmin LOG: connection authorized: user=app database=shop\n\
+               2025-01-01 00:15:00 CET [70040]: [1-1] user=app,db=shop,app=app_server LOG: duration: 2150.88 ms statement: \n\
+               \tSELECT 1\n";
+    let dialect = detected(log);
+    assert_eq!(dialect.prefix(), Some("%t [%p]: [%l-1] %quser=%u,db=%d,app=%a "));
+    assert_eq!(
+        read(&dialect, log.as_bytes()),
+        [
+            "LOG @ \"connection received: host=192.168.1.100 port=5432\"",
+            "LOG app@shop \"connection authorized: user=app database=shop\"",
+            "LOG app@shop \"duration: 2150.88 ms statement: \\nSELECT 1\"",
+        ]
     );
 }
