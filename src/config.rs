@@ -183,6 +183,7 @@ impl Section {
         let cacheable = self.cacheable.unwrap_or(Cacheable { min: None, hit_permille: None });
         let inserts = self.row_by_row_insert.or(self.hot_insert);
         Detect {
+            off: false,
             burst_gap: micros(n_plus_one.window_ms.or(self.burst_gap_ms), default.burst_gap),
             n_plus_one: n_plus_one.min.unwrap_or(default.n_plus_one).max(2),
             sequence: n_plus_one.sequences.unwrap_or(default.sequence).max(2),

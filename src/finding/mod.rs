@@ -116,6 +116,8 @@ impl Rule {
 /// Thresholds of the rules. `[detect]` of pglens.toml overrides them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Detect {
+    /// Look for nothing: the report counts, and has neither findings nor forecasts (`--no-findings`).
+    pub off: bool,
     /// A session's calls further apart than this, in microseconds, belong to different bursts.
     pub burst_gap: u64,
     /// Calls, and distinct parameters, that make an N+1.
@@ -147,6 +149,7 @@ pub struct Detect {
 impl Default for Detect {
     fn default() -> Self {
         Self {
+            off: false,
             burst_gap: 1_000_000,
             n_plus_one: 5,
             sequence: 3,

@@ -159,7 +159,7 @@ impl Tally {
             self.slowest.add(duration, order, record, text);
         }
         self.statements.call(&Call { record, text, sql, digest, duration, order, actor, route });
-        Some(self.review.step(record, sql, &digest, duration, labels))
+        (!self.review.detect().off).then(|| self.review.step(record, sql, &digest, duration, labels))
     }
 
     /// The digest of a statement that the report is about.
