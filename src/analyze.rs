@@ -12,9 +12,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bumpalo::Bump;
 
-use crate::finding::Detect;
 use crate::chunk::{Chunk, Chunks, Source, SourceRead};
 use crate::filter::Filter;
+use crate::finding::Detect;
 use crate::log::Hints;
 use crate::partial::ends::{PAIR_WINDOW, PART_WINDOW};
 use crate::partial::review::Review;

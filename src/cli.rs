@@ -18,7 +18,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Turn logs into a report
     #[command(after_help = REPORT_EXAMPLES)]
-    Report(Report),
+    Report(Box<Report>),
     /// Say what a log can tell, what it cannot, and the settings that would
     #[command(after_help = DOCTOR_EXAMPLES)]
     Doctor(Doctor),
@@ -71,6 +71,9 @@ pub(crate) struct Report {
     /// Thresholds and suppressions of findings [default: pglens.toml in the working directory, if there is one]
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+    /// Count only: no findings, no forecasts, about half of the processor time
+    #[arg(long)]
+    pub(crate) no_findings: bool,
     /// Show literals and parameters in examples (by default only normalised SQL leaves the log)
     #[arg(long)]
     pub(crate) show_values: bool,

@@ -53,7 +53,14 @@ pub struct Ignore {
 impl Ignore {
     /// Whether it speaks of this finding. `day` is the last day of the log, as `2027-06-30`.
     #[must_use]
-    pub fn matches(&self, kind: &str, fingerprint: &str, route: Option<&str>, tables: &[String], day: &str) -> bool {
+    pub fn matches(
+        &self,
+        kind: &str,
+        fingerprint: &str,
+        route: Option<&str>,
+        tables: &[String],
+        day: &str,
+    ) -> bool {
         let rule = |name: &String| Rule::parse(name).is_some_and(|rule| rule.as_str() == kind);
         self.kind.as_ref().is_none_or(rule)
             && self.fingerprint.as_ref().is_none_or(|own| own == fingerprint)
@@ -156,7 +163,10 @@ impl Config {
                 let known = Rule::ALL.map(Rule::as_str).join(", ");
                 return Err(ConfigError::Kind(kind.clone(), known));
             }
-            if [&ignore.kind, &ignore.fingerprint, &ignore.route, &ignore.table].iter().all(|part| part.is_none()) {
+            if [&ignore.kind, &ignore.fingerprint, &ignore.route, &ignore.table]
+                .iter()
+                .all(|part| part.is_none())
+            {
                 return Err(ConfigError::Everything);
             }
         }
@@ -173,6 +183,7 @@ impl Section {
         let cacheable = self.cacheable.unwrap_or(Cacheable { min: None, hit_permille: None });
         let inserts = self.row_by_row_insert.or(self.hot_insert);
         Detect {
+            off: false,
             burst_gap: micros(n_plus_one.window_ms.or(self.burst_gap_ms), default.burst_gap),
             n_plus_one: n_plus_one.min.unwrap_or(default.n_plus_one).max(2),
             sequence: n_plus_one.sequences.unwrap_or(default.sequence).max(2),

@@ -11,7 +11,7 @@ use cli::{Cli, Command};
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
-        Command::Report(report) => command::report::run(report),
+        Command::Report(report) => command::report::run(*report),
         Command::Doctor(doctor) => command::doctor::run(&doctor),
         Command::Fingerprint(fingerprint) => command::fingerprint::run(&fingerprint),
     };

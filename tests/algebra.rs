@@ -3,6 +3,8 @@
 //! Logs are random interleavings of sessions that log statements and durations together, apart, in the extended
 //! protocol, with errors, with DETAIL lines torn away from their records by other backends.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::fmt::Write as _;
 
 use bumpalo::Bump;
@@ -37,12 +39,6 @@ enum Says {
     Disconnection,
     Received,
     MultiLine,
-    Begin,
-    Commit,
-    Insert,
-    Update,
-    Traced,
-    Request,
     Waiting,
     Acquired,
     TempFile,
@@ -52,6 +48,12 @@ enum Says {
     Deadlock,
     Plan,
     Parameter,
+    Begin,
+    Commit,
+    Insert,
+    Update,
+    Traced,
+    Request,
 }
 
 fn line() -> impl Strategy<Value = Line> {
@@ -77,13 +79,6 @@ fn line() -> impl Strategy<Value = Line> {
         Disconnection,
         Received,
         MultiLine,
-        Begin,
-        Commit,
-        Insert,
-        Update,
-        Traced,
-        Traced,
-        Request,
         Waiting,
         Acquired,
         TempFile,
@@ -93,6 +88,13 @@ fn line() -> impl Strategy<Value = Line> {
         Deadlock,
         Plan,
         Parameter,
+        Begin,
+        Commit,
+        Insert,
+        Update,
+        Traced,
+        Traced,
+        Request,
     ])
 }
 
@@ -154,8 +156,12 @@ fn text(lines: &[Line]) -> String {
             Says::Received => "LOG:  connection received: host=[local]".to_owned(),
             Says::Begin => "LOG:  duration: 0.01 ms  statement: BEGIN".to_owned(),
             Says::Commit => "LOG:  duration: 0.9 ms  statement: COMMIT".to_owned(),
-            Says::Insert => format!("LOG:  duration: 0.2 ms  statement: INSERT INTO t (id, a) VALUES ({value}, 7)"),
-            Says::Update => format!("LOG:  duration: 0.3 ms  statement: UPDATE t SET a = 1 WHERE id = {value}"),
+            Says::Insert => {
+                format!("LOG:  duration: 0.2 ms  statement: INSERT INTO t (id, a) VALUES ({value}, 7)")
+            }
+            Says::Update => {
+                format!("LOG:  duration: 0.3 ms  statement: UPDATE t SET a = 1 WHERE id = {value}")
+            }
             Says::Traced => format!(
                 "LOG:  duration: 0.{value}4 ms  statement: SELECT a FROM t WHERE id = {value} \
                  /*route='/a',traceparent='00-0af7651916cd43dd8448eb211c8031{value}c-b7ad6b7169203331-01'*/"

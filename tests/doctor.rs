@@ -27,7 +27,6 @@ fn each_fixture_is_diagnosed_as_what_it_is() {
         ("handmade/amazon_rds/log.stderr.log", "milliseconds", "no"),
         ("handmade/amazon_rds/log.stderr.log", "applications", "no"),
         ("handmade/amazon_rds/log.stderr.log", "hosts", "yes"),
-        ("handmade/german/log.stderr.log", "English", "unseen"),
         ("demo/web_shop.log.gz", "users", "yes"),
         ("demo/web_shop.log.gz", "durations", "yes"),
         ("demo/web_shop.log.gz", "all statements", "yes"),
@@ -66,6 +65,12 @@ fn a_file_that_is_no_log_is_told_what_was_seen() {
     let text = text(&output);
     assert!(text.contains("bread") && text.contains("SHOW log_line_prefix"), "{text}");
     assert!(!text.contains('\u{1b}'), "{text:?}");
+}
+
+#[test]
+fn messages_in_german_are_told_to_become_english() {
+    let text = text(&doctor(&[], &fixture("handmade/german/log.stderr.log")));
+    assert!(text.contains("\nlc_messages = 'C'\n"), "{text}");
 }
 
 /// Whoever follows the advice need not say so.

@@ -1,6 +1,6 @@
 //! The examples of docs/findings.md are the tests of the rules.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests may unwrap like tests")]
 
 mod common;
 
@@ -13,7 +13,8 @@ fn blocks<'p>(page: &'p str, word: &str) -> Vec<(&'p str, String)> {
     let mut lines = page.lines();
     while let Some(line) = lines.next() {
         let Some(info) = line.strip_prefix("```") else { continue };
-        let text: String = lines.by_ref().take_while(|line| *line != "```").map(|line| format!("{line}\n")).collect();
+        let text: String =
+            lines.by_ref().take_while(|line| *line != "```").map(|line| format!("{line}\n")).collect();
         if let Some(rest) = info.strip_prefix(word) {
             blocks.push((rest.trim(), text));
         }
@@ -39,7 +40,8 @@ fn each_example_finds_what_it_says() {
             if let Some(expected) = says.strip_prefix("finds=") {
                 let (rule, saved) = expected.split_once(':').unwrap();
                 let saved: u64 = saved.parse().unwrap();
-                let own: Vec<u64> = found.iter().filter(|found| found.0 == rule).map(|found| found.1).collect();
+                let own: Vec<u64> =
+                    found.iter().filter(|found| found.0 == rule).map(|found| found.1).collect();
                 assert_eq!(own.iter().sum::<u64>(), saved, "{says}\n{log}\n{found:?}");
                 assert!(!own.is_empty(), "{says}\n{log}\n{found:?}");
             } else {

@@ -1,7 +1,7 @@
 //! The rules against a reference that is quadratic and obvious, on random histories of sessions, transactions, reads
 //! and writes. The reference never sees a log: it judges the history; pglens reads the log that the history writes.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests may unwrap like tests")]
 
 mod common;
 
@@ -138,7 +138,11 @@ fn log(calls: &[Call]) -> String {
     let line = |call: &Call| {
         let time = chrono::DateTime::from_timestamp_micros(call.end).unwrap();
         let pid = 100 + call.session;
-        format!("{} UTC [{pid}] u@db LOG:  duration: 1.000 ms  statement: {}\n", time.format("%Y-%m-%d %H:%M:%S%.3f"), call.op.sql())
+        format!(
+            "{} UTC [{pid}] u@db LOG:  duration: 1.000 ms  statement: {}\n",
+            time.format("%Y-%m-%d %H:%M:%S%.3f"),
+            call.op.sql()
+        )
     };
     calls.iter().map(line).collect()
 }
@@ -210,14 +214,21 @@ fn judge(calls: &[Call], saved: &mut Saved) {
             let near = if unit.transaction { 0 } else { index.saturating_sub(32) };
             let before = (near..index).rev().find(|before| op(places[*before]) == op(place));
             if let Some(before) = before {
-                let written = places[before..index].iter().any(|p| op(*p).is_write() && op(*p).table() == op(place).table());
+                let written = places[before..index]
+                    .iter()
+                    .any(|p| op(*p).is_write() && op(*p).table() == op(place).table());
                 add("redundant_select", op(place), u64::from(!written));
             }
         }
         if unit.transaction {
             for table in 0..2 {
-                let finds: Vec<Op> = places.iter().map(|p| op(*p)).filter(|op| matches!(op, Find(t, _) if *t == table)).collect();
-                let inserts = places.iter().filter(|p| matches!(op(**p), Insert(t, _) if t == table)).count() as u64;
+                let finds: Vec<Op> = places
+                    .iter()
+                    .map(|p| op(*p))
+                    .filter(|op| matches!(op, Find(t, _) if *t == table))
+                    .collect();
+                let inserts =
+                    places.iter().filter(|p| matches!(op(**p), Insert(t, _) if t == table)).count() as u64;
                 if finds.len() >= 5 && distinct(&finds) >= 5 {
                     add("n_plus_one", finds[0], finds.len() as u64 - 1);
                 }
@@ -238,7 +249,12 @@ fn judge(calls: &[Call], saved: &mut Saved) {
                 let alone = first == 0 && unit.fresh && run.len() <= 25;
                 let took = calls[*run.last().unwrap()].end - calls[run[0]].end;
                 let close = took <= 250_000 * run.len() as i64;
-                if matches!(ops[0], Find(..)) && ops.len() >= 5 && distinct(&ops) >= 5 && (led || alone) && close {
+                if matches!(ops[0], Find(..))
+                    && ops.len() >= 5
+                    && distinct(&ops) >= 5
+                    && (led || alone)
+                    && close
+                {
                     add("n_plus_one", ops[0], ops.len() as u64 - 1);
                 }
                 if matches!(ops[0], Insert(..)) && ops.len() >= 5 {
@@ -251,7 +267,8 @@ fn judge(calls: &[Call], saved: &mut Saved) {
             if !op(place).is_write() {
                 continue;
             }
-            let telling: Vec<usize> = places[..index].iter().copied().rev().filter(|p| op(*p).table().is_some()).collect();
+            let telling: Vec<usize> =
+                places[..index].iter().copied().rev().filter(|p| op(*p).table().is_some()).collect();
             let reach = if matches!(op(place), Insert(..)) { 32 } else { 1 };
             for before in telling.into_iter().take(reach) {
                 if matches!(op(before), Find(..)) && op(before).row() == op(place).row() {
@@ -315,7 +332,8 @@ fn sequence(
         let mut marked: Vec<Op> = Vec::new();
         for offset in 0..length {
             let ops: Vec<Op> = (0..times).map(|time| op(places[start + offset + time * length])).collect();
-            let all: Vec<Op> = places.iter().map(|p| op(*p)).filter(|other| other.shape() == ops[0].shape()).collect();
+            let all: Vec<Op> =
+                places.iter().map(|p| op(*p)).filter(|other| other.shape() == ops[0].shape()).collect();
             let by_itself = all.len() >= 5 && distinct(&all) >= 5;
             if ops[0].is_question() && distinct(&ops) >= 3 && !by_itself {
                 marked.push(ops[0]);
@@ -331,7 +349,12 @@ fn sequence(
 
 /// BEGIN, INSERT, COMMIT, five times in a row or more.
 fn pairs(calls: &[Call], add: &mut impl FnMut(&'static str, Op, u64)) {
-    let pair = |place: usize| match calls.get(place..place + 3)?.iter().map(|call| call.op).collect::<Vec<_>>()[..] {
+    let pair = |place: usize| match calls
+        .get(place..place + 3)?
+        .iter()
+        .map(|call| call.op)
+        .collect::<Vec<_>>()[..]
+    {
         [Begin, insert @ Insert(..), Commit] => Some(insert.shape()),
         _ => None,
     };

@@ -1,6 +1,8 @@
 //! How a log is stored does not matter: plain or compressed, whole or rotated, by one worker or by several, read
 //! whole or only where `--since` and `--until` can matter.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
@@ -56,7 +58,13 @@ fn report(paths: &[&Path], case: Case) -> Report {
     let hints = Hints { prefix: Some("%m [%p] %q%u@%d ".to_owned()), ..Hints::default() };
     let paths: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
     let plan = input::plan(&paths, &PlanOptions { hints: hints.clone(), window: case.window }).unwrap();
-    let settings = Settings { jobs: case.jobs, chunk: case.chunk, hints, filter: Arc::new(case.filter), ..Settings::default() };
+    let settings = Settings {
+        jobs: case.jobs,
+        chunk: case.chunk,
+        hints,
+        filter: Arc::new(case.filter),
+        ..Settings::default()
+    };
     assemble::report(analyze::analyze(plan.streams, &settings, &AtomicU64::new(0)), &Wishes::default())
 }
 

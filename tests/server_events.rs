@@ -2,13 +2,11 @@
 //! of the report says what was counted on paper.
 
 use std::io::{self, Cursor};
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use pglens::analyze::{self, Settings};
 use pglens::assemble::{self, Wishes};
 use pglens::chunk::{Opened, Remarks, Source};
-use pglens::log::Hints;
 use pglens::report::{Report, ServerEvents};
 
 /// One record of the story; empty where it has no such part.
@@ -268,7 +266,7 @@ impl Source for Memory {
 }
 
 fn read(log: &str, chunk: usize, show_values: bool) -> Report {
-    let settings = Settings { jobs: 1, chunk, hints: Hints::default(), filter: Arc::default(), detect: pglens::finding::Detect::default() };
+    let settings = Settings { jobs: 1, chunk, ..Settings::default() };
     let source: Box<dyn Source> = Box::new(Memory(log.as_bytes().to_vec()));
     let analysis = analyze::analyze(vec![vec![source]], &settings, &AtomicU64::new(0));
     assemble::report(analysis, &Wishes { show_values, ..Wishes::default() })
@@ -340,7 +338,7 @@ fn checkpoints_and_vacuums() {
     each(|report| {
         let checkpoints = &report.checkpoints;
         assert_eq!((checkpoints.started, checkpoints.completed, checkpoints.too_frequent), (1, 1, 1));
-        assert_eq!(checkpoints.causes.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["time"]);
+        assert_eq!(checkpoints.causes.keys().map(String::as_str).collect::<Vec<_>>(), ["time"]);
         assert_eq!(
             (checkpoints.buffers, checkpoints.distance_bytes, checkpoints.total_us.0),
             (10, 16_384, 900_000)

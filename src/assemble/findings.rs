@@ -5,13 +5,16 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::config::Ignore;
 use crate::finding::{
-    Detect, Facts, FindingTally, Found, Ignored, Key, NO_TIME, Rule, UnitCounts, UnitKind, replica_reads::PINS,
+    Detect, Facts, FindingTally, Found, Ignored, Key, NO_TIME, Rule, UnitCounts, UnitKind,
+    replica_reads::PINS,
 };
 use crate::forecast::cache;
 use crate::partial::actors::Directory;
 use crate::partial::statements::StatementTally;
 use crate::partial::trace::Replay;
-use crate::report::{Cost, Evidence, Finding, IgnoredLoad, Judged, Suppressed, TimelineRow, Totals, UnitLoad};
+use crate::report::{
+    Cost, Evidence, Finding, IgnoredLoad, Judged, Suppressed, TimelineRow, Totals, UnitLoad,
+};
 use crate::units::Micros;
 
 /// Findings shown.
@@ -50,9 +53,10 @@ pub(super) fn findings(parts: &Parts<'_>) -> (Vec<Finding>, Judged) {
     let mut findings: Vec<Finding> = Vec::new();
     for draft in drafts {
         let finding = worded(draft, parts);
-        let tables = parts.texts.get(&fingerprint_of(&finding)).map(|text| {
-            text.shape.tables().into_iter().map(str::to_owned).collect::<Vec<_>>()
-        });
+        let tables = parts
+            .texts
+            .get(&fingerprint_of(&finding))
+            .map(|text| text.shape.tables().into_iter().map(str::to_owned).collect::<Vec<_>>());
         let tables = tables.unwrap_or_default();
         let ignore = parts.ignores.iter().find(|ignore| {
             ignore.matches(&finding.kind, &finding.fingerprint, finding.route.as_deref(), &tables, &day)
@@ -70,7 +74,12 @@ pub(super) fn findings(parts: &Parts<'_>) -> (Vec<Finding>, Judged) {
     }
     findings.sort_by_cached_key(|finding| {
         let cost = finding.cost;
-        (Reverse(cost.duration_us), Reverse(cost.statements), Reverse(finding.evidence.calls), finding.id.clone())
+        (
+            Reverse(cost.duration_us),
+            Reverse(cost.statements),
+            Reverse(finding.evidence.calls),
+            finding.id.clone(),
+        )
     });
     judged.capped |= findings.len() > MOST;
     findings.truncate(MOST);
@@ -127,7 +136,8 @@ fn drafted(finding: &FindingTally) -> Draft {
     // The first of equals is the stronger kind.
     let kinds = UnitKind::ALL.into_iter().zip(finding.units).rev();
     let kind = kinds.max_by_key(|(_, units)| *units).map_or("", |(kind, _)| kind.as_str());
-    let mut related: Vec<(u64, u64)> = finding.related.iter().map(|(print, count)| (*print, *count)).collect();
+    let mut related: Vec<(u64, u64)> =
+        finding.related.iter().map(|(print, count)| (*print, *count)).collect();
     related.sort_by_key(|(fingerprint, count)| (Reverse(*count), *fingerprint));
     let example = finding.example.iter().map(|row| TimelineRow {
         time: (row.time != NO_TIME).then_some(row.time),
@@ -157,9 +167,12 @@ fn cacheable(parts: &Parts<'_>) -> Vec<Draft> {
         let Some(fact) = parts.facts.get(asked.fingerprint) else { continue };
         let replayed = cache::replay(parts.replay, fact, asked, &mut |_, _, _| {});
         let sample = (asked.askings.kept.len() as u64).max(1);
-        let whole = |part: u64| (u128::from(part) * u128::from(asked.askings.calls) / u128::from(sample)) as u64;
+        let whole =
+            |part: u64| (u128::from(part) * u128::from(asked.askings.calls) / u128::from(sample)) as u64;
         let hits = whole(replayed.across.0);
-        if hits < parts.detect.cacheable || hits * 1000 < asked.askings.calls * parts.detect.cacheable_permille {
+        if hits < parts.detect.cacheable
+            || hits * 1000 < asked.askings.calls * parts.detect.cacheable_permille
+        {
             continue;
         }
         let key = Key { rule: Rule::CacheableSelect, fingerprint: asked.fingerprint, route: 0 };
@@ -204,14 +217,16 @@ fn hot_rows(parts: &Parts<'_>) -> Vec<Draft> {
         let hot = |calls: u64, sessions: u32| {
             calls >= parts.detect.hot_row && calls * 20 >= all && sessions.count_ones() >= 2
         };
-        let buckets: Vec<_> = rows.buckets.iter().filter(|bucket| hot(bucket.calls, bucket.sessions)).collect();
+        let buckets: Vec<_> =
+            rows.buckets.iter().filter(|bucket| hot(bucket.calls, bucket.sessions)).collect();
         if buckets.is_empty() {
             continue;
         }
         let calls = buckets.iter().map(|bucket| bucket.calls).sum();
         let duration = buckets.iter().map(|bucket| bucket.duration).sum();
         let hottest = buckets.iter().map(|bucket| bucket.calls).max().unwrap_or(0);
-        let numbers = [("rows", buckets.len() as u64), ("hottest_updates", hottest), ("updates_us", duration)];
+        let numbers =
+            [("rows", buckets.len() as u64), ("hottest_updates", hottest), ("updates_us", duration)];
         drafts.push(Draft {
             key: Key { rule: Rule::HotRow, fingerprint: rows.fingerprint, route: 0 },
             evidence: Evidence {
@@ -244,7 +259,8 @@ fn replica_reads(parts: &Parts<'_>) -> Option<Draft> {
         free.0 += own.0;
         free.1 += own.1;
     }
-    let mut list: Vec<(u64, (u64, Micros))> = by_statement.into_iter().filter(|(_, free)| free.0 > 0).collect();
+    let mut list: Vec<(u64, (u64, Micros))> =
+        by_statement.into_iter().filter(|(_, free)| free.0 > 0).collect();
     list.sort_by_key(|(fingerprint, free)| (Reverse(*free), *fingerprint));
     let (fingerprint, _) = list.first()?;
     let numbers = [("reads", asked), ("free_reads", free.0), ("statements", list.len() as u64)];
@@ -255,7 +271,12 @@ fn replica_reads(parts: &Parts<'_>) -> Option<Draft> {
             unit_kind: "log".to_owned(),
             calls: free.0,
             numbers: numbers.map(|(name, number)| (name.to_owned(), number)).into(),
-            related: list.iter().skip(1).take(MOST_RELATED).map(|(fingerprint, _)| hex(*fingerprint)).collect(),
+            related: list
+                .iter()
+                .skip(1)
+                .take(MOST_RELATED)
+                .map(|(fingerprint, _)| hex(*fingerprint))
+                .collect(),
             ..Evidence::default()
         },
         cost: Cost { statements: free.0, duration_us: free.1 },

@@ -69,11 +69,13 @@ pub fn report(analysis: Analysis, wishes: &Wishes) -> Report {
     let review = tally.review;
     let (facts, detect) = (review.all_facts(), review.detect().clone());
     let (found, replay) = (review.findings.finish(), review.trace.finish());
-    let loads = finished.list.iter().map(|tally| {
-        (tally.fingerprint.0, Load { calls: tally.calls, duration_us: tally.duration })
-    });
+    let loads = finished
+        .list
+        .iter()
+        .map(|tally| (tally.fingerprint.0, Load { calls: tally.calls, duration_us: tally.duration }));
     let inputs = forecast::Inputs { replay: &replay, facts: &facts, found: &found, loads: &loads.collect() };
-    let forecasts = forecast::all(&inputs);
+    let looked = !detect.off;
+    let forecasts = looked.then(|| forecast::all(&inputs));
     let (findings, judged) = findings::findings(&findings::Parts {
         found: &found,
         replay: &replay,
@@ -121,7 +123,7 @@ pub fn report(analysis: Analysis, wishes: &Wishes) -> Report {
         server,
         findings,
         judged,
-        forecasts: Some(forecasts),
+        forecasts,
     };
     report.input.notes = wishes.notes.clone();
     report.input.notes.extend(notes::notes(&report, capped, tally.minutes.capped(), tally.orphans, &streams));

@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
 use pglens::assemble::{self, Wishes};
+use pglens::finding::Detect;
 use pglens::output::{self, Interrupts, Readers, Target};
 use pglens::render::{self, Format, Style};
 use pglens::report::{Note, Report};
@@ -16,7 +17,7 @@ pub(crate) fn run(arguments: cli::Report) -> Result<(), Failure> {
     let interrupts = Interrupts::install().unwrap_or_default();
     let config = reading::config(arguments.config.as_deref())?;
     let (plan, mut settings) = reading::plan(&arguments.logs, &arguments.reading, &arguments.filters)?;
-    settings.detect = config.detect;
+    settings.detect = Detect { off: arguments.no_findings, ..config.detect };
     let mut notes: Vec<Note> =
         plan.notes.iter().map(|note| Note { code: note.code.to_owned(), text: note.text.clone() }).collect();
     notes.extend(filters::note(&arguments.filters));

@@ -4,9 +4,11 @@ use std::io::{self, Write};
 
 use super::{Diagnosis, Setting, Verdict};
 use crate::render::shown::one_line;
-use crate::render::words::{between, bytes, count, counted, duration, percent, span};
+use crate::render::words::{between, bytes, count, counted, duration, percent, ratio, span};
 use crate::report::{InputFile, Position};
-use crate::units::Micros;
+
+/// Columns of a comment.
+const WIDTH: usize = 100;
 
 /// How settings are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,7 +19,7 @@ pub enum Form {
     Rds,
 }
 
-/// Writes a diagnosis. Names and texts out of the log pass through [`one_line`].
+/// Writes a diagnosis. Names and texts out of the log pass through `one_line`.
 ///
 /// # Errors
 /// Those of the writer.
@@ -27,7 +29,7 @@ pub fn render(diagnosis: &Diagnosis, form: Form, out: &mut dyn Write) -> io::Res
     }
     understood(diagnosis, out)?;
     answers(diagnosis, out)?;
-    if diagnosis.entries == 0 {
+    if diagnosis.entries == 0 && diagnosis.missing.is_empty() {
         writeln!(out, "\nWhat to do")?;
         writeln!(out, "  Ask the server how it writes: SHOW log_destination; SHOW log_line_prefix;")?;
         writeln!(out, "  and say so: pglens doctor --log-line-prefix '…' --log-format stderr LOG")?;
@@ -54,12 +56,15 @@ fn input(file: &InputFile, given: bool, out: &mut dyn Write) -> io::Result<()> {
     let (Some(first), Some(last)) = (file.first, file.last) else { return row("read", &read, out) };
     let took = between(first, last);
     row("range", &format!("{} UTC ({})", span(first, last), duration(took)), out)?;
-    let rate = |n: u64| a_second(n, took);
-    match (rate(file.entries), rate(file.bytes)) {
-        (Some(entries), Some(size)) => {
-            row("read", &format!("{read}: {} and {} a second", counted(entries, "entry"), bytes(size)), out)
+    match took.0 {
+        // A rate over less than a second says nothing.
+        0..1_000_000 => row("read", &read, out),
+        _ => {
+            let entries = ratio(file.entries.saturating_mul(1_000_000), took.0);
+            let size = u128::from(file.bytes) * 1_000_000 / u128::from(took.0);
+            let size = bytes(u64::try_from(size).unwrap_or(u64::MAX));
+            row("read", &format!("{read}: {entries} entries and {size} a second"), out)
         }
-        _ => row("read", &read, out),
     }
 }
 
@@ -69,17 +74,14 @@ fn one_line_kept(prefix: &str) -> String {
     one_line(prefix) + end
 }
 
-/// `None` where the range is too short to divide by.
-fn a_second(n: u64, took: Micros) -> Option<u64> {
-    let rate = (u128::from(n) * 1_000_000).checked_div(u128::from(took.0))?;
-    (took.0 >= 1_000_000).then(|| u64::try_from(rate).unwrap_or(u64::MAX))
-}
-
 fn row(name: &str, value: &str, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "  {name:<10} {value}")
 }
 
 fn understood(diagnosis: &Diagnosis, out: &mut dyn Write) -> io::Result<()> {
+    if diagnosis.bytes == 0 {
+        return writeln!(out, "\nUnderstood: nothing");
+    }
     let lost: u64 = diagnosis.skipped.iter().map(|it| it.bytes).sum();
     let kept = diagnosis.bytes.saturating_sub(lost);
     let share = percent(kept, diagnosis.bytes);
@@ -145,9 +147,9 @@ fn settings(diagnosis: &Diagnosis, form: Form, out: &mut dyn Write) -> io::Resul
 }
 
 fn line(setting: &Setting, form: Form, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "# {}", setting.why)?;
+    comment("#", setting.why, out)?;
     if let Some(mind) = setting.mind {
-        writeln!(out, "#   {mind}")?;
+        comment("#  ", mind, out)?;
     }
     match form {
         Form::Conf => writeln!(out, "{} = {}", setting.name, setting.value),
@@ -157,4 +159,18 @@ fn line(setting: &Setting, form: Form, out: &mut dyn Write) -> io::Result<()> {
             writeln!(out, "'ParameterName={name},ParameterValue={value},ApplyMethod={apply}'")
         }
     }
+}
+
+/// A sentence as lines of at most [`WIDTH`] columns.
+fn comment(start: &str, text: &str, out: &mut dyn Write) -> io::Result<()> {
+    let mut line = start.to_owned();
+    for word in text.split(' ') {
+        if line.len() + 1 + word.len() > WIDTH {
+            writeln!(out, "{line}")?;
+            line.truncate(start.len());
+        }
+        line.push(' ');
+        line.push_str(word);
+    }
+    writeln!(out, "{line}")
 }

@@ -19,6 +19,10 @@ pub fn judge(unit: &Unit<'_>, detect: &Detect, out: &mut Findings) {
     for same in gaps.chunk_by(|a, b| a.0 == b.0) {
         let marks: Vec<u32> = same.iter().map(|gap| gap.1).collect();
         let numbers = [("idle_us", same.iter().map(|gap| gap.2).sum()), ("gaps", same.len() as u64)];
-        out.add(Rule::IdleInTransaction, unit, &Calls { marks: &marks, numbers: &numbers, ..Calls::default() });
+        out.add(
+            Rule::IdleInTransaction,
+            unit,
+            &Calls { marks: &marks, numbers: &numbers, ..Calls::default() },
+        );
     }
 }

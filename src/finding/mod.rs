@@ -8,8 +8,8 @@
 //! nothing of chunks, files or other units. What it finds adds up by rule, statement and route in [`Findings`],
 //! and adding is commutative, so the order in which units are judged does not matter.
 
-pub mod check_then_write;
 pub mod chatty_transaction;
+pub mod check_then_write;
 pub mod idle_in_transaction;
 pub mod n_plus_one;
 pub mod read_back;
@@ -21,7 +21,8 @@ mod tally;
 mod unit;
 
 pub use step::{
-    Fact, Facts, Ignored, KNOWN, MOST_FACTS, MOST_PAIRS, NO_TIME, Step, TRACE, Verb, column_id, pair, table_id,
+    Fact, Facts, Ignored, KNOWN, MOST_FACTS, MOST_PAIRS, NO_TIME, Step, TRACE, Verb, column_id, pair,
+    table_id,
 };
 pub use tally::{Calls, FindingTally, Findings, Found, Key, MOST_EXAMPLE, MOST_FINDINGS, Row};
 pub use unit::{Bench, Judge, MINUTE, Unit, UnitCounts, UnitKind};
@@ -92,7 +93,8 @@ impl Rule {
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         let name = name.replace('-', "_").to_ascii_lowercase();
-        let short = |rule: &&Self| rule.as_str() == name || rule.as_str().strip_suffix("_select") == Some(&*name);
+        let short =
+            |rule: &&Self| rule.as_str() == name || rule.as_str().strip_suffix("_select") == Some(&*name);
         Self::ALL.iter().find(short).copied()
     }
 
@@ -114,6 +116,8 @@ impl Rule {
 /// Thresholds of the rules. `[detect]` of pglens.toml overrides them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Detect {
+    /// Look for nothing: the report counts, and has neither findings nor forecasts (`--no-findings`).
+    pub off: bool,
     /// A session's calls further apart than this, in microseconds, belong to different bursts.
     pub burst_gap: u64,
     /// Calls, and distinct parameters, that make an N+1.
@@ -145,6 +149,7 @@ pub struct Detect {
 impl Default for Detect {
     fn default() -> Self {
         Self {
+            off: false,
             burst_gap: 1_000_000,
             n_plus_one: 5,
             sequence: 3,

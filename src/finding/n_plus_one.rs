@@ -45,8 +45,9 @@ fn whole(unit: &Unit<'_>, detect: &Detect, out: &mut Findings) {
 fn is_n_plus_one(unit: &Unit<'_>, group: &[u32], detect: &Detect) -> bool {
     (group.len() as u64) >= detect.n_plus_one
         && unit.fact(group[0]).is_judged()
-        && distinct(group.iter().map(|mark| unit.step(*mark)).filter(|step| step.is_known()).map(|step| step.params))
-            >= detect.n_plus_one
+        && distinct(
+            group.iter().map(|mark| unit.step(*mark)).filter(|step| step.is_known()).map(|step| step.params),
+        ) >= detect.n_plus_one
 }
 
 /// Different values of a sorted list.
@@ -111,7 +112,8 @@ fn sequences(unit: &Unit<'_>, detect: &Detect, out: &mut Findings) {
     let mut start = 0;
     while start + 2 * detect.sequence as usize <= count {
         let found = (2..=LONGEST).find_map(|length| {
-            let repeats = (start + length..count).take_while(|place| print(*place) == print(place - length)).count();
+            let repeats =
+                (start + length..count).take_while(|place| print(*place) == print(place - length)).count();
             let times = repeats / length + 1;
             (times as u64 >= detect.sequence && sequence(unit, start, length, times, detect, out))
                 .then_some(length * times)
@@ -121,7 +123,14 @@ fn sequences(unit: &Unit<'_>, detect: &Detect, out: &mut Findings) {
 }
 
 /// A sequence of `length` statements from `start`, `times` in a row; whether it is worth telling.
-fn sequence(unit: &Unit<'_>, start: usize, length: usize, times: usize, detect: &Detect, out: &mut Findings) -> bool {
+fn sequence(
+    unit: &Unit<'_>,
+    start: usize,
+    length: usize,
+    times: usize,
+    detect: &Detect,
+    out: &mut Findings,
+) -> bool {
     let marks_of = |offset: usize| (0..times).map(move |time| (start + offset + time * length) as u32);
     let first = unit.steps[start].fingerprint;
     if unit.steps[start..start + length].iter().all(|step| step.fingerprint == first) {
@@ -133,8 +142,11 @@ fn sequence(unit: &Unit<'_>, start: usize, length: usize, times: usize, detect: 
         let fact = unit.fact((start + offset) as u32);
         let step = &unit.steps[start + offset];
         let group = unit.group_of(step.fingerprint);
-        let mut params: Vec<u64> =
-            marks_of(offset).map(|mark| unit.step(mark)).filter(|step| step.is_known()).map(|step| step.params).collect();
+        let mut params: Vec<u64> = marks_of(offset)
+            .map(|mark| unit.step(mark))
+            .filter(|step| step.is_known())
+            .map(|step| step.params)
+            .collect();
         params.sort_unstable();
         let varies = distinct(params.into_iter()) >= detect.sequence;
         if fact.is_judged() && varies && !is_n_plus_one(unit, group, detect) {
@@ -149,7 +161,11 @@ fn sequence(unit: &Unit<'_>, start: usize, length: usize, times: usize, detect: 
     }
     let questions = (marks.len() / times) as u64;
     // The first mark names the finding; the first time through is what one statement would still cost.
-    let time = marks.iter().filter(|mark| **mark as usize >= start + length).map(|mark| unit.step(*mark).duration).sum();
+    let time = marks
+        .iter()
+        .filter(|mark| **mark as usize >= start + length)
+        .map(|mark| unit.step(*mark).duration)
+        .sum();
     let saved = (marks.len() as u64 - questions, time);
     let numbers = [("sequence_length", length as u64), ("sequences", 1)];
     out.add(Rule::NPlusOne, unit, &Calls { marks: &marks, saved, related, numbers: &numbers });

@@ -57,7 +57,8 @@ fn whole(unit: &Unit<'_>, detect: &Detect, out: &mut Findings) {
             out.add(Rule::RedundantSelect, unit, &Calls { marks: &marks, saved, ..Calls::default() });
         }
         if unknown >= detect.n_plus_one {
-            let mut marks: Vec<u32> = group.iter().copied().filter(|mark| !unit.step(*mark).is_known()).collect();
+            let mut marks: Vec<u32> =
+                group.iter().copied().filter(|mark| !unit.step(*mark).is_known()).collect();
             marks.sort_unstable();
             out.add(Rule::RepeatedSelect, unit, &Calls { marks: &marks, ..Calls::default() });
         }
@@ -65,7 +66,13 @@ fn whole(unit: &Unit<'_>, detect: &Detect, out: &mut Findings) {
 }
 
 /// A chain of askings ends: it counts when it is long enough.
-fn close(asked: &mut Vec<u32>, marks: &mut Vec<u32>, saved: &mut (u64, u64), unit: &Unit<'_>, detect: &Detect) {
+fn close(
+    asked: &mut Vec<u32>,
+    marks: &mut Vec<u32>,
+    saved: &mut (u64, u64),
+    unit: &Unit<'_>,
+    detect: &Detect,
+) {
     if (asked.len() as u64) < detect.redundant {
         for mark in asked.iter().skip(1) {
             saved.0 -= 1;

@@ -15,7 +15,8 @@ pub fn judge(unit: &Unit<'_>, detect: &Detect, out: &mut Findings) {
         UnitKind::Burst => {
             for (first, run) in unit.runs() {
                 if run.len() as u64 >= detect.row_by_row && is_single(unit, first) {
-                    let marks: Vec<u32> = (first..).take(run.len()).filter(|mark| is_single(unit, *mark)).collect();
+                    let marks: Vec<u32> =
+                        (first..).take(run.len()).filter(|mark| is_single(unit, *mark)).collect();
                     report(unit, &marks, true, detect, out);
                 }
             }
@@ -23,7 +24,8 @@ pub fn judge(unit: &Unit<'_>, detect: &Detect, out: &mut Findings) {
         UnitKind::Trace | UnitKind::Request | UnitKind::Transaction => {
             for group in unit.groups() {
                 if group.len() as u64 >= detect.row_by_row && unit.fact(group[0]).values {
-                    let mut marks: Vec<u32> = group.iter().copied().filter(|mark| is_single(unit, *mark)).collect();
+                    let mut marks: Vec<u32> =
+                        group.iter().copied().filter(|mark| is_single(unit, *mark)).collect();
                     marks.sort_unstable();
                     let autocommit = unit.kind != UnitKind::Transaction && !unit.has_transactions();
                     report(unit, &marks, autocommit, detect, out);
@@ -45,7 +47,11 @@ fn report(unit: &Unit<'_>, marks: &[u32], autocommit: bool, detect: &Detect, out
     let time = marks.iter().skip(1).map(|mark| unit.step(*mark).duration).sum();
     let commits = if autocommit { saved } else { 0 };
     let numbers = [("rows", marks.len() as u64), ("commits_saved", commits)];
-    out.add(Rule::RowByRowInsert, unit, &Calls { marks, saved: (saved, time), related: [0; 2], numbers: &numbers });
+    out.add(
+        Rule::RowByRowInsert,
+        unit,
+        &Calls { marks, saved: (saved, time), related: [0; 2], numbers: &numbers },
+    );
 }
 
 /// `BEGIN; INSERT; COMMIT` in a row, over the whole of a session's minute.

@@ -198,11 +198,32 @@ pub struct Fact {
 
 /// Functions that write, lock or make every answer different; a SELECT that calls one is no question.
 const WRITING: &[&str] = &[
-    "nextval", "setval", "lastval", "currval", "pg_advisory_lock", "pg_advisory_lock_shared", "pg_advisory_unlock",
-    "pg_advisory_unlock_all", "pg_advisory_unlock_shared", "pg_advisory_xact_lock", "pg_advisory_xact_lock_shared",
-    "pg_try_advisory_lock", "pg_try_advisory_lock_shared", "pg_try_advisory_xact_lock",
-    "pg_try_advisory_xact_lock_shared", "pg_notify", "set_config", "txid_current", "pg_current_xact_id", "lo_create",
-    "lo_import", "lo_unlink", "dblink_exec", "pg_cancel_backend", "pg_terminate_backend", "pg_sleep",
+    "nextval",
+    "setval",
+    "lastval",
+    "currval",
+    "pg_advisory_lock",
+    "pg_advisory_lock_shared",
+    "pg_advisory_unlock",
+    "pg_advisory_unlock_all",
+    "pg_advisory_unlock_shared",
+    "pg_advisory_xact_lock",
+    "pg_advisory_xact_lock_shared",
+    "pg_try_advisory_lock",
+    "pg_try_advisory_lock_shared",
+    "pg_try_advisory_xact_lock",
+    "pg_try_advisory_xact_lock_shared",
+    "pg_notify",
+    "set_config",
+    "txid_current",
+    "pg_current_xact_id",
+    "lo_create",
+    "lo_import",
+    "lo_unlink",
+    "dblink_exec",
+    "pg_cancel_backend",
+    "pg_terminate_backend",
+    "pg_sleep",
 ];
 
 /// Functions with another answer each time.
@@ -251,21 +272,32 @@ impl Fact {
         let configured = shape.functions.iter().any(|name| writing.contains(name));
         let acts = calls(WRITING) || configured;
         let select = shape.kind == Kind::Select && !shape.explain && shape.writes.is_empty();
-        let question =
-            select && shape.has_from && !shape.locking && !shape.temp && !acts && !calls(RANDOM) && !words.many;
+        let question = select
+            && shape.has_from
+            && !shape.locking
+            && !shape.temp
+            && !acts
+            && !calls(RANDOM)
+            && !words.many;
         let values = shape.kind == Kind::Insert && shape.reads.is_empty() && !shape.has_from && !words.many;
-        let verb = words.verb().unwrap_or_else(|| match shape.kind {
+        let verb = words.verb().unwrap_or(match shape.kind {
             Kind::Select if select && !acts => Verb::Read,
             _ if shape.explain => Verb::Other,
             Kind::Utility | Kind::Transaction | Kind::Cursor | Kind::Other => Verb::Other,
             _ => Verb::Write,
         });
         let ignored = match shape.kind {
-            Kind::Select if question && !shape.reads.is_empty() && shape.reads.iter().all(|table| is_catalogue(table)) => {
+            Kind::Select
+                if question
+                    && !shape.reads.is_empty()
+                    && shape.reads.iter().all(|table| is_catalogue(table)) =>
+            {
                 Some(Ignored::Catalogue)
             }
             Kind::Select if words.lower.starts_with("select ? as one from ") => Some(Ignored::Validation),
-            Kind::Select if !shape.has_from && matches!(&*words.lower, "select ?" | "select") => Some(Ignored::Ping),
+            Kind::Select if !shape.has_from && matches!(&*words.lower, "select ?" | "select") => {
+                Some(Ignored::Ping)
+            }
             Kind::Other if words.lower.is_empty() => Some(Ignored::Ping),
             Kind::Utility if words.first() == "set" || words.first() == "show" => Some(Ignored::Setting),
             _ => None,

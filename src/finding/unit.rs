@@ -14,8 +14,8 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use super::{
-    Detect, Fact, Findings, NO_TIME, Step, TRACE, Verb, chatty_transaction, check_then_write, idle_in_transaction,
-    n_plus_one, read_back, redundant_select, replica_reads, row_by_row_insert,
+    Detect, Fact, Findings, NO_TIME, Step, TRACE, Verb, chatty_transaction, check_then_write,
+    idle_in_transaction, n_plus_one, read_back, redundant_select, replica_reads, row_by_row_insert,
 };
 use crate::sql::Kind;
 use crate::units::Timestamp;
@@ -381,7 +381,8 @@ impl Judge {
                 0 => own,
                 tag => self.writers.get(&tag).copied(),
             };
-            let since = last.map_or(u64::MAX, |last| u64::try_from(step.start().0.saturating_sub(last.0)).unwrap_or(0));
+            let since = last
+                .map_or(u64::MAX, |last| u64::try_from(step.start().0.saturating_sub(last.0)).unwrap_or(0));
             self.since.push(since);
             if self.arena[*fact as usize].verb == Verb::Write {
                 match step.tag {
@@ -397,7 +398,8 @@ impl Judge {
     /// Where the units of a session's minute begin and end.
     fn cut(&self, bench: Bench<'_>, counts: &mut UnitCounts, cuts: &mut Vec<Cut>) {
         let steps = bench.steps;
-        let mut cut = Cut { kind: UnitKind::Burst, start: 0, end: 0, fresh: starts_fresh(steps, bench.detect) };
+        let mut cut =
+            Cut { kind: UnitKind::Burst, start: 0, end: 0, fresh: starts_fresh(steps, bench.detect) };
         let mut close = |cut: &mut Cut, end: usize, fresh: bool| {
             if end > cut.start {
                 cuts.push(Cut { end, ..*cut });
@@ -411,7 +413,8 @@ impl Judge {
                 continue;
             }
             if cut.kind == UnitKind::Burst
-                && let Some(before) = place.checked_sub(1).filter(|before| *before >= cut.start).map(|before| &steps[before])
+                && let Some(before) =
+                    place.checked_sub(1).filter(|before| *before >= cut.start).map(|before| &steps[before])
             {
                 let silent = before.time == NO_TIME || before.wait_before(step) > bench.detect.burst_gap;
                 let clock = before.time.0.div_euclid(BURST_CLOCK) != step.time.0.div_euclid(BURST_CLOCK);
@@ -451,10 +454,13 @@ impl Judge {
         let fact = |place: usize| &self.arena[facts[place] as usize];
         let writes = |place: usize| fact(place).verb == Verb::Write;
         match cut.kind {
-            UnitKind::Burst => (0..steps.len()).filter(|place| writes(*place)).for_each(|place| commit(&steps[place], 1)),
+            UnitKind::Burst => {
+                (0..steps.len()).filter(|place| writes(*place)).for_each(|place| commit(&steps[place], 1))
+            }
             UnitKind::Transaction => {
                 let Some(last) = steps.len().checked_sub(1) else { return };
-                let wrote = (0..steps.len()).any(writes) || fact(last).verb == Verb::Whole && !fact(last).writes.is_empty();
+                let wrote = (0..steps.len()).any(writes)
+                    || fact(last).verb == Verb::Whole && !fact(last).writes.is_empty();
                 if wrote && matches!(fact(last).verb, Verb::Commit | Verb::Whole) {
                     commit(&steps[last], steps.len() as u64);
                 }

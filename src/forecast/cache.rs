@@ -56,7 +56,12 @@ fn written(replay: &Replay, fact: &Fact, database: u64, from: &Moment, to: &Mome
 }
 
 /// Replays one statement; `seen` hears of each asking whether the one before it still held.
-pub fn replay(replay: &Replay, fact: &Fact, asked: &Asked, seen: &mut dyn FnMut(&Asking, bool, bool)) -> Replayed {
+pub fn replay(
+    replay: &Replay,
+    fact: &Fact,
+    asked: &Asked,
+    seen: &mut dyn FnMut(&Asking, bool, bool),
+) -> Replayed {
     let mut result = Replayed::default();
     for key in asked.askings.kept.chunk_by(|a, b| a.key == b.key) {
         result.keys += 1;
@@ -142,7 +147,8 @@ pub fn forecast(inputs: &Inputs<'_>) -> Forecast {
             *sum += all(hits.calls);
         }
     }
-    let (before, after, statements) = rows(saved, |fingerprint| before.get(&fingerprint).copied().unwrap_or_default());
+    let (before, after, statements) =
+        rows(saved, |fingerprint| before.get(&fingerprint).copied().unwrap_or_default());
     let hits = before.calls - after.calls;
     let by_ttl = |name: &str, hits: &[u64; TTLS.len() + 1]| Curve {
         name: name.to_owned(),
@@ -163,9 +169,10 @@ pub fn forecast(inputs: &Inputs<'_>) -> Forecast {
         ("sampled".to_owned(), u64::from(!exact)),
     ]);
     Forecast {
-        assumptions: "A read-through cache of any size holds the answer to each question (statement and parameters) \
+        assumptions:
+            "A read-through cache of any size holds the answer to each question (statement and parameters) \
                       until a table that it reads is written; empty answers and counts are kept too."
-            .to_owned(),
+                .to_owned(),
         before,
         after,
         numbers,

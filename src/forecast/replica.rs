@@ -23,10 +23,9 @@ pub fn forecast(inputs: &Inputs<'_>) -> Forecast {
     for (fingerprint, reads) in &by_statement {
         let (calls, duration_us) = reads.asked;
         let free = reads.free[PINS.len()];
-        let never_written = inputs
-            .facts
-            .get(*fingerprint)
-            .is_some_and(|fact| !fact.reads.is_empty() && fact.reads.iter().all(|table| !written.contains(table)));
+        let never_written = inputs.facts.get(*fingerprint).is_some_and(|fact| {
+            !fact.reads.is_empty() && fact.reads.iter().all(|table| !written.contains(table))
+        });
         if never_written {
             read_only.calls += calls;
             read_only.duration_us += duration_us;

@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicU64;
 use super::found::{Found, file_name};
 use super::look::{self, ArchiveLook, Look, Looked};
 use super::source::{Origin, Place};
-use super::streams::{runs, streams};
+use super::streams::{runs, streams, twice};
 use super::{InputError, Plan, PlanNote, PlanOptions, listed, names};
 use crate::chunk::Source;
 use crate::log::{Format, Hints};
@@ -223,7 +223,12 @@ impl Planner<'_> {
         }
     }
 
-    fn finish(self, options: &PlanOptions) -> Result<Plan, InputError> {
+    fn finish(mut self, options: &PlanOptions) -> Result<Plan, InputError> {
+        for (one, other) in twice(&self.found) {
+            let text =
+                "look like one run in two formats: what is in both counts twice (a directory is read once)";
+            self.note("counted_twice", format!("{one} and {other} {text}"));
+        }
         let progress = Arc::new(AtomicU64::new(0));
         let total = self.found.iter().map(|found| found.len).sum();
         let streams = streams(self.found);
@@ -492,6 +497,9 @@ mod tests {
         if crate::log::Dialect::detect(json.as_bytes(), &Hints::default()).is_ok() {
             assert_eq!(streams, [["a.json"], ["b.log"]]);
             assert_eq!(notes, ["same_run"]);
+            let (streams, notes) = check(directory.path(), &["a.json", "a.log"]).unwrap();
+            assert_eq!(streams, [["a.json"], ["a.log"]]);
+            assert_eq!(notes, ["counted_twice"]);
         }
     }
 

@@ -37,6 +37,20 @@ pub(super) fn runs(logs: Vec<(Found, Format)>) -> Vec<Vec<(Found, Format)>> {
     runs
 }
 
+/// Pairs of files that were both named, and look like one run in two formats.
+pub(super) fn twice(found: &[Found]) -> Vec<(String, String)> {
+    let mut runs: HashMap<(&PathBuf, String), &Found> = HashMap::new();
+    let mut twice = Vec::new();
+    for file in found {
+        let (Some((folder, _)), Some(format)) = (&file.log, file.format) else { continue };
+        let first = *runs.entry((folder, names::run(&file.file_name))).or_insert(file);
+        if first.format != Some(format) && is_same_moment(first.first, file.first) {
+            twice.push((first.name.clone(), file.name.clone()));
+        }
+    }
+    twice
+}
+
 /// Some prefixes have whole seconds only.
 pub(super) fn is_same_moment(left: Option<Timestamp>, right: Option<Timestamp>) -> bool {
     matches!((left, right), (Some(left), Some(right)) if left.second().abs_diff(right.second()) <= 1)

@@ -10,7 +10,7 @@ use memchr::memmem;
 
 use super::entry::Part;
 use super::prefix::{Clocks, Escape, Head, Piece, REACH, assign, forget, rigid_len};
-use super::severity;
+use super::severity::{self, Candidate};
 
 /// Steps of the search for one line; beyond it the line is not explained. Real prefixes need a few dozen, and the
 /// bound keeps a hostile line from costing more than some microseconds.
@@ -42,33 +42,23 @@ pub(crate) fn matches_head(pieces: &[Piece], line: &[u8]) -> bool {
     })
 }
 
-/// The part and the begin of the text when `line` begins an entry; `head` then holds the prefix's values.
+/// The part and the begin of the text when `line` begins an entry; `head` then holds the prefix's values. `squeezed`:
+/// one blank after the severity word is enough.
 pub(crate) fn begin<'a>(
     pieces: &[Piece],
+    squeezed: bool,
     line: &'a [u8],
     head: &mut Head<'a>,
     clocks: &mut Clocks,
 ) -> Option<(Part, usize)> {
     let mut search = Search { spans: [(0, 0); SPANS], steps: STEPS };
-    let session_mark = pieces.iter().position(|piece| *piece == Piece::SessionOnly);
-    for candidate in severity::candidates(line, REACH) {
-        let slice = &line[..candidate.word];
-        if search.explain(pieces, 0, slice, 0) {
-            search.assign(pieces, slice, head, clocks)?;
-            return Some((candidate.part, candidate.text));
-        }
-        if let Some(mark) = session_mark
-            && search.explain(&pieces[..mark], 0, slice, 0)
-        {
-            search.assign(&pieces[..mark], slice, head, clocks)?;
-            forget(pieces, mark, head);
-            return Some((candidate.part, candidate.text));
-        }
-        if search.steps == 0 {
-            return None;
-        }
+    let found = severity::candidates(line, REACH)
+        .find_map(|candidate| search.begin(pieces, candidate, line, head, clocks));
+    if found.is_some() || !squeezed {
+        return found;
     }
-    None
+    severity::squeezed_candidates(line, REACH)
+        .find_map(|candidate| search.begin(pieces, candidate, line, head, clocks))
 }
 
 struct Search {
@@ -78,6 +68,29 @@ struct Search {
 }
 
 impl Search {
+    /// Tries one severity word: the whole template before it, or what stands before `%q`.
+    fn begin<'a>(
+        &mut self,
+        pieces: &[Piece],
+        candidate: Candidate,
+        line: &'a [u8],
+        head: &mut Head<'a>,
+        clocks: &mut Clocks,
+    ) -> Option<(Part, usize)> {
+        let slice = &line[..candidate.word];
+        if self.explain(pieces, 0, slice, 0) {
+            self.assign(pieces, slice, head, clocks)?;
+            return Some((candidate.part, candidate.text));
+        }
+        let mark = pieces.iter().position(|piece| *piece == Piece::SessionOnly)?;
+        if self.explain(&pieces[..mark], 0, slice, 0) {
+            self.assign(&pieces[..mark], slice, head, clocks)?;
+            forget(pieces, mark, head);
+            return Some((candidate.part, candidate.text));
+        }
+        None
+    }
+
     /// Whether `pieces[index..]` explains `slice[at..]` to its end.
     fn explain(&mut self, pieces: &[Piece], index: usize, slice: &[u8], at: usize) -> bool {
         if self.steps == 0 || index >= SPANS {

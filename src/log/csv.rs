@@ -228,25 +228,35 @@ pub(crate) fn host_of(value: &[u8]) -> &[u8] {
 /// Whether a row surely begins here: see the module's argument.
 #[inline]
 pub(crate) fn is_sure_start(text: &[u8]) -> bool {
-    matches!(text, [a, _, _, _, b'-', _, _, b'-', ..] if a.is_ascii_digit()) && shapes_fit(text).is_some()
+    let time = text.strip_prefix(b"\"").unwrap_or(text);
+    matches!(time, [a, _, _, _, b'-', _, _, b'-', ..] if a.is_ascii_digit()) && shapes_fit(text).is_some()
 }
 
 /// Walks the first thirteen columns and the quotes after them.
 #[cold]
 fn shapes_fit(text: &[u8]) -> Option<()> {
     let mut clocks = Clocks::new(0);
-    let mut at = clocks.log.read(text)?.len;
-    for number in 2..=13 {
-        at = comma(text, at)?;
+    let mut at = 0;
+    for number in 1..=13 {
+        if number > 1 {
+            at = comma(text, at)?;
+        }
+        if matches!(number, 2 | 3 | 5 | 8) {
+            at = quoted_or_empty(text, at)?;
+            continue;
+        }
+        // The server puts none of these in quotes; programs that write the rows anew do.
+        let quoted = text.get(at) == Some(&b'"');
+        at += usize::from(quoted);
         at = match number {
-            2 | 3 | 5 | 8 => quoted_or_empty(text, at)?,
+            1 | 9 => at + clocks.log.read(&text[at..])?.len,
             4 | 7 => at + digits(text, at).filter(|&len| len > 0)?,
             6 => {
-                let end = at + memchr(b',', text.get(at..at + 32.min(text.len() - at))?)?;
+                let rest = text.get(at..at + 32.min(text.len() - at))?;
+                let end = at + rest.iter().position(|byte| matches!(byte, b',' | b'"'))?;
                 session_id(&text[at..end])?;
                 end
             }
-            9 => at + clocks.session.read(&text[at..])?.len,
             10 => at + text[at..].iter().take_while(|byte| byte.is_ascii_digit() || **byte == b'/').count(),
             11 => at + digits(text, at)?,
             12 => at + text[at..].iter().take_while(|byte| !b",\n\"".contains(byte)).count(),
@@ -258,6 +268,9 @@ fn shapes_fit(text: &[u8]) -> Option<()> {
                 at + 5
             }
         };
+        if quoted {
+            at = (text.get(at) == Some(&b'"')).then_some(at + 1)?;
+        }
     }
     at = comma(text, at)?;
     let run = text[at..].iter().take_while(|&&byte| byte == b'"').count();
@@ -325,8 +338,9 @@ pub(crate) fn read<'a>(
             at += bom + blank;
             continue;
         }
-        if !matches!(rest, [digit, ..] if digit.is_ascii_digit())
-            || at == 0 && clocks.log.read(rest).is_none()
+        let time = rest.strip_prefix(b"\"").unwrap_or(rest);
+        if !matches!(time, [digit, ..] if digit.is_ascii_digit())
+            || at == 0 && clocks.log.read(time).is_none()
         {
             let len = bom + to_next_start(rest);
             skip(if at == 0 { SkipReason::CutStart } else { SkipReason::BadColumns }, len);
@@ -403,6 +417,13 @@ mod tests {
         }
         let short = format!("{HEAD},LOG,00000,\"x\",,,,,\n");
         check(&csv(), &short, &[&format!("bad_columns {}", short.len())]);
+    }
+
+    #[test]
+    fn rows_that_a_program_wrote_anew_have_quotes_around_times() {
+        let row = "\"2026-05-16 05:11:50.269 UTC\",\"u\",\"d\",1001,\"192.0.2.10:54321\",00000001.000003e9,1,\"SELECT\",\
+                   \"2026-05-16 05:00:00 UTC\",1/1,0,LOG,00000,\"x\",,,,,,,,,\"app\",\"client backend\",0\n";
+        check(&csv(), &[row, row].concat(), &["LOG u@d \"x\" 00000"; 2]);
     }
 
     #[test]

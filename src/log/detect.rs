@@ -17,6 +17,7 @@ use super::severity;
 use super::stderr::{BOM, Stderr, no_text};
 use super::syslog::{self, Syslog};
 use super::time::Clock;
+use super::usual::USUAL;
 use super::wrap::{self, Letter, Wrapper};
 
 /// How much of a sample is looked at.
@@ -114,7 +115,9 @@ pub(crate) fn detect(sample: &[u8], hints: &Hints) -> Result<Dialect, DetectErro
         }
     }
     match hints.format {
-        None | Some(Format::Stderr) => stderr(sample, hints).map(|stderr| dialect(Shape::Stderr(stderr))),
+        None | Some(Format::Stderr) => {
+            stderr(sample, hints, Setting::Bare).map(|stderr| dialect(Shape::Stderr(stderr)))
+        }
         Some(format) => Err(DetectError::WrongFormat { format, first: shown(first_line(sample)) }),
     }
 }
@@ -135,7 +138,7 @@ fn framed(sample: &[u8], hints: &Hints) -> Option<Result<Framed, DetectError>> {
     if is_json(&inner) {
         return Some(Ok(Framed { outer, inner: Inner::Records }));
     }
-    Some(stderr(&inner, hints).map(|stderr| Framed { outer, inner: Inner::Lines(stderr) }))
+    Some(stderr(&inner, hints, Setting::Frames).map(|stderr| Framed { outer, inner: Inner::Lines(stderr) }))
 }
 
 /// Recognises the frames: nearly every line that is no continuation must have one.
@@ -206,7 +209,8 @@ fn syslog(whole: &[&[u8]], hints: &Hints) -> Option<Syslog> {
         headers += 1;
         let message = &line[header.message..];
         let (piece, text) = syslog::piece(message);
-        let says = severity::candidates(text, REACH).next().is_some();
+        let says = severity::candidates(text, REACH).next().is_some()
+            || piece.is_some() && severity::squeezed_candidates(text, REACH).next().is_some();
         if !header.ident.is_empty() && says && (piece.is_some() || severity::word_at(header.ident).is_none())
         {
             *idents.entry(header.ident).or_default() += 1;
@@ -248,8 +252,27 @@ fn lines(sample: &[u8]) -> impl Iterator<Item = &[u8]> {
     sample.split(|&byte| byte == b'\n')
 }
 
+/// Where stderr lines stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Setting {
+    /// In a file of their own: the prefix alone tells an entry.
+    Bare,
+    /// In frames, which vouch for PostgreSQL.
+    Frames,
+}
+
+impl Setting {
+    /// Percent of what looks like an entry that a prefix must explain. A message may quote a line of a log.
+    fn share(self) -> usize {
+        match self {
+            Self::Bare => 90,
+            Self::Frames => 60,
+        }
+    }
+}
+
 /// Detects the prefix of stderr lines.
-pub(crate) fn stderr(sample: &[u8], hints: &Hints) -> Result<Stderr, DetectError> {
+fn stderr(sample: &[u8], hints: &Hints, setting: Setting) -> Result<Stderr, DetectError> {
     let lines = Lines::of(sample);
     let found = |prefix| {
         let tabs = lines.keep_their_tabs(sample, &prefix);
@@ -259,25 +282,57 @@ pub(crate) fn stderr(sample: &[u8], hints: &Hints) -> Result<Stderr, DetectError
         if let Some(prefix) = given(template, &lines) {
             return Ok(found(prefix));
         }
+        let prefix = Prefix::compile(template).squeezed();
+        let mut clocks = Clocks::new(0);
+        if self::lines(sample)
+            .any(|line| prefix.begin(line, &mut Head::default(), &mut clocks) != Line::Continues)
+        {
+            return Ok(found(prefix));
+        }
         if let Some(error) = localised(sample) {
             return Err(error);
         }
         return Err(DetectError::WrongPrefix {
             prefix: template.clone(),
             first: shown(lines.entries.first().copied().unwrap_or_else(|| first_line(sample))),
-            detected: best_prefix(&lines).map(|prefix| prefix.text().to_owned()),
+            detected: best_prefix(&lines, setting).map(|prefix| prefix.text().to_owned()),
         });
     }
     if lines.entries.is_empty() {
+        if let Some(stderr) = squeezed(sample, setting) {
+            return Ok(stderr);
+        }
         return Err(
             localised(sample).unwrap_or_else(|| DetectError::NotALog { first: shown(first_line(sample)) })
         );
     }
-    match best_prefix(&lines) {
+    match best_prefix(&lines, setting) {
         Some(prefix) => Ok(found(prefix)),
         None => Err(localised(sample)
             .unwrap_or_else(|| DetectError::UnknownPrefix { first: shown(lines.entries[0]) })),
     }
+}
+
+/// A log in which one blank follows the severity words. It is read as if there were two, to find the prefix.
+fn squeezed(sample: &[u8], setting: Setting) -> Option<Stderr> {
+    let mut widened = Vec::with_capacity(sample.len() + 4096);
+    for line in sample.split_inclusive(|&byte| byte == b'\n') {
+        match severity::squeezed_candidates(line, REACH).next() {
+            Some(found) if line.first() != Some(&b'\t') => {
+                widened.extend_from_slice(&line[..found.text]);
+                widened.push(b' ');
+                widened.extend_from_slice(&line[found.text..]);
+            }
+            _ => widened.extend_from_slice(line),
+        }
+    }
+    let lines = Lines::of(&widened);
+    let prefix = best_prefix(&lines, setting)?;
+    // Without a time or a process id in front, "LOG: " is too little to go by.
+    (prefix.is_anchored() || setting == Setting::Frames).then(|| {
+        let tabs = lines.keep_their_tabs(&widened, &prefix);
+        Stderr { prefix: prefix.squeezed(), crlf: lines.crlf, tabs }
+    })
 }
 
 /// The prefix as it was given; without the quotes of postgresql.conf, and with the blank at its end that shells and
@@ -417,98 +472,8 @@ fn holds(name: &[u8], odd: &[u8]) -> bool {
     name != b"[local]" && name.iter().any(|byte| odd.contains(byte))
 }
 
-/// Templates that are met most, in the order in which they win when they explain equally much.
-const USUAL: &[&str] = &[
-    "%m [%p] %q%u@%d ",
-    "%m [%p] ",
-    "%t [%p]: [%l-1] user=%u,db=%d,app=%a,client=%h ",
-    "%t [%p]: [%l-1] user=%u,db=%d,client=%h ",
-    "%t [%p]: [%l-1] user=%u,db=%d,remote=%r ",
-    "%t [%p]: [%l-1] user=%u,db=%d,app=%a ",
-    "%t [%p]: [%l-1] user=%u,db=%d ",
-    "%t [%p]: [%l-1] db=%d,user=%u,app=%a,client=%h ",
-    "%t [%p]: [%l-1] db=%d,user=%u ",
-    "%t [%p]: [%l-1] %u@%d ",
-    "%t [%p]: [%l-1] ",
-    "%t [%p]: user=%u,db=%d,app=%a,client=%h ",
-    "%t [%p]: user=%u,db=%d ",
-    "%t [%p]: ",
-    "%t [%p] %q%u@%d ",
-    "%t [%p] ",
-    "%m [%p]: [%l-1] user=%u,db=%d,app=%a,client=%h ",
-    "%m [%p]: [%l-1] user=%u,db=%d,client=%h ",
-    "%m [%p]: [%l-1] user=%u,db=%d ",
-    "%m [%p]: [%l-1] db=%d,user=%u,app=%a,client=%h ",
-    "%m [%p]: [%l-1] ",
-    "%m [%p]: user=%u,db=%d,app=%a,client=%h ",
-    "%m [%p]: ",
-    "%m [%p] user=%u,db=%d,app=%a,client=%h ",
-    "%m [%p] user=%u,db=%d ",
-    "%m [%p] %u@%d/%a ",
-    "%m [%p] %u@%d/%a [%Q] ",
-    "%m [%p] %u@%d %r ",
-    "%m [%p] %u@%d %h ",
-    "%m [%p] %u@%d %a ",
-    "%m [%p] [%u@%d] ",
-    "%m [%p:%l] %u@%d ",
-    "%m [%p:%l] ",
-    "%m [%p] [%c] %u@%d ",
-    "%m [%r] [%p] %u@%d ",
-    "%m:%r:%u@%d:[%p]:%l:%e:%s:%v:%x:%c:%q%a:",
-    "%m:%r:%u@%d:[%p]:",
-    "%t:%r:%u@%d:[%p]:",
-    "%t:%h:%u@%d:[%p]:",
-    "%t-%c-",
-    "%t-%c-user=%u,db=%d,app=%a,client=%h ",
-    "%m-%c-",
-    "%c %m [%p] %q%u@%d ",
-    "%c %m [%p] ",
-    "%c %t [%p] ",
-    "%n [%p] %q%u@%d ",
-    "%n [%p]: ",
-    "%n [%p] ",
-    "< %m >",
-    "< %m > ",
-    "< %t > ",
-    "< %m %u@%d > ",
-    "<%m> ",
-    "<%t> ",
-    "<%m %u %d> ",
-    "%m %u@%d %p %r %a : ",
-    "[%m] [%p] [%u@%d] ",
-    "[%m] [%p] ",
-    "[%t] [%p] ",
-    "%p %m %d ",
-    "%m %p %u@%d ",
-    "%m %p ",
-    "%t %p ",
-    "%m %d %u [%p] ",
-    "%m %u %d [%p] ",
-    "%t %u@%d [%p] ",
-    "%m %u@%d ",
-    "%t %u %r %d [%p]: [%l-1] ",
-    "%m ",
-    "%t ",
-    "sql_error_code = %e ",
-    " sql_error_code = %e ",
-    " sql_error_code = %e time_ms = \"%m\" pid=\"%p\" proc_start_time=\"%s\" session_id=\"%c\" vtid=\"%v\" \
-     tid=\"%x\" log_line=\"%l\" %qdatabase=\"%d\" connection_source=\"%r\" user=\"%u\" application_name=\"%a\" ",
-    "user=%u,db=%d,app=%a,client=%h ",
-    "user=%u,db=%d,client=%h ",
-    "user=%u,db=%d ",
-    "db=%d,user=%u ",
-    "user=%u,database=%d,host=%r ",
-    "pid=%p user=%u db=%d client=%r ",
-    "[%p] ",
-    "[%p]: [%l-1] ",
-    "[%l-1] ",
-    "%q%u@%d ",
-    "%u@%d ",
-    "",
-];
-
 /// The template that explains the sample best, if one explains nearly all of it.
-fn best_prefix(lines: &Lines<'_>) -> Option<Prefix> {
+fn best_prefix(lines: &Lines<'_>, setting: Setting) -> Option<Prefix> {
     let inferred = infer::templates(&lines.entries);
     let few = lines.few();
     // Most candidates explain nothing: some lines are enough to see that.
@@ -534,8 +499,7 @@ fn best_prefix(lines: &Lines<'_>) -> Option<Prefix> {
         })
         .collect();
     let most = tried.iter().map(|(_, explained)| explained.matched).max()?;
-    // A message may quote a line of a log: some of what looks like an entry is none.
-    if most == 0 || most * 100 < lines.entries.len() * 90 {
+    if most == 0 || most * 100 < lines.entries.len() * setting.share() {
         return None;
     }
     // Of those that explain nearly as much as the best, the one that says most wins; the list's order breaks ties.
@@ -606,288 +570,4 @@ fn shown(line: &[u8]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::log::testing::{read, render_log, same_at_every_cut};
-
-    fn detected(sample: &str) -> Dialect {
-        Dialect::detect(sample.as_bytes(), &Hints::default()).unwrap_or_else(|error| panic!("{error}"))
-    }
-
-    fn error(sample: &[u8]) -> String {
-        Dialect::detect(sample, &Hints::default())
-            .map(|dialect| format!("{dialect:?}"))
-            .unwrap_err()
-            .to_string()
-    }
-
-    /// A log that was written with a prefix reads the same, whether the prefix was given or found.
-    #[test]
-    fn every_usual_prefix_is_found_from_its_own_log() {
-        let mut wrong = Vec::new();
-        for template in USUAL {
-            let log = render_log(template);
-            let given = Hints { prefix: Some((*template).to_owned()), ..Hints::default() };
-            let given = read(&Dialect::detect(log.as_bytes(), &given).unwrap(), log.as_bytes());
-            let found = detected(&log);
-            if read(&found, log.as_bytes()) != given {
-                wrong.push((*template, found.prefix().map(str::to_owned)));
-            }
-            assert_eq!(given.len(), 39, "{template}");
-        }
-        assert_eq!(wrong, []);
-    }
-
-    #[test]
-    fn prefixes_in_no_list_are_read_off_the_lines() {
-        let mut wrong = Vec::new();
-        for template in [
-            "%m [%p] %q[user=%u,db=%d,app=%a] ",
-            "%m [%p:%l] %q%u@%d/%a %r %i %e %Q ",
-            "%n [%p]: user=%-10u db=%10d ",
-            "<%m> %b ",
-            "%m|%u|%d|%r|%p|",
-            "time=%m pid=%p line=%l user=%u db=%d app=%a client=%h ",
-            "%m %p %q%u %d ",
-            "[%t] [%c] [%p] %quser:%u db:%d ",
-            "%t:%h:%u@%d:[%p]:[%l]: ",
-            "%m - %p - %u - %d - %h - ",
-            "%m [%p] %e %v %x %q%u@%d ",
-            "(%u,%d,%p) %m ",
-            "db=%d,user=%u,client=%h,pid=%p %t ",
-            "%m (%p) %u/%d: ",
-            "%c|%m|%u|%d|",
-            "pg[%p] %q%u@%d: ",
-            "%m [%p] %q%u@%d(%a) ",
-            "%m [%p]: [%l-1] %c %q%u@%d ",
-            " sql_error_code = %e time_ms = \"%m\" pid=\"%p\" proc_start_time=\"%s\" session_id=\"%c\" vtid=\"%v\" tid=\"%x\" log_line=\"%l\" %qdatabase=\"%d\" connection_source=\"%r\" user=\"%u\" application_name=\"%a\" ",
-        ] {
-            let log = render_log(template);
-            let given = Hints { prefix: Some(template.to_owned()), ..Hints::default() };
-            let given = read(&Dialect::detect(log.as_bytes(), &given).unwrap(), log.as_bytes());
-            match Dialect::detect(log.as_bytes(), &Hints::default()) {
-                Ok(found) if read(&found, log.as_bytes()) == given => {}
-                Ok(found) => wrong.push((template, found.prefix().unwrap_or_default().to_owned())),
-                Err(error) => wrong.push((template, error.to_string())),
-            }
-        }
-        assert_eq!(wrong, []);
-    }
-
-    #[test]
-    fn a_prefix_is_shown_as_it_was_written() {
-        for template in [
-            "%m [%p] %q%u@%d ",
-            "%m [%p] ",
-            "%t:%r:%u@%d:[%p]:",
-            "%c %m [%p] ",
-            "%m [%p] %q[user=%u,db=%d,app=%a] ",
-        ] {
-            assert_eq!(detected(&render_log(template)).prefix(), Some(template));
-        }
-    }
-
-    #[test]
-    fn a_given_prefix_may_have_lost_its_blank_or_kept_its_quotes() {
-        let log = render_log("%m [%p] %q%u@%d ");
-        for template in ["%m [%p] %q%u@%d ", "%m [%p] %q%u@%d", "'%m [%p] %q%u@%d '", "'%m [%p] %q%u@%d'"] {
-            let hints = Hints { prefix: Some(template.into()), ..Hints::default() };
-            let dialect = Dialect::detect(log.as_bytes(), &hints).unwrap();
-            assert_eq!(dialect.prefix(), Some("%m [%p] %q%u@%d "));
-        }
-    }
-
-    #[test]
-    fn translated_logs_are_entries_and_name_their_language() {
-        let stamp = "2026-11-23 14:59:16.162 UTC [7] u@d";
-        let log =
-            format!("{stamp} LOG:  Dauer: 1 ms\n{stamp} FEHLER:  x bei Zeichen 3\n{stamp} ANWEISUNG:  y\n");
-        let dialect = detected(&log);
-        assert_eq!(dialect.language(), Some("German"));
-        assert_eq!(
-            read(&dialect, log.as_bytes()),
-            ["LOG u@d \"Dauer: 1 ms\"", "ERROR u@d \"x bei Zeichen 3\"", "Statement u@d \"y\""]
-        );
-        let log = format!("{stamp} ERREUR:  x\n{stamp} INSTRUCTION :  y\n");
-        let dialect = detected(&log);
-        assert_eq!(dialect.language(), Some("French"));
-        assert_eq!(read(&dialect, log.as_bytes()), ["ERROR u@d \"x\"", "Statement u@d \"y\""]);
-        let row = "2026-11-22 17:06:44.419 UTC,,,1,,6b032124.598b,5,,2026-11-22 17:06:44 UTC,,0,FEHLER,00000,\"x\",,,,,,,,,\"\"\n";
-        assert_eq!(detected(row).language(), Some("German"));
-        assert_eq!(read(&detected(row), row.as_bytes()), ["ERROR @ \"x\" 00000"]);
-        assert_eq!(detected(&render_log("%m [%p] ")).language(), None);
-    }
-
-    #[test]
-    fn errors_say_what_was_seen() {
-        assert_eq!(error(b" \n\n"), "the input is empty");
-        assert_eq!(
-            error(b"\xFF\xFEx\0"),
-            "the input is UTF-16 text: convert it to UTF-8 first (iconv -f UTF-16 -t UTF-8)"
-        );
-        assert_eq!(
-            error(b"\nhello \x1b[31mworld\n"),
-            "no line looks like a PostgreSQL log entry; the first line is: hello \u{FFFD}[31mworld"
-        );
-        let hints = Hints { prefix: Some("%p ".into()), ..Hints::default() };
-        assert_eq!(
-            Dialect::detect(render_log("%m [%p] ").as_bytes(), &hints).unwrap_err().to_string(),
-            "the prefix that was given (%p ) does not match; the first line is: 2026-11-23 14:59:01.001 UTC [977] LOG:  checkpoint starting: time; %m [%p]  would"
-        );
-        let hints = Hints { format: Some(Format::Csv), ..Hints::default() };
-        assert!(
-            Dialect::detect(b"x\n", &hints).unwrap_err().to_string().starts_with("the input is not csvlog")
-        );
-    }
-
-    /// A log in each frame says what it says bare.
-    #[test]
-    fn frames_do_not_change_what_is_said() {
-        let bare_log = render_log("%m [%p] %q%u@%d ");
-        let bare = read(&detected(&bare_log), bare_log.as_bytes());
-        let quoted = |line: &str| serde_json::to_string(line).unwrap();
-        type Frame<'f> = (&'f str, &'f dyn Fn(usize, &str) -> String);
-        let frames: [Frame<'_>; 11] = [
-            ("docker", &|_, line| {
-                format!(
-                    "{{\"log\":{},\"stream\":\"stderr\",\"time\":\"2026-11-23T14:59:01.5Z\"}}\n",
-                    quoted(&format!("{line}\n"))
-                )
-            }),
-            ("cri", &|n, line| {
-                let (left, right) = line.split_at(if n % 4 == 0 { 20.min(line.len()) } else { 0 });
-                let stamp = "2026-11-23T14:59:01.123456789Z stderr";
-                if left.is_empty() {
-                    format!("{stamp} F {line}\n")
-                } else {
-                    format!("{stamp} P {left}\n{stamp} F {right}\n")
-                }
-            }),
-            ("compose", &|_, line| format!("postgres-1  | {line}\n")),
-            ("pod", &|_, line| format!("[pod/db-0/postgres] {line}\n")),
-            ("kubectl -t", &|_, line| format!("2026-11-23T14:59:01.123456789Z {line}\n")),
-            ("cloudwatch", &|_, line| {
-                if line.starts_with('\t') {
-                    format!("{line}\n")
-                } else {
-                    format!("2026-11-23T14:59:01.000Z {line}\n")
-                }
-            }),
-            ("aws logs tail", &|_, line| format!("2026-11-23T14:59:01.000000+00:00 mydb.0 {line}\n")),
-            ("journald", &|_, line| {
-                format!(
-                    "{{\"__REALTIME_TIMESTAMP\":\"1795446213708000\",\"_PID\":\"1\",\"SYSLOG_IDENTIFIER\":\"postgres\",\"MESSAGE\":{}}}\n",
-                    quoted(line)
-                )
-            }),
-            ("cloud sql", &|_, line| {
-                format!(
-                    "{{\"insertId\":\"x\",\"textPayload\":{},\"resource\":{{\"labels\":{{}}}}}}\n",
-                    quoted(line)
-                )
-            }),
-            ("azure", &|_, line| {
-                format!(
-                    "{{\"time\":\"2026-11-23T14:59:01Z\",\"category\":\"PostgreSQLLogs\",\"properties\":{{\"errorLevel\":\"LOG\",\"processId\":1,\"message\":{}}}}}\n",
-                    quoted(line)
-                )
-            }),
-            ("fluent", &|_, line| {
-                format!("{{\"@timestamp\":\"2026-11-23T14:59:01Z\",\"message\":{}}}\n", quoted(line))
-            }),
-        ];
-        for (name, frame) in frames {
-            let log: String = bare_log.lines().enumerate().map(|(n, line)| frame(n, line)).collect();
-            let dialect = detected(&log);
-            assert_eq!(dialect.format(), Format::Stderr, "{name}");
-            assert_eq!(dialect.prefix(), Some("%m [%p] %q%u@%d "), "{name}");
-            let said: Vec<_> = read(&dialect, log.as_bytes())
-                .into_iter()
-                .filter(|line| !line.starts_with("other_program"))
-                .collect();
-            assert_eq!(said, bare, "{name}");
-            same_at_every_cut(&dialect, log.as_bytes());
-        }
-    }
-
-    #[test]
-    fn an_array_over_many_lines() {
-        let text =
-            |text: &str| format!("  {{\n    \"insertId\": \"x\",\n    \"textPayload\": \"{text}\",\n  }},\n");
-        let stamp = "2026-11-23 14:59:01.001 UTC [7]: [1-1] db=d,user=u";
-        let log = format!(
-            "[\n{}{}]\n",
-            text(&format!("{stamp} LOG:  a\\n\\tb")),
-            text(&format!("{stamp} DETAIL:  c"))
-        );
-        let dialect = detected(&log);
-        assert_eq!(dialect.prefix(), Some("%m [%p]: [%l-1] db=%d,user=%u "));
-        let said: Vec<_> =
-            read(&dialect, log.as_bytes()).into_iter().filter(|line| !line.starts_with("other")).collect();
-        assert_eq!(said, ["LOG u@d \"a\\nb\"", "Detail u@d \"c\""]);
-    }
-
-    #[test]
-    fn a_record_inside_of_a_frame() {
-        let record = r#"{"timestamp":"2026-11-22 17:06:44.419 UTC","user":"u","dbname":"d","pid":1,"error_severity":"LOG","message":"x"}"#;
-        let log =
-            format!("2026-11-23T14:59:01.1Z stdout F {record}\n2026-11-23T14:59:01.1Z stdout F booting\n");
-        let dialect = detected(&log);
-        assert_eq!(dialect.format(), Format::Json);
-        let said = read(&dialect, log.as_bytes());
-        assert_eq!(said[0], "LOG u@d \"x\" 00000");
-        assert!(said[1].starts_with("bad_json"), "{said:?}");
-    }
-
-    /// rsyslog's three templates, with another backend and another program between the pieces.
-    #[test]
-    fn syslog_pieces_find_their_message() {
-        for (head, other) in [
-            ("Nov 23 15:04:26 vm postgres[PID]: ", "Nov 23 15:04:26 vm cron[9]: (root) CMD\n"),
-            ("2026-11-23T15:04:26.038765+00:00 vm postgres[PID]: ", "2026-11-23T15:04:26Z vm cron[9]: x\n"),
-            (
-                "<134>1 2026-11-23T15:04:26.038765+00:00 vm postgres PID - -  ",
-                "<13>1 2026-11-23T15:04:26Z vm cron 9 - - x\n",
-            ),
-        ] {
-            let line = |pid: &str, text: &str| format!("{}{text}\n", head.replace("PID", pid));
-            let log = [
-                line("7", "[5-1] [7] u@d LOG:  duration: 1 ms  statement: select"),
-                line("7", "[5-2] #011 1, 2"),
-                line("8", "[3-1] [8] u@d ERROR:  no"),
-                other.to_owned(),
-                line("7", "[5-3] , 3"),
-                line("8", "[3-2] [8] u@d STATEMENT:  x"),
-                line("8", "[4-1] [8] u@d LOG:  a#012#011b#012[8] u@d DETAIL:  c"),
-            ]
-            .concat();
-            let dialect = detected(&log);
-            assert_eq!(dialect.format(), Format::Syslog);
-            assert_eq!(
-                read(&dialect, log.as_bytes()),
-                [
-                    "LOG u@d \"duration: 1 ms  statement: select\\n 1, 2\"",
-                    "ERROR u@d \"no\"",
-                    &format!("other_program {}", other.len()),
-                    "More @ \", 3\"",
-                    "Statement u@d \"x\"",
-                    "LOG u@d \"a\\nb\"",
-                    "Detail u@d \"c\"",
-                ]
-            );
-            same_at_every_cut(&dialect, log.as_bytes());
-        }
-    }
-
-    #[test]
-    fn herokus_drains() {
-        let log = "2017-06-28T15:10:02+00:00 app[postgres.13761]: [DATABASE] [7-1]  sql_error_code = 00000 LOG:  duration: 4822.012 ms  statement: BEGIN;\n\
-                   2017-06-28T15:10:02+00:00 app[postgres.13761]: [DATABASE] [7-2]       SELECT 1\n\
-                   2017-06-28T15:10:03+00:00 app[web.1]: hello\n";
-        let dialect = detected(log);
-        assert_eq!(
-            read(&dialect, log.as_bytes())[0],
-            "LOG @ \"duration: 4822.012 ms  statement: BEGIN;\\n      SELECT 1\" 00000"
-        );
-    }
-}
+mod tests;

@@ -14,7 +14,8 @@ use memchr::{memchr, memrchr};
 
 use super::entry::{Entry, Part, Session, Who};
 use super::json::{Members, Record};
-use super::prefix::{Clocks, Head, Line};
+use super::prefix::{Clocks, Head, Line, REACH};
+use super::severity;
 use super::stderr::{Stderr, foreign_reason, no_text};
 use super::syslog::Syslog;
 use super::wrap::Wrapper;
@@ -38,6 +39,8 @@ pub(crate) struct Frame<'a> {
     pub(crate) partial: bool,
     /// syslog's `[5-1]` stood before it.
     pub(crate) numbered: bool,
+    /// It was the first piece of its message, `[5-1]`: an entry begins here, whatever its prefix looks like.
+    pub(crate) first: bool,
 }
 
 /// How a continuation is appended.
@@ -147,6 +150,7 @@ impl Framed {
             Inner::Lines(stderr) => {
                 let first = &frame.text[..memchr(b'\n', frame.text).unwrap_or(frame.text.len())];
                 stderr.prefix.begin(first, &mut Head::default(), &mut Clocks::new(0)) != Line::Continues
+                    || frame.first && any_word(first).is_some()
             }
         }
     }
@@ -168,6 +172,7 @@ impl Framed {
             sink,
             open: Open::Nothing,
             head: Head::default(),
+            spare: Head::default(),
             begin: 0,
             buffer: Vec::new(),
             last: None,
@@ -217,6 +222,16 @@ impl Framed {
     }
 }
 
+/// The first severity word of a line whose prefix is not the detected one: a message that surely begins here is an
+/// entry still, of nobody.
+#[cold]
+fn any_word(line: &[u8]) -> Option<Line> {
+    let found = severity::candidates(line, REACH)
+        .next()
+        .or_else(|| severity::squeezed_candidates(line, REACH).next())?;
+    Some(Line::Begins(found.part, found.text))
+}
+
 /// The line at `at`, without its line end.
 fn line_at(buffer: &[u8], at: usize) -> &[u8] {
     let rest = &buffer[at..];
@@ -233,6 +248,8 @@ struct Walk<'a, 'w, S> {
     open: Open<'a>,
     /// The prefix of the open entry.
     head: Head<'a>,
+    /// The prefix that is tried next; the two take turns.
+    spare: Head<'a>,
     /// Where the open thing begins; what came before was handed over.
     begin: usize,
     /// Text of the open entry, once it has several lines.
@@ -255,6 +272,7 @@ impl<'a, S: Sink<'a>> Walk<'a, '_, S> {
                     join: Join::Line,
                     partial: false,
                     numbered: false,
+                    first: false,
                 },
                 begin,
             );
@@ -297,10 +315,23 @@ impl<'a, S: Sink<'a>> Walk<'a, '_, S> {
             // Unescaped text is no longer than the line it came from: positions stay in order.
             let place = if from == 0 { at } else { at + frame.offset + from };
             let join = if from == 0 { frame.join } else { Join::Line };
-            let mut head = Head::default();
-            match stderr.prefix.begin(line, &mut head, self.clocks) {
+            // What the template does not set must not stay from the entry before last.
+            self.spare.time = None;
+            self.spare.session = Session::default();
+            let mut kind = stderr.prefix.begin(line, &mut self.spare, self.clocks);
+            if kind == Line::Continues
+                && frame.first
+                && from == 0
+                && let Some(found) = any_word(line)
+            {
+                self.spare = Head::default();
+                kind = found;
+            }
+            match kind {
                 Line::Begins(part, begin) => {
                     self.close(place);
+                    std::mem::swap(&mut self.head, &mut self.spare);
+                    let head = &mut self.head;
                     if matches!(self.framed.outer, Outer::Syslog(_)) {
                         // Later pieces know the pid alone: all must name the session alike.
                         head.session.start = 0;
@@ -310,7 +341,6 @@ impl<'a, S: Sink<'a>> Walk<'a, '_, S> {
                     }
                     head.time = head.time.or(frame.time);
                     self.last = Some(head.session);
-                    self.head = head;
                     self.open = Open::Entry { part, text: Text::One(&line[begin..]), pid: frame.pid };
                 }
                 Line::Foreign => {

@@ -350,8 +350,12 @@ impl<'l> Guess<'l> {
         let is_ip = |text: &[u8]| {
             std::str::from_utf8(text).is_ok_and(|text| text.parse::<std::net::IpAddr>().is_ok())
         };
-        let bare = rest[..len].strip_suffix(b":").unwrap_or(&rest[..len]);
-        if bare.len() > 2 && is_ip(bare) { self.push("%h", bare.len()) } else { false }
+        // The longest address: `10.0.0.1:user` goes on with a colon of the template.
+        let colons = memchr::memrchr_iter(b':', &rest[..len]);
+        match std::iter::once(len).chain(colons).find(|&end| end > 2 && is_ip(&rest[..end])) {
+            Some(end) => self.push("%h", end),
+            None => false,
+        }
     }
 
     fn digits(&mut self) -> bool {
@@ -361,7 +365,9 @@ impl<'l> Guess<'l> {
         }
         let sign = usize::from(rest.first() == Some(&b'-') && rest.get(1).is_some_and(u8::is_ascii_digit));
         let Some((_, len)) = number(&rest[sign..]) else { return false };
-        if !ends_word(rest, sign + len) {
+        let decimal =
+            rest.get(sign + len) == Some(&b'.') && rest.get(sign + len + 1).is_some_and(u8::is_ascii_digit);
+        if decimal || !ends_word(rest, sign + len) {
             return false;
         }
         let len = sign + len;

@@ -25,6 +25,7 @@ mod prefix;
 mod severity;
 mod time;
 mod translated;
+mod usual;
 
 #[cfg(test)]
 mod testing;

@@ -78,24 +78,30 @@ pub(crate) struct Candidate {
 /// Places where a severity or part word stands in the first `limit` bytes of a line, in order.
 pub(crate) fn candidates(line: &[u8], limit: usize) -> impl Iterator<Item = Candidate> {
     let head = &line[..line.len().min(limit)];
-    memmem::find_iter(head, b":  ").filter_map(|colon| {
-        let before = &line[..colon];
-        if let Some((word, part)) = WORDS.iter().find(|(word, _)| before.ends_with(&word[..word.len() - 3])) {
-            return Some(Candidate {
-                word: colon + 3 - word.len(),
-                part: *part,
-                text: colon + 3,
-                language: None,
-            });
-        }
-        // French puts a blank before the colon.
-        let before = before.strip_suffix(b" ").unwrap_or(before);
-        let (len, part, language) = translated::word_before(before)?;
-        Some(Candidate { word: before.len() - len, part, text: colon + 3, language: Some(language) })
-    })
+    memmem::find_iter(head, b":  ").filter_map(|colon| candidate(line, colon, 3))
 }
 
-/// The language of the first line with a translated word, and that line: `FEHLER:  `, or csvlog's `,FEHLER,00000,`.
+/// The same for logs whose blanks were squeezed on the way: `LOG: `.
+pub(crate) fn squeezed_candidates(line: &[u8], limit: usize) -> impl Iterator<Item = Candidate> {
+    let head = &line[..line.len().min(limit)];
+    memmem::find_iter(head, b": ").filter_map(|colon| candidate(line, colon, 2))
+}
+
+/// The word before a colon.
+fn candidate(line: &[u8], colon: usize, blanks: usize) -> Option<Candidate> {
+    let before = &line[..colon];
+    let text = colon + blanks;
+    if let Some((word, part)) = WORDS.iter().find(|(word, _)| before.ends_with(&word[..word.len() - 3])) {
+        return Some(Candidate { word: colon + 3 - word.len(), part: *part, text, language: None });
+    }
+    // French puts a blank before the colon.
+    let before = before.strip_suffix(b" ").unwrap_or(before);
+    let (len, part, language) = translated::word_before(before)?;
+    Some(Candidate { word: before.len() - len, part, text, language: Some(language) })
+}
+
+/// The language of the first line with a translated word, and that line: `FEHLER:  `, csvlog's `,FEHLER,00000,`, or
+/// a duration (jsonlog's severities are never translated).
 pub(crate) fn language<'l>(mut lines: impl Iterator<Item = &'l [u8]>) -> Option<(&'static str, &'l [u8])> {
     lines.find_map(|line| {
         let in_text = candidates(line, REACH).next().and_then(|candidate| candidate.language);
@@ -105,7 +111,7 @@ pub(crate) fn language<'l>(mut lines: impl Iterator<Item = &'l [u8]>) -> Option<
                 _ => None,
             })
         };
-        Some((in_text.or_else(in_row)?, line))
+        Some((in_text.or_else(in_row).or_else(|| translated::duration(line))?, line))
     })
 }
 
@@ -158,6 +164,9 @@ mod tests {
         check("2024-01-01 00:00:00 UTC [1] ОШИБКА:  отношение", Some("Russian"));
         check("2024-01-01 00:00:00 UTC [1] LOG:  duration: 1 ms", None);
         check("2024-01-01 00:00:00 UTC [1] XERRO:  y", None);
+        check("2024-01-01 00:00:00 UTC [1] LOG:  durée : 1 ms", Some("French"));
+        check("{\"error_severity\":\"LOG\",\"message\":\"Dauer: 1.928 ms  Anweisung: x\"}", Some("German"));
+        check("2024-01-01 00:00:00 UTC [1] LOG:  duration: 1 ms  statement: select 'Dauer: '", None);
         check(
             "2026-11-22 17:06:44.419 UTC,,,1,,6b.5,5,,2026-11-22 17:06:44 UTC,,0,FEHLER,42P01,\"x\"",
             Some("German"),

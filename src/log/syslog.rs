@@ -63,6 +63,7 @@ impl Syslog {
                 join: Join::Line,
                 partial: false,
                 numbered: false,
+                first: false,
             });
         };
         if !self.idents.iter().any(|ident| **ident == *header.ident) {
@@ -80,6 +81,7 @@ impl Syslog {
             join,
             partial: false,
             numbered: piece.is_some(),
+            first: matches!(piece, Some((_, 1))),
         })
     }
 
@@ -209,7 +211,9 @@ fn time(line: &[u8], year: i32, zone_minutes: i32) -> Option<(Option<Timestamp>,
 /// `host postgres[123]: message`; the host may be missing.
 fn tagged(rest: &[u8], time: Option<Timestamp>) -> Option<Header<'_>> {
     let head = &rest[..rest.len().min(300)];
-    let end = memmem::find(head, b": ").or_else(|| head.strip_suffix(b":").map(<[u8]>::len))?;
+    let end = memchr::memchr_iter(b':', head)
+        .find(|&colon| head.get(colon + 1) == Some(&b' '))
+        .or_else(|| head.strip_suffix(b":").map(<[u8]>::len))?;
     let mut words = head[..end].split(|&byte| byte == b' ').filter(|word| !word.is_empty());
     let first = words.next()?;
     let tag = words.next().unwrap_or(first);
@@ -256,7 +260,7 @@ pub(crate) fn piece(message: &[u8]) -> (Option<(u64, u64)>, &[u8]) {
 
 /// Undoes `#011`, `#012` and `#015`: the control characters that PostgreSQL writes.
 pub(crate) fn unescape<'a>(text: &'a [u8], arena: &'a Bump) -> &'a [u8] {
-    if memmem::find(text, b"#01").is_none() {
+    if memchr(b'#', text).is_none() {
         return text;
     }
     let copy = arena.alloc_slice_copy(text);

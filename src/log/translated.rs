@@ -3,6 +3,8 @@
 //! With `lc_messages` not C the words are translated, and so is everything that a report looks for in the text. The
 //! words are read, so that each entry is still an entry; the texts are not, which the report must say.
 
+use memchr::memmem;
+
 use super::entry::{Part, Severity};
 
 const DEBUG: Part = Part::Record(Severity::Debug);
@@ -266,6 +268,53 @@ const LANGUAGES: &[(&str, &[(&str, Part)])] = &[
             ("ოპერატორი", Part::Statement),
         ],
     ),
+];
+
+/// How messages with a duration begin, per language.
+const DURATIONS: &[(&str, &str)] = &[
+    ("Dauer: ", "German"),
+    ("durée : ", "French"),
+    ("duración: ", "Spanish"),
+    ("duração: ", "Portuguese"),
+    ("durata: ", "Italian"),
+    ("продолжительность: ", "Russian"),
+    ("тривалість: ", "Ukrainian"),
+    ("czas trwania: ", "Polish"),
+    ("varaktighet: ", "Swedish"),
+    ("süre: ", "Turkish"),
+    ("doba trvání: ", "Czech"),
+    ("期間: ", "Japanese"),
+    ("持续时间: ", "Chinese"),
+    ("执行时间: ", "Chinese"),
+    ("실행시간: ", "Korean"),
+];
+
+/// The language of a message that begins with a translated duration, after `LOG:  ` or the quote of a column.
+pub(crate) fn duration(line: &[u8]) -> Option<&'static str> {
+    DURATIONS.iter().find_map(|(word, language)| {
+        let at = memmem::find(line, word.as_bytes())?;
+        let before = &line[..at];
+        (before.ends_with(b":  ") || before.ends_with(b",\"") || before.ends_with(b":\""))
+            .then_some(*language)
+    })
+}
+
+/// How `[unknown]`, a name that is not set, is written.
+pub(crate) const UNKNOWN_NAMES: &[&str] = &[
+    "[unknown]",
+    "[unbekannt]",
+    "[inconnu]",
+    "[desconocido]",
+    "[desconhecido]",
+    "[sconosciuto]",
+    "[неизвестно]",
+    "[невідомо]",
+    "[nieznany]",
+    "[okänd]",
+    "[bilinmeyen]",
+    "[neznámý]",
+    "[不明]",
+    "[未知]",
 ];
 
 /// The part that a translated word means, and its language.

@@ -53,7 +53,16 @@ impl Wrapper {
 }
 
 fn frame(line: &[u8], offset: usize, time: Option<Timestamp>) -> Frame<'_> {
-    Frame { text: &line[offset..], offset, pid: 0, time, join: Join::Line, partial: false, numbered: false }
+    Frame {
+        text: &line[offset..],
+        offset,
+        pid: 0,
+        time,
+        join: Join::Line,
+        partial: false,
+        numbered: false,
+        first: false,
+    }
 }
 
 /// `time stdout|stderr F|P text`.
@@ -204,6 +213,7 @@ fn envelope<'a>(line: &'a [u8], arena: &'a Bump) -> Unwrapped<'a> {
         join,
         partial,
         numbered: piece.is_some(),
+        first: matches!(piece, Some((_, 1))),
     })
 }
 

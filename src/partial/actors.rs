@@ -27,11 +27,14 @@ pub fn hash_route(route: &str) -> u64 {
     xxh3_64_with_seed(route.as_bytes(), 0x0072_6F75_7465)
 }
 
+/// Hash of an actor, its calls and their time.
+pub type ActorLoad = (u64, u64, Micros);
+
 /// Calls and time by actor, for one fingerprint.
 #[derive(Debug, Clone, Default)]
 pub struct ActorLoads {
     /// Hash, calls, time; the smallest hashes, with the one last used in front while it grows.
-    list: Vec<(u64, u64, Micros)>,
+    list: Vec<ActorLoad>,
     /// Calls and time of the rest.
     other: (u64, Micros),
     limit: Option<u64>,
@@ -110,7 +113,7 @@ impl ActorLoads {
 
     /// Hash, calls and time of each, sorted by hash, and what was beyond the cap.
     #[must_use]
-    pub fn finish(mut self) -> (Vec<(u64, u64, Micros)>, (u64, Micros)) {
+    pub fn finish(mut self) -> (Vec<ActorLoad>, (u64, Micros)) {
         self.prune();
         self.list.sort_unstable_by_key(|entry| entry.0);
         (self.list, self.other)

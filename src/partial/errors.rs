@@ -4,8 +4,8 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::Order;
 use super::actors::ActorLoads;
-use crate::bounded::Bounded;
 use super::statements::Hours;
+use crate::bounded::Bounded;
 use crate::event::message;
 use crate::log::Severity;
 use crate::record::{OwnedRecord, Record};
@@ -124,7 +124,7 @@ impl Default for Errors {
     }
 }
 
-fn cut<'a>(text: &'a [u8]) -> &'a [u8] {
+fn cut(text: &[u8]) -> &[u8] {
     &text[..text.len().min(MOST_TEXT)]
 }
 

@@ -27,8 +27,8 @@ pub mod trace;
 
 use std::collections::BTreeMap;
 
-pub use ends::Ends;
 pub use crate::bounded;
+pub use ends::Ends;
 pub use lengths::Lengths;
 pub use scan::Scan;
 pub use tally::Tally;

@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::sheets::{Ready, Sheet, Traces};
 use super::trace::Trace;
 use crate::finding::{
-    Bench, Detect, Fact, Facts, Findings, Judge, KNOWN, MOST_PAIRS, NO_TIME, Rule, Step, TRACE, UnitCounts, pair,
+    Bench, Detect, Fact, Facts, Findings, Judge, KNOWN, MOST_PAIRS, NO_TIME, Rule, Step, TRACE, UnitCounts,
+    pair,
 };
 use crate::log::Session;
 use crate::record::Record;

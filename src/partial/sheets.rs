@@ -248,7 +248,9 @@ impl Sheets {
             head.finish(out);
             self.head = self.tail.take();
         }
-        if let Some(done) = self.head.take_if(|head| !lengths.within(SHEET_WINDOW, ByteOffset(head.last.1), end)) {
+        if let Some(done) =
+            self.head.take_if(|head| !lengths.within(SHEET_WINDOW, ByteOffset(head.last.1), end))
+        {
             done.finish(out);
         }
     }
@@ -332,7 +334,14 @@ pub struct Ready {
 impl Ready {
     fn part(&mut self, part: Part, by_second: bool, continued: bool) {
         let dropped = if part.count as usize > MOST_SHEET { part.count } else { 0 };
-        self.list.push(Sheet { steps: part.steps, tagged: false, by_second, continued, dropped, stream: self.stream });
+        self.list.push(Sheet {
+            steps: part.steps,
+            tagged: false,
+            by_second,
+            continued,
+            dropped,
+            stream: self.stream,
+        });
     }
 
     fn trace(&mut self, mut part: Part, lengths: &Lengths) {
@@ -343,10 +352,24 @@ impl Ready {
         let mut rest = part.steps;
         while let Some(cut) = rest.windows(2).position(far) {
             let later = rest.split_off(cut + 1);
-            self.list.push(Sheet { steps: rest, tagged: true, by_second: false, continued: false, dropped: 0, stream: self.stream });
+            self.list.push(Sheet {
+                steps: rest,
+                tagged: true,
+                by_second: false,
+                continued: false,
+                dropped: 0,
+                stream: self.stream,
+            });
             rest = later;
         }
-        self.list.push(Sheet { steps: rest, tagged: true, by_second: false, continued: false, dropped, stream: self.stream });
+        self.list.push(Sheet {
+            steps: rest,
+            tagged: true,
+            by_second: false,
+            continued: false,
+            dropped,
+            stream: self.stream,
+        });
     }
 
     /// What waits.

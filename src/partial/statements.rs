@@ -2,11 +2,11 @@
 
 use super::Order;
 use super::actors::ActorLoads;
-use crate::bounded::Bounded;
 use super::distinct::{self, ParamSets};
 use super::histogram::Histogram;
 use super::minutes::Minutes;
 use super::slowest::{Calls, Slowest};
+use crate::bounded::Bounded;
 use crate::event::Text;
 use crate::record::Record;
 use crate::sql::{self, Digest, Fingerprint, Kind, Shape};

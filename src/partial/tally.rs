@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use super::Order;
 use super::actors::{self, Directory};
-use super::review::{Labels, Review};
 use super::errors::Errors;
 use super::events::Events;
 use super::minutes::{MOST_MINUTES, Minutes};
 use super::plans::Plans;
+use super::review::{Labels, Review};
 use super::slowest::{Calls, Slowest};
 use super::statements::{Call, Statements};
 use crate::event::server::{self, ServerEvent};
@@ -66,7 +66,7 @@ pub struct Tally {
     pub others: u64,
     /// First and last statement.
     pub span: Option<(Timestamp, Timestamp)>,
-    /// Time-zone abbreviations that were taken as UTC; the first [`MOST_ZONES`] of the alphabet.
+    /// Time-zone abbreviations that were taken as UTC; the first few of the alphabet.
     pub zones: BTreeSet<Box<[u8]>>,
 }
 
@@ -159,7 +159,7 @@ impl Tally {
             self.slowest.add(duration, order, record, text);
         }
         self.statements.call(&Call { record, text, sql, digest, duration, order, actor, route });
-        Some(self.review.step(record, sql, &digest, duration, labels))
+        (!self.review.detect().off).then(|| self.review.step(record, sql, &digest, duration, labels))
     }
 
     /// The digest of a statement that the report is about.

@@ -115,7 +115,7 @@ pub(crate) fn percent(part: u64, whole: u64) -> String {
 }
 
 /// A ratio with one decimal, as rows a statement.
-pub(super) fn ratio(part: u64, whole: u64) -> String {
+pub(crate) fn ratio(part: u64, whole: u64) -> String {
     match whole {
         0 => "–".to_owned(),
         _ => {

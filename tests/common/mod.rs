@@ -27,7 +27,14 @@ impl Source for Text {
 
     fn open(&mut self) -> io::Result<Opened> {
         let bytes = Box::new(Cursor::new(std::mem::take(&mut self.0).into_bytes()));
-        Ok(Opened { bytes, begin: 0, dialect: None, compression: None, ahead: false, remarks: Remarks::default() })
+        Ok(Opened {
+            bytes,
+            begin: 0,
+            dialect: None,
+            compression: None,
+            ahead: false,
+            remarks: Remarks::default(),
+        })
     }
 }
 

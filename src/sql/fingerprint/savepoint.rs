@@ -2,6 +2,7 @@
 //!
 //! Frameworks wrap every nested transaction in them. Only their plain forms are read here.
 
+use super::super::hash::ValueHashes;
 use super::super::lexer::{Lexer, TokenKind};
 use super::super::literal::{Form, Literal};
 use super::{Chain, Digest, Fingerprint, PLACEHOLDER, ValueHashes};
