@@ -5,7 +5,7 @@
 use super::super::hash::ValueHashes;
 use super::super::lexer::{Lexer, TokenKind};
 use super::super::literal::{Form, Literal};
-use super::{Chain, Digest, Fingerprint, PLACEHOLDER, ValueHashes};
+use super::{Chain, Digest, Fingerprint, PLACEHOLDER};
 
 /// The digest of a statement of one of these forms and nothing else.
 #[inline(always)]
