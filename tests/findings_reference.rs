@@ -287,7 +287,7 @@ fn judge(calls: &[Call], saved: &mut Saved) {
             if !matches!(op(place), Find(..)) {
                 continue;
             }
-            for before in (0..place).rev().take(64) {
+            for before in (0..place).rev().take(32) {
                 let recent = calls[place].begin - calls[before].end <= 5_000_000;
                 let inside = before >= places[0];
                 if !(recent || inside) || op(before) == op(place) || op(before) == Rollback {

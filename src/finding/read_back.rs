@@ -8,7 +8,7 @@
 use super::{Calls, Detect, Findings, Rule, Unit, Verb};
 
 /// How many calls back a write is remembered.
-pub const REACH: usize = 64;
+pub const REACH: usize = 32;
 
 /// Judges one unit, with what the session did before it.
 pub fn judge(unit: &Unit<'_>, detect: &Detect, out: &mut Findings) {

@@ -34,8 +34,6 @@ pub struct Step {
     pub route: u64,
     /// Hash of the trace or request that it says it belongs to; 0 without one.
     pub tag: u64,
-    /// Hash of the backend that ran it.
-    pub session: u64,
     /// Hashes of column and value: what WHERE compares by equality, then what is written; 0 beyond the last.
     pub pairs: [u32; MOST_PAIRS],
     /// How many of `pairs` stand in WHERE.
@@ -65,7 +63,6 @@ impl Step {
             params: 0,
             route: 0,
             tag: 0,
-            session: 0,
             pairs: [0; MOST_PAIRS],
             keys: 0,
             rows: 0,

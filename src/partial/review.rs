@@ -6,7 +6,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::sheets::{Ready, Sheet, Traces};
-use super::trace::Trace;
+use super::trace::{Caller, Trace};
 use crate::finding::{
     Bench, Detect, Fact, Facts, Findings, Judge, KNOWN, MOST_PAIRS, NO_TIME, Rule, Step, TRACE, UnitCounts,
     pair,
@@ -146,7 +146,6 @@ impl Review {
             params: digest.params.unwrap_or(0),
             route: labels.route,
             tag: labels.tag,
-            session: session_id(record.session),
             pairs,
             keys,
             rows: digest.rows.min(255) as u8,
@@ -157,7 +156,8 @@ impl Review {
             [] => 0,
             name => xxhash_rust::xxh3::xxh3_64(name),
         };
-        self.trace.call(self.ready.stream, database, &step, &fact);
+        let caller = Caller { stream: self.ready.stream, database, session: session_id(record.session) };
+        self.trace.call(caller, &step, &fact);
         step
     }
 
@@ -165,6 +165,7 @@ impl Review {
     pub fn settle(&mut self) {
         for sheet in self.ready.take() {
             self.judge_sheet(&sheet);
+            self.ready.reuse(sheet.steps);
         }
     }
 

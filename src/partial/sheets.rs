@@ -58,8 +58,8 @@ struct Part {
 }
 
 impl Part {
-    fn new(second: i64) -> Self {
-        Self { steps: Vec::new(), count: 0, second }
+    fn new(second: i64, steps: Vec<Step>) -> Self {
+        Self { steps, count: 0, second }
     }
 
     fn push(&mut self, step: Step) {
@@ -106,9 +106,9 @@ fn joins(last: (i64, u64), next: (i64, u64), lengths: &Lengths) -> bool {
 }
 
 impl Open {
-    fn new(step: Step) -> Self {
+    fn new(step: Step, out: &mut Ready) -> Self {
         let place = (step.time.0, step.at);
-        let mut part = Part::new(second(step.time.0));
+        let mut part = Part::new(second(step.time.0), out.buffer());
         part.push(step);
         Self { first: place, last: place, parts: VecDeque::from([part]), by_second: false }
     }
@@ -122,18 +122,18 @@ impl Open {
                 part.push(step);
                 return;
             }
-            self.split();
+            self.split(out);
         }
-        self.push_second(step);
+        self.push_second(step, out);
         self.release(out);
     }
 
-    fn push_second(&mut self, step: Step) {
+    fn push_second(&mut self, step: Step, out: &mut Ready) {
         let second = second(step.time.0);
         match self.parts.back_mut() {
             Some(last) if last.second == second => last.push(step),
             _ => {
-                let mut part = Part::new(second);
+                let mut part = Part::new(second, out.buffer());
                 part.push(step);
                 self.parts.push_back(part);
             }
@@ -141,10 +141,11 @@ impl Open {
     }
 
     /// Too many calls for one sheet: from now on, a part a second.
-    fn split(&mut self) {
+    fn split(&mut self, out: &mut Ready) {
         self.by_second = true;
         for whole in std::mem::take(&mut self.parts) {
-            whole.steps.into_iter().for_each(|step| self.push_second(step));
+            whole.steps.iter().for_each(|step| self.push_second(*step, out));
+            out.reuse(whole.steps);
         }
     }
 
@@ -175,10 +176,10 @@ impl Open {
             return;
         }
         if !self.by_second {
-            self.split();
+            self.split(out);
         }
         if !other.by_second {
-            other.split();
+            other.split(out);
         }
         for part in other.parts {
             self.add_part(part);
@@ -205,14 +206,14 @@ impl Sheets {
     /// The session's next call.
     pub fn push(&mut self, step: Step, lengths: &Lengths, out: &mut Ready) {
         let Some(current) = self.tail.as_mut().or(self.head.as_mut()) else {
-            self.head = Some(Open::new(step));
+            self.head = Some(Open::new(step, out));
             return;
         };
         if joins(current.last, (step.time.0, step.at), lengths) {
             current.push(step, out);
             return;
         }
-        if let Some(done) = self.tail.replace(Open::new(step)) {
+        if let Some(done) = self.tail.replace(Open::new(step, out)) {
             done.finish(out);
         }
     }
@@ -329,9 +330,28 @@ pub struct Ready {
     /// The stream that is being read.
     pub stream: u32,
     list: Vec<Sheet>,
+    /// Buffers of sheets that were judged: large ones, dear to give back and to get again.
+    spare: Vec<Vec<Step>>,
 }
 
+/// Buffers that are kept for the next sheets.
+const MOST_SPARE: usize = 16;
+/// Calls that a kept buffer has room for at most: a small sheet must not hold much more than it needs.
+const LARGEST_SPARE: usize = 8192;
+
 impl Ready {
+    fn buffer(&mut self) -> Vec<Step> {
+        self.spare.pop().unwrap_or_default()
+    }
+
+    /// Takes back the buffer of a sheet that was judged.
+    pub fn reuse(&mut self, mut steps: Vec<Step>) {
+        if self.spare.len() < MOST_SPARE && steps.capacity() <= LARGEST_SPARE {
+            steps.clear();
+            self.spare.push(steps);
+        }
+    }
+
     fn part(&mut self, part: Part, by_second: bool, continued: bool) {
         let dropped = if part.count as usize > MOST_SHEET { part.count } else { 0 };
         self.list.push(Sheet {

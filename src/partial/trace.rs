@@ -18,19 +18,19 @@ use crate::sql::Kind;
 use crate::units::{Micros, Timestamp};
 
 /// Askings kept in all.
-const MOST_ASKINGS: usize = 1 << 19;
+const MOST_ASKINGS: usize = 1 << 18;
 /// Askings kept of one statement at least.
 const FEWEST_ASKINGS: usize = 1 << 10;
 /// Statements whose askings are kept.
 const MOST_ASKED: usize = 4096;
 /// Times of writes kept in all.
-const MOST_WRITES: usize = 1 << 19;
+const MOST_WRITES: usize = 1 << 18;
 /// Times kept of one table at least.
 const FEWEST_WRITES: usize = 1 << 9;
 /// Tables whose writes are kept; the others count as always written.
 const MOST_TABLES: usize = 4096;
 /// Commits kept.
-const MOST_COMMITS: usize = 1 << 18;
+const MOST_COMMITS: usize = 1 << 17;
 /// UPDATEs whose rows are told apart.
 const MOST_UPDATES: usize = 1024;
 /// Buckets of rows of one UPDATE.
@@ -295,6 +295,17 @@ pub struct Rows {
     pub buckets: Box<[Bucket; BUCKETS]>,
 }
 
+/// Where a call came from.
+#[derive(Debug, Clone, Copy)]
+pub struct Caller {
+    /// The stream.
+    pub stream: u32,
+    /// Hash of the database's name; 0 without one.
+    pub database: u64,
+    /// Hash of the backend.
+    pub session: u64,
+}
+
 /// Records that the forecasts replay.
 #[derive(Debug, Clone)]
 pub struct Trace {
@@ -341,11 +352,12 @@ fn keep_for(most: usize, fewest: usize, count: usize) -> usize {
 
 impl Trace {
     /// One call.
-    pub fn call(&mut self, stream: u32, database: u64, step: &Step, fact: &Fact) {
+    pub fn call(&mut self, caller: Caller, step: &Step, fact: &Fact) {
+        let Caller { stream, database, session } = caller;
         let moment = Moment { time: step.time, stream, at: step.at };
         if fact.question {
             if step.is_known() && fact.is_judged() {
-                self.ask(moment, database, step);
+                self.ask(moment, caller, step);
             }
             return;
         }
@@ -354,18 +366,19 @@ impl Trace {
             self.write(*table, table_key(*table, database), row);
         }
         if fact.kind == Kind::Update && fact.keys > 0 && step.pairs[0] != 0 {
-            self.update(step);
+            self.update(session, step);
         }
     }
 
-    fn ask(&mut self, moment: Moment, database: u64, step: &Step) {
+    fn ask(&mut self, moment: Moment, caller: Caller, step: &Step) {
+        let database = caller.database;
         let hash = table_key(step.fingerprint, database);
         if !self.asked.takes(hash) {
             return;
         }
         if self.asked.is_overfull() {
             self.asked.prune(drop);
-            return self.ask(moment, database, step);
+            return self.ask(moment, caller, step);
         }
         let keep = keep_for(MOST_ASKINGS, FEWEST_ASKINGS, self.asked.len());
         let new = || Asked { fingerprint: step.fingerprint, database, askings: Askings::default() };
@@ -373,7 +386,7 @@ impl Trace {
         askings.calls += 1;
         askings.first = earliest(askings.first, Some(moment));
         askings.duration += Micros(step.duration);
-        let who = if step.tag != 0 { step.tag } else { step.session };
+        let who = if step.tag != 0 { step.tag } else { caller.session };
         askings.add(
             Asking {
                 key: spread(step.params),
@@ -401,7 +414,7 @@ impl Trace {
         writes.add(row.moment, keep);
     }
 
-    fn update(&mut self, step: &Step) {
+    fn update(&mut self, session: u64, step: &Step) {
         let hash = spread(step.fingerprint);
         if self.rows.is_overfull() {
             self.rows.prune(drop);
@@ -417,7 +430,7 @@ impl Trace {
         let bucket = &mut rows.buckets[(key >> 48) as usize % BUCKETS];
         bucket.calls += 1;
         bucket.duration += step.duration;
-        bucket.sessions |= 1 << (step.session >> 59);
+        bucket.sessions |= 1 << (session >> 59);
     }
 
     /// A transaction that wrote.
