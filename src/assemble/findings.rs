@@ -343,8 +343,11 @@ fn worded(draft: Draft, parts: &Parts<'_>) -> Finding {
     let weight = |part: u64, whole: u64| part * 1000 < whole * parts.detect.minor_permille;
     let statements = if cost.statements > 0 { cost.statements } else { calls };
     let idle = number("idle_us").max(number("waiting_us"));
-    let minor = weight(statements, parts.totals.statements)
-        && weight(cost.duration_us.0.max(idle), parts.totals.duration_us.0.max(1));
+    // A replica that could take a tenth of the reads is not worth its keep.
+    let few = key.rule == Rule::ReplicaReads && calls * 10 < number("reads");
+    let minor = few
+        || weight(statements, parts.totals.statements)
+            && weight(cost.duration_us.0.max(idle), parts.totals.duration_us.0.max(1));
     Finding {
         id: id(key, route.as_deref()),
         kind: key.rule.as_str().to_owned(),
