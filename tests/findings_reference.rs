@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use common::{PREFIX, analyse, saved};
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Op {
@@ -404,4 +405,19 @@ proptest! {
     fn rules_agree_with_the_reference(calls in history()) {
         prop_assert_eq!(found(&log(&calls)), reference(&calls), "{}", log(&calls));
     }
+}
+
+/// Histories in which nothing is found would prove nothing.
+#[test]
+fn the_histories_have_something_of_each_rule() {
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let mut seen = BTreeMap::new();
+    for _ in 0..200 {
+        let calls = history().new_tree(&mut runner).unwrap().current();
+        for ((rule, _), _) in reference(&calls) {
+            *seen.entry(rule).or_insert(0) += 1;
+        }
+    }
+    assert_eq!(seen.len(), 5, "{seen:?}");
+    assert!(seen.values().all(|count| *count >= 10), "{seen:?}");
 }

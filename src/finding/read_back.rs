@@ -13,8 +13,17 @@ pub const REACH: usize = 64;
 /// Judges one unit, with what the session did before it.
 pub fn judge(unit: &Unit<'_>, detect: &Detect, out: &mut Findings) {
     let mut found: Vec<(u64, u32, u64)> = Vec::new();
+    // Most sessions write seldom: where nothing was written lately, there is nothing to look back for.
+    let mut quiet = unit.back_from(0).take(REACH).take_while(|(_, fact)| fact.verb != Verb::Write).count();
     for place in 0..unit.steps.len() {
         let fact = unit.fact(place as u32);
+        quiet += 1;
+        if fact.verb == Verb::Write {
+            quiet = 0;
+        }
+        if quiet > REACH {
+            continue;
+        }
         if !fact.keyed || fact.ignored.is_some() {
             continue;
         }

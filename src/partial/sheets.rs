@@ -29,7 +29,7 @@ pub const SHEET_WINDOW: u64 = 64 << 20;
 /// Bytes of the stream without a call of a trace, after which it ends.
 pub const TAG_WINDOW: u64 = 16 << 20;
 /// Calls that are judged together at most.
-pub const MOST_SHEET: usize = 1 << 16;
+pub const MOST_SHEET: usize = 1 << 15;
 
 /// Complete calls, ready to be judged.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,21 +124,27 @@ impl Open {
             }
             self.split();
         }
-        let mut part = Part::new(second(step.time.0));
-        part.push(step);
-        self.add_part(part);
+        self.push_second(step);
         self.release(out);
+    }
+
+    fn push_second(&mut self, step: Step) {
+        let second = second(step.time.0);
+        match self.parts.back_mut() {
+            Some(last) if last.second == second => last.push(step),
+            _ => {
+                let mut part = Part::new(second);
+                part.push(step);
+                self.parts.push_back(part);
+            }
+        }
     }
 
     /// Too many calls for one sheet: from now on, a part a second.
     fn split(&mut self) {
         self.by_second = true;
         for whole in std::mem::take(&mut self.parts) {
-            for step in whole.steps {
-                let mut part = Part::new(second(step.time.0));
-                part.push(step);
-                self.add_part(part);
-            }
+            whole.steps.into_iter().for_each(|step| self.push_second(step));
         }
     }
 

@@ -33,7 +33,7 @@ const MOST_COMMITS: usize = 1 << 18;
 /// UPDATEs whose rows are told apart.
 const MOST_UPDATES: usize = 1024;
 /// Buckets of rows of one UPDATE.
-pub const BUCKETS: usize = 256;
+pub const BUCKETS: usize = 1024;
 
 /// When and where: the order of everything that is replayed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -393,7 +393,7 @@ impl Trace {
             buckets: Box::new([Bucket::default(); BUCKETS]),
         });
         let key = step.keys().iter().fold(0_u64, |key, pair| spread(key ^ u64::from(*pair)));
-        let bucket = &mut rows.buckets[(key >> 56) as usize % BUCKETS];
+        let bucket = &mut rows.buckets[(key >> 48) as usize % BUCKETS];
         bucket.calls += 1;
         bucket.duration += step.duration;
         bucket.sessions |= 1 << (step.session >> 59);
