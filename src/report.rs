@@ -552,8 +552,14 @@ pub struct Cost {
 /// What a change would bring, computed from the log alone.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Forecasts {
+    /// Every change at once.
+    #[serde(default)]
+    pub combined: Forecast,
     /// A shared cache before the database.
     pub cache: Forecast,
+    /// A shared cache that writes refresh, row by row.
+    #[serde(default)]
+    pub write_through: Forecast,
     /// A cache that lives as long as a request.
     pub request_cache: Forecast,
     /// Reads to a replica.

@@ -22,7 +22,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("filter", &["log", "record", "sql", "units"]),
     ("finding", &["sql", "units", "bounded"]),
     ("partial", &["log", "sql", "record", "event", "units", "report", "bounded", "finding", "filter"]),
-    ("forecast", &["units", "report", "finding", "partial"]),
+    ("forecast", &["units", "report", "finding", "partial", "sql"]),
     ("config", &["finding"]),
     ("chunk", &["log", "units"]),
     ("analyze", &["chunk", "filter", "log", "partial", "finding", "units"]),

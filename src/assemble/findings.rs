@@ -26,6 +26,7 @@ const MOST_RELATED: usize = 8;
 pub(super) struct Parts<'a> {
     pub(super) found: &'a Found,
     pub(super) replay: &'a Replay,
+    pub(super) replays: &'a cache::Replays,
     pub(super) facts: &'a Facts,
     pub(super) counts: &'a UnitCounts,
     pub(super) texts: &'a HashMap<u64, &'a StatementTally>,
@@ -163,9 +164,7 @@ fn drafted(finding: &FindingTally) -> Draft {
 /// Questions that a shared cache would have answered for another unit.
 fn cacheable(parts: &Parts<'_>) -> Vec<Draft> {
     let mut drafts: BTreeMap<u64, Draft> = BTreeMap::new();
-    for asked in &parts.replay.asked {
-        let Some(fact) = parts.facts.get(asked.fingerprint) else { continue };
-        let replayed = cache::replay(parts.replay, fact, asked, &mut |_, _, _| {});
+    for (asked, replayed) in parts.replay.asked.iter().zip(&parts.replays.list) {
         let sample = (asked.askings.kept.len() as u64).max(1);
         let whole =
             |part: u64| (u128::from(part) * u128::from(asked.askings.calls) / u128::from(sample)) as u64;

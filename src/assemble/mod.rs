@@ -73,12 +73,21 @@ pub fn report(analysis: Analysis, wishes: &Wishes) -> Report {
         .list
         .iter()
         .map(|tally| (tally.fingerprint.0, Load { calls: tally.calls, duration_us: tally.duration }));
-    let inputs = forecast::Inputs { replay: &replay, facts: &facts, found: &found, loads: &loads.collect() };
+    let replays = forecast::cache::Replays::new(&replay, &facts);
+    let inputs = forecast::Inputs {
+        replay: &replay,
+        replays: &replays,
+        facts: &facts,
+        found: &found,
+        loads: &loads.collect(),
+        writing_units: review.counts.writing,
+    };
     let looked = !detect.off;
     let forecasts = looked.then(|| forecast::all(&inputs));
     let (findings, judged) = findings::findings(&findings::Parts {
         found: &found,
         replay: &replay,
+        replays: &replays,
         facts: &facts,
         counts: &review.counts,
         texts: &texts,

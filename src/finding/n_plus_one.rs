@@ -5,7 +5,8 @@
 //! only calls in a row count there, close together, and after a question of another kind (or after a silence), and
 //! sequences are not judged: a pool that serves the same request again and again looks just like one.
 
-use super::{Calls, Detect, Findings, Rule, Unit, UnitKind, Verb};
+use super::{Calls, Detect, Findings, Join, Rule, Unit, UnitKind, Verb};
+use crate::units::Micros;
 
 /// Statements of a repeating sequence at most.
 pub const LONGEST: usize = 8;
@@ -18,9 +19,6 @@ const LEAD: usize = 8;
 
 /// Judges one unit.
 pub fn judge(unit: &Unit<'_>, detect: &Detect, out: &mut Findings) {
-    if (unit.steps.len() as u64) < detect.n_plus_one.min(2 * detect.sequence) {
-        return;
-    }
     match unit.kind {
         UnitKind::Burst => bursts(unit, detect, out),
         UnitKind::Trace | UnitKind::Request | UnitKind::Transaction => {
@@ -32,12 +30,15 @@ pub fn judge(unit: &Unit<'_>, detect: &Detect, out: &mut Findings) {
 
 fn whole(unit: &Unit<'_>, detect: &Detect, out: &mut Findings) {
     for group in unit.groups() {
-        if !is_n_plus_one(unit, group, detect) {
+        if group.len() < 2 || !unit.fact(group[0]).is_judged() {
             continue;
         }
         let mut marks = group.to_vec();
         marks.sort_unstable();
-        report(unit, &marks, out);
+        join(unit, &marks, out);
+        if is_n_plus_one(unit, group, detect) {
+            report(unit, &marks, out);
+        }
     }
 }
 
@@ -54,6 +55,14 @@ fn is_n_plus_one(unit: &Unit<'_>, group: &[u32], detect: &Detect) -> bool {
 fn distinct(sorted: impl Iterator<Item = u64>) -> u64 {
     let mut last = None;
     sorted.filter(|value| last.replace(*value) != Some(*value)).count() as u64
+}
+
+/// For the forecast: the calls of one unit that one statement could do.
+fn join(unit: &Unit<'_>, marks: &[u32], out: &mut Findings) {
+    let time = marks.iter().skip(1).map(|mark| unit.step(*mark).duration).sum();
+    let saved = marks.len() as u64 - 1;
+    let join = Join { units: 1, saved, duration: Micros(time), commits: 0 };
+    out.join(Rule::NPlusOne, unit.step(marks[0]).fingerprint, join);
 }
 
 fn report(unit: &Unit<'_>, marks: &[u32], out: &mut Findings) {
@@ -100,6 +109,7 @@ fn bursts(unit: &Unit<'_>, detect: &Detect, out: &mut Findings) {
         params.sort_unstable();
         if distinct(params.iter().copied()) >= detect.n_plus_one {
             let marks: Vec<u32> = (first..).take(run.len()).collect();
+            join(unit, &marks, out);
             report(unit, &marks, out);
         }
     }

@@ -4,17 +4,15 @@
 //! five times in a row counts as well: [`pairs`] looks at a session's transactions beside each other. Commits that
 //! would be saved are counted where each INSERT is its own transaction.
 
-use super::{Calls, Detect, Findings, Rule, Unit, UnitKind, Verb};
+use super::{Calls, Detect, Findings, Join, Rule, Unit, UnitKind, Verb};
+use crate::units::Micros;
 
 /// Judges one unit.
 pub fn judge(unit: &Unit<'_>, detect: &Detect, out: &mut Findings) {
-    if (unit.steps.len() as u64) < detect.row_by_row {
-        return;
-    }
     match unit.kind {
         UnitKind::Burst => {
             for (first, run) in unit.runs() {
-                if run.len() as u64 >= detect.row_by_row && is_single(unit, first) {
+                if run.len() >= 2 && is_single(unit, first) {
                     let marks: Vec<u32> =
                         (first..).take(run.len()).filter(|mark| is_single(unit, *mark)).collect();
                     report(unit, &marks, true, detect, out);
@@ -23,7 +21,7 @@ pub fn judge(unit: &Unit<'_>, detect: &Detect, out: &mut Findings) {
         }
         UnitKind::Trace | UnitKind::Request | UnitKind::Transaction => {
             for group in unit.groups() {
-                if group.len() as u64 >= detect.row_by_row && unit.fact(group[0]).values {
+                if group.len() >= 2 && unit.fact(group[0]).values {
                     let mut marks: Vec<u32> =
                         group.iter().copied().filter(|mark| is_single(unit, *mark)).collect();
                     marks.sort_unstable();
@@ -40,12 +38,18 @@ fn is_single(unit: &Unit<'_>, mark: u32) -> bool {
 }
 
 fn report(unit: &Unit<'_>, marks: &[u32], autocommit: bool, detect: &Detect, out: &mut Findings) {
+    let [first, others @ ..] = marks else { return };
+    if others.is_empty() {
+        return;
+    }
+    let saved = others.len() as u64;
+    let time = others.iter().map(|mark| unit.step(*mark).duration).sum();
+    let commits = if autocommit { saved } else { 0 };
+    let join = Join { units: 1, saved, duration: Micros(time), commits };
+    out.join(Rule::RowByRowInsert, unit.step(*first).fingerprint, join);
     if (marks.len() as u64) < detect.row_by_row {
         return;
     }
-    let saved = marks.len() as u64 - 1;
-    let time = marks.iter().skip(1).map(|mark| unit.step(*mark).duration).sum();
-    let commits = if autocommit { saved } else { 0 };
     let numbers = [("rows", marks.len() as u64), ("commits_saved", commits)];
     out.add(
         Rule::RowByRowInsert,

@@ -138,6 +138,21 @@ pub struct Findings {
     suppressed: BTreeMap<(Rule, u64), u64>,
     /// What a replica could serve, by statement and route.
     reads: Bounded<(u64, u64, Reads)>,
+    /// What joining calls would save, by rule and statement.
+    joins: Bounded<(Rule, u64, Join)>,
+}
+
+/// What joining the calls of one statement within each unit saves.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Join {
+    /// Units with at least two of them.
+    pub units: u64,
+    /// Calls but one of each unit.
+    pub saved: u64,
+    /// Their time.
+    pub duration: Micros,
+    /// Transactions saved.
+    pub commits: u64,
 }
 
 impl Default for Findings {
@@ -146,6 +161,7 @@ impl Default for Findings {
             list: Bounded::new(MOST_FINDINGS),
             suppressed: BTreeMap::new(),
             reads: Bounded::new(MOST_FINDINGS),
+            joins: Bounded::new(MOST_FINDINGS),
         }
     }
 }
@@ -200,6 +216,21 @@ impl Findings {
         Some(&mut self.reads.entry(hash, || (fingerprint, route, Reads::default())).2)
     }
 
+    /// Calls of one statement in one unit that could be one; for the forecasts, also where they are no finding.
+    pub(super) fn join(&mut self, rule: Rule, fingerprint: u64, join: Join) {
+        let hash = Key { rule, fingerprint, route: 0 }.hash();
+        if self.joins.is_overfull() {
+            self.joins.prune(drop);
+        }
+        if self.joins.takes(hash) {
+            let own = &mut self.joins.entry(hash, || (rule, fingerprint, Join::default())).2;
+            own.units += join.units;
+            own.saved += join.saved;
+            own.duration += join.duration;
+            own.commits += join.commits;
+        }
+    }
+
     /// Adds what was found elsewhere.
     pub fn merge(&mut self, other: Self) {
         self.list.limit_from(&other.list, drop);
@@ -220,6 +251,10 @@ impl Findings {
         for (key, calls) in other.suppressed {
             *self.suppressed.entry(key).or_default() += calls;
         }
+        self.joins.limit_from(&other.joins, drop);
+        for (_, (rule, fingerprint, join)) in other.joins {
+            self.join(rule, fingerprint, join);
+        }
         self.reads.limit_from(&other.reads, drop);
         for (_, (fingerprint, route, theirs)) in other.reads {
             if let Some(own) = self.reads(fingerprint, route) {
@@ -233,12 +268,15 @@ impl Findings {
     pub fn finish(mut self) -> Found {
         self.list.prune(drop);
         self.reads.prune(drop);
+        self.joins.prune(drop);
         let capped = self.list.is_capped() || self.reads.is_capped();
         let mut list: Vec<FindingTally> = self.list.into_iter().map(|(_, finding)| finding).collect();
         list.sort_unstable_by_key(|finding| finding.key);
         let mut reads: Vec<(u64, u64, Reads)> = self.reads.into_iter().map(|(_, reads)| reads).collect();
         reads.sort_unstable_by_key(|reads| (reads.0, reads.1));
-        Found { list, suppressed: self.suppressed, reads, capped }
+        let mut joins: Vec<(Rule, u64, Join)> = self.joins.into_iter().map(|(_, join)| join).collect();
+        joins.sort_unstable_by_key(|join| (join.0, join.1));
+        Found { list, suppressed: self.suppressed, reads, joins, capped }
     }
 }
 
@@ -251,6 +289,8 @@ pub struct Found {
     pub suppressed: BTreeMap<(Rule, u64), u64>,
     /// What a replica could serve, by statement and route.
     pub reads: Vec<(u64, u64, Reads)>,
+    /// What joining calls would save, by rule and statement.
+    pub joins: Vec<(Rule, u64, Join)>,
     /// Whether a cap was reached.
     pub capped: bool,
 }

@@ -69,6 +69,8 @@ pub struct UnitCounts {
     pub by_second: u64,
     /// Calls in seconds too full to be judged at all.
     pub unjudged: u64,
+    /// Traces, requests, transactions that write; each write of its own where there is none of them.
+    pub writing: u64,
 }
 
 impl UnitCounts {
@@ -81,6 +83,7 @@ impl UnitCounts {
         self.cut_by_clock += other.cut_by_clock;
         self.by_second += other.by_second;
         self.unjudged += other.unjudged;
+        self.writing += other.writing;
     }
 }
 
@@ -268,6 +271,7 @@ impl Judge {
         counts.by_kind[kind as usize].0 += 1;
         counts.by_kind[kind as usize].1 += bench.steps.len() as u64;
         let cut = Cut { kind, start: 0, end: bench.steps.len(), fresh: true };
+        counts.writing += u64::from(self.facts.iter().any(|fact| self.arena[*fact as usize].verb == Verb::Write));
         self.requests(bench, cut, out);
     }
 
@@ -289,7 +293,10 @@ impl Judge {
             let steps = &bench.steps[cut.start..cut.end];
             counts.by_kind[cut.kind as usize].0 += 1;
             counts.by_kind[cut.kind as usize].1 += steps.iter().filter(|step| !step.is_edge()).count() as u64;
-            self.commits(bench, *cut, commit);
+            self.commits(bench, *cut, &mut |step, statements| {
+                counts.writing += u64::from(step.tag == 0);
+                commit(step, statements);
+            });
             let unit = self.unit(bench, *cut);
             replica_reads::judge(&unit, bench.detect, out);
             chatty_transaction::judge(&unit, bench.detect, out);

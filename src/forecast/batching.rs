@@ -1,13 +1,13 @@
 //! `batching`: each run of single-row INSERTs becomes one statement in one transaction.
 
-use super::{Inputs, without};
+use super::{Inputs, joining};
 use crate::finding::Rule;
 use crate::report::Forecast;
 
 /// The model's answer.
 #[must_use]
 pub fn forecast(inputs: &Inputs<'_>) -> Forecast {
-    let mut forecast = without(
+    let mut forecast = joining(
         inputs,
         Rule::RowByRowInsert,
         "Each run of single-row INSERTs becomes one INSERT of all its rows, in one transaction; what a row costs \

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::{Inputs, permille, rows, scale};
-use crate::finding::Fact;
+use crate::finding::{Fact, Facts};
 use crate::partial::trace::{Asked, Asking, Moment, Replay, table_key};
 use crate::report::{Curve, Forecast, Load};
 use crate::units::Micros;
@@ -35,6 +35,8 @@ impl Hits {
 #[derive(Debug, Clone, Default)]
 pub struct Replayed {
     keys: u64,
+    /// Time of all askings that were kept.
+    time: u64,
     /// Entries dropped by writes alone.
     invalidated: Hits,
     /// Of these, askings by another unit than the last one's.
@@ -55,16 +57,67 @@ fn written(replay: &Replay, fact: &Fact, database: u64, from: &Moment, to: &Mome
     })
 }
 
-/// Replays one statement; `seen` hears of each asking whether the one before it still held.
-pub fn replay(
-    replay: &Replay,
-    fact: &Fact,
-    asked: &Asked,
-    seen: &mut dyn FnMut(&Asking, bool, bool),
-) -> Replayed {
+/// An asking for the curve over the size: when, which key, its weight, and whether the answer before it still held.
+type Sized = (Moment, u32, u64, bool);
+
+/// Every statement of the trace, replayed.
+#[derive(Debug, Clone, Default)]
+pub struct Replays {
+    /// One for each of [`Replay::asked`].
+    pub list: Vec<Replayed>,
+    /// All askings by time.
+    askings: Vec<Sized>,
+}
+
+impl Replays {
+    /// Replays the trace.
+    #[must_use]
+    pub fn new(trace: &Replay, facts: &Facts) -> Self {
+        let mut replays = Self::default();
+        for asked in &trace.asked {
+            let Some(fact) = facts.get(asked.fingerprint) else {
+                replays.list.push(Replayed::default());
+                continue;
+            };
+            let weight = scale(WEIGHT, asked.askings.kept.len() as u64, asked.askings.calls);
+            let askings = &mut replays.askings;
+            let mut next = askings.last().map_or(0, |last| last.1 + 1);
+            let replayed = replay(trace, fact, asked, &mut |asking, first, holds| {
+                next += u32::from(first);
+                askings.push((asking.moment, next, weight, holds));
+            });
+            replays.list.push(replayed);
+        }
+        replays.askings.sort_unstable();
+        replays
+    }
+}
+
+impl Replayed {
+    /// Askings answered by a cache that is dropped by the table, and their time.
+    pub(super) fn hits(&self) -> (u64, u64) {
+        (self.invalidated.calls, self.invalidated.time)
+    }
+
+    /// Askings answered by a cache that is dropped after 300 seconds.
+    pub(super) fn aged_300(&self) -> (u64, u64) {
+        let aged = self.aged[TTLS.len() - 1];
+        (aged.calls, aged.time)
+    }
+
+    /// Time of all askings that were kept.
+    pub(super) fn time(&self) -> u64 {
+        self.time
+    }
+}
+
+/// Replays one statement; `seen` hears of each asking whether it is the first of its key and whether the answer
+/// before it still held.
+fn replay(replay: &Replay, fact: &Fact, asked: &Asked, seen: &mut dyn FnMut(&Asking, bool, bool)) -> Replayed {
     let mut result = Replayed::default();
     for key in asked.askings.kept.chunk_by(|a, b| a.key == b.key) {
         result.keys += 1;
+        result.time += key.iter().map(|asking| u64::from(asking.duration)).sum::<u64>();
         let mut filled = [key[0].moment.time.0; TTLS.len()];
         let mut filled_both = filled;
         seen(&key[0], true, false);
@@ -106,22 +159,11 @@ pub fn forecast(inputs: &Inputs<'_>) -> Forecast {
     let mut before: BTreeMap<u64, Load> = BTreeMap::new();
     let mut curves = [[0_u64; TTLS.len() + 1]; 2];
     let (mut keys, mut counts, mut exact) = (0, 0, true);
-    let mut stack: Vec<(Moment, u32, u64, bool)> = Vec::new();
     let mut total = 0;
-    for asked in &inputs.replay.asked {
+    for (asked, replayed) in inputs.replay.asked.iter().zip(&inputs.replays.list) {
         let Some(fact) = inputs.facts.get(asked.fingerprint) else { continue };
         let sample = asked.askings.kept.len() as u64;
         let whole = asked.askings.calls;
-        let weight = scale(WEIGHT, sample, whole);
-        let mut id = stack.last().map_or(0, |last| last.1 + 1);
-        let mut place = id;
-        let replayed = replay(inputs.replay, fact, asked, &mut |asking, first, holds| {
-            if first {
-                place = id;
-                id += 1;
-            }
-            stack.push((asking.moment, place, weight, holds));
-        });
         let all = |part: u64| scale(part, sample, whole);
         exact &= asked.askings.is_exact();
         total += whole;
@@ -131,7 +173,7 @@ pub fn forecast(inputs: &Inputs<'_>) -> Forecast {
         load.duration_us += asked.askings.duration;
         let hits = Load {
             calls: all(replayed.invalidated.calls),
-            duration_us: Micros(scale_time(replayed.invalidated, asked)),
+            duration_us: Micros(scale(replayed.invalidated.time, replayed.time, asked.askings.duration.0)),
         };
         if fact.count {
             counts += hits.calls;
@@ -179,21 +221,14 @@ pub fn forecast(inputs: &Inputs<'_>) -> Forecast {
         curves: vec![
             by_ttl("hit ratio by TTL, dropped by age alone", &curves[0]),
             by_ttl("hit ratio by TTL, dropped by age or write", &curves[1]),
-            by_size(stack, keys),
+            by_size(&inputs.replays.askings, keys),
         ],
         statements,
     }
 }
 
-/// The time of hits of a sample, for the whole; never more than there is.
-fn scale_time(hits: Hits, asked: &Asked) -> u64 {
-    let sampled: u64 = asked.askings.kept.iter().map(|asking| u64::from(asking.duration)).sum();
-    scale(hits.time, sampled, asked.askings.duration.0)
-}
-
 /// Hit ratio by size of an LRU cache whose entries are dropped by writes.
-fn by_size(mut askings: Vec<(Moment, u32, u64, bool)>, keys: u64) -> Curve {
-    askings.sort_unstable();
+fn by_size(askings: &[Sized], keys: u64) -> Curve {
     let count = askings.iter().map(|asking| asking.1 as usize + 1).max().unwrap_or(0);
     let mut last: Vec<u32> = vec![u32::MAX; count];
     let mut tree = Fenwick::new(askings.len());

@@ -5,13 +5,15 @@
 
 pub mod batching;
 pub mod cache;
+pub mod combined;
 pub mod group_commit;
 pub mod prefetch;
 pub mod replica;
 pub mod request_cache;
+pub mod write_through;
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::finding::{Facts, Found, Rule};
 use crate::partial::trace::Replay;
@@ -25,12 +27,16 @@ const MOST_ROWS: usize = 200;
 pub struct Inputs<'a> {
     /// The trace.
     pub replay: &'a Replay,
+    /// Its statements, replayed.
+    pub replays: &'a cache::Replays,
     /// What is known about statements.
     pub facts: &'a Facts,
     /// What the rules found.
     pub found: &'a Found,
     /// Calls and time of each statement.
     pub loads: &'a HashMap<u64, Load>,
+    /// Units that write.
+    pub writing_units: u64,
 }
 
 impl Inputs<'_> {
@@ -42,8 +48,11 @@ impl Inputs<'_> {
 /// Every model's answer.
 #[must_use]
 pub fn all(inputs: &Inputs<'_>) -> Forecasts {
+    let written_through = write_through::saved(inputs);
     Forecasts {
+        combined: combined::forecast(inputs, &written_through),
         cache: cache::forecast(inputs),
+        write_through: write_through::forecast(inputs, written_through),
         request_cache: request_cache::forecast(inputs),
         replica: replica::forecast(inputs),
         batching: batching::forecast(inputs),
@@ -75,20 +84,39 @@ fn rows(saved: BTreeMap<u64, Load>, before: impl Fn(u64) -> Load) -> (Load, Load
     (sums.0, sums.1, rows)
 }
 
+/// What joining the calls of each unit saves, by statement: of those that have a finding of this rule, and then in
+/// every unit, also where there were too few of them for a finding.
+fn joined(inputs: &Inputs<'_>, rule: Rule) -> BTreeMap<u64, Load> {
+    let named: BTreeSet<u64> =
+        inputs.found.list.iter().filter(|found| found.key.rule == rule).map(|found| found.key.fingerprint).collect();
+    let joins = inputs.found.joins.iter().filter(|join| join.0 == rule && named.contains(&join.1));
+    joins.map(|join| (join.1, Load { calls: join.2.saved, duration_us: join.2.duration })).collect()
+}
+
+/// A forecast that joins what findings of one rule name.
+fn joining(inputs: &Inputs<'_>, rule: Rule, assumptions: &str) -> Forecast {
+    let saved = joined(inputs, rule);
+    let mut numbers: BTreeMap<String, u64> = BTreeMap::new();
+    for join in inputs.found.joins.iter().filter(|join| join.0 == rule && saved.contains_key(&join.1)) {
+        *numbers.entry("units".to_owned()).or_default() += join.2.units;
+        *numbers.entry("commits_saved".to_owned()).or_default() += join.2.commits;
+    }
+    let (before, after, statements) = rows(saved, |fingerprint| inputs.load(fingerprint));
+    Forecast { assumptions: assumptions.to_owned(), before, after, numbers, curves: Vec::new(), statements }
+}
+
 /// A forecast that takes away what findings of one rule say need not be sent.
 fn without(inputs: &Inputs<'_>, rule: Rule, assumptions: &str) -> Forecast {
     let mut saved: BTreeMap<u64, Load> = BTreeMap::new();
-    let mut numbers: BTreeMap<String, u64> = BTreeMap::new();
+    let mut units = 0;
     for finding in inputs.found.list.iter().filter(|finding| finding.key.rule == rule) {
         let load = saved.entry(finding.key.fingerprint).or_default();
         load.calls += finding.statements;
         load.duration_us += finding.duration;
-        for (name, number) in &finding.numbers {
-            *numbers.entry((*name).to_owned()).or_default() += number;
-        }
-        *numbers.entry("units".to_owned()).or_default() += finding.units.iter().sum::<u64>();
+        units += finding.units.iter().sum::<u64>();
     }
     let (before, after, statements) = rows(saved, |fingerprint| inputs.load(fingerprint));
+    let numbers = BTreeMap::from([("units".to_owned(), units)]);
     Forecast { assumptions: assumptions.to_owned(), before, after, numbers, curves: Vec::new(), statements }
 }
 

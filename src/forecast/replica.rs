@@ -1,9 +1,10 @@
 //! `replica`: reads leave the primary unless their actor wrote within the pin time.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::{Inputs, rows};
 use crate::finding::replica_reads::{PINS, Reads};
+use crate::partial::trace::Moment;
 use crate::report::{Curve, Forecast, Load};
 
 /// The model's answer: before and after are reads of the primary.
@@ -15,7 +16,21 @@ pub fn forecast(inputs: &Inputs<'_>) -> Forecast {
         by_statement.entry(*fingerprint).or_default().merge(reads);
         all.merge(reads);
     }
-    let written: HashSet<u64> = inputs.replay.written.values().map(|writes| writes.table).collect();
+    // When each table was first asked for. What was written before that only filled it.
+    let mut first: HashMap<u64, Moment> = HashMap::new();
+    for asked in &inputs.replay.asked {
+        let tables = inputs.facts.get(asked.fingerprint).map(|fact| &*fact.reads).unwrap_or_default();
+        for (table, moment) in tables.iter().zip(asked.askings.first.into_iter().cycle()) {
+            first.entry(*table).and_modify(|first| *first = moment.min(*first)).or_insert(moment);
+        }
+    }
+    let written: HashSet<u64> = inputs
+        .replay
+        .written
+        .values()
+        .filter(|writes| writes.last > first.get(&writes.table).copied())
+        .map(|writes| writes.table)
+        .collect();
     let mut numbers = BTreeMap::new();
     let mut read_only = Load::default();
     let mut saved = BTreeMap::new();
@@ -64,7 +79,8 @@ pub fn forecast(inputs: &Inputs<'_>) -> Forecast {
     Forecast {
         assumptions: "SELECTs without row locks, writing functions and temporary tables leave the primary, unless \
                       their transaction writes or their actor (trace, request or session) wrote within the pin time \
-                      and the same minute; reads of tables that the log never writes could always leave."
+                      and the same minute; reads of tables that the log does not write after their first reading could \
+                      always leave."
             .to_owned(),
         before,
         after,

@@ -18,6 +18,7 @@ mod lengths;
 pub mod minutes;
 pub mod plans;
 pub mod review;
+pub mod row_writes;
 mod scan;
 pub mod sheets;
 pub mod slowest;

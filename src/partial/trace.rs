@@ -11,6 +11,7 @@
 
 use hashbrown::HashMap;
 
+use super::row_writes::{RowWrite, RowWrites};
 use crate::bounded::Bounded;
 use crate::finding::{Fact, Step};
 use crate::sql::Kind;
@@ -57,6 +58,8 @@ pub struct Asking {
     pub who: u32,
     /// Microseconds, at most 71 minutes.
     pub duration: u32,
+    /// The first columns and values that it compares; zeros beyond.
+    pub pairs: [u32; 3],
 }
 
 /// The askings of one statement.
@@ -66,6 +69,8 @@ pub struct Askings {
     pub calls: u64,
     /// Their time.
     pub duration: Micros,
+    /// The first of them.
+    pub first: Option<Moment>,
     /// Those that were kept.
     pub kept: Vec<Asking>,
     limit: Option<Asking>,
@@ -93,6 +98,7 @@ impl Askings {
     fn merge(&mut self, other: Self, keep: usize) {
         self.calls += other.calls;
         self.duration += other.duration;
+        self.first = earliest(self.first, other.first);
         if let Some(limit) = other.limit
             && self.limit.is_none_or(|own| limit < own)
         {
@@ -142,6 +148,10 @@ pub struct Writes {
     pub table: u64,
     /// How many.
     pub count: u64,
+    /// The last of them.
+    pub last: Option<Moment>,
+    /// Which rows.
+    pub rows: RowWrites,
     /// Sorted once finished.
     pub times: Vec<Moment>,
     /// Times are multiples of two to the power of this, in microseconds.
@@ -185,6 +195,8 @@ impl Writes {
 
     fn merge(&mut self, other: Self, keep: usize) {
         self.count += other.count;
+        self.last = self.last.max(other.last);
+        self.rows.merge(other.rows, keep);
         if other.grid > self.grid {
             self.grid = other.grid;
             let own = std::mem::take(&mut self.times);
@@ -309,6 +321,10 @@ fn spread(hash: u64) -> u64 {
     (mixed ^ (mixed >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9) ^ (mixed >> 32)
 }
 
+fn earliest(one: Option<Moment>, other: Option<Moment>) -> Option<Moment> {
+    one.into_iter().chain(other).min()
+}
+
 fn short(duration: u64) -> u32 {
     u32::try_from(duration).unwrap_or(u32::MAX)
 }
@@ -334,7 +350,8 @@ impl Trace {
             return;
         }
         for table in &fact.writes {
-            self.write(*table, table_key(*table, database), moment);
+            let row = RowWrite::new(moment, step, fact.returning && fact.kind == Kind::Insert);
+            self.write(*table, table_key(*table, database), row);
         }
         if fact.kind == Kind::Update && fact.keys > 0 && step.pairs[0] != 0 {
             self.update(step);
@@ -354,6 +371,7 @@ impl Trace {
         let new = || Asked { fingerprint: step.fingerprint, database, askings: Askings::default() };
         let askings = &mut self.asked.entry(hash, new).askings;
         askings.calls += 1;
+        askings.first = earliest(askings.first, Some(moment));
         askings.duration += Micros(step.duration);
         let who = if step.tag != 0 { step.tag } else { step.session };
         askings.add(
@@ -362,12 +380,13 @@ impl Trace {
                 moment,
                 who: spread(who) as u32,
                 duration: short(step.duration),
+                pairs: std::array::from_fn(|place| step.keys().get(place).copied().unwrap_or(0)),
             },
             keep,
         );
     }
 
-    fn write(&mut self, id: u64, table: u64, moment: Moment) {
+    fn write(&mut self, id: u64, table: u64, row: RowWrite) {
         if self.written.is_overfull() {
             self.written.prune(drop);
         }
@@ -377,7 +396,9 @@ impl Trace {
         let keep = keep_for(MOST_WRITES, FEWEST_WRITES, self.written.len());
         let writes = self.written.entry(table, || Writes { table: id, ..Writes::default() });
         writes.count += 1;
-        writes.add(moment, keep);
+        writes.last = writes.last.max(Some(row.moment));
+        writes.rows.add(row, keep);
+        writes.add(row.moment, keep);
     }
 
     fn update(&mut self, step: &Step) {
@@ -462,6 +483,7 @@ impl Trace {
         let mut written: HashMap<u64, Writes> = self.written.into_iter().collect();
         written.values_mut().for_each(|writes| {
             writes.tidy();
+            writes.rows.finish(keep);
             writes.coarsen(keep);
         });
         self.commits.prune();

@@ -217,6 +217,8 @@ pub fn forecasts(s: &[Statement], calls: u64, total: u64) -> Forecasts {
         points: points.iter().map(|(x, y)| (Some(*x), *y)).chain([(None, unlimited)]).collect(),
     };
     Forecasts {
+        combined: Forecast::default(),
+        write_through: Forecast::default(),
         cache: forecast(
             "A read-through cache; a write to a table drops every entry that reads it.",
             &[(2, 51), (0, 1_940), (4, 330), (8, 1_922), (12, 101), (11, 52)],

@@ -242,7 +242,9 @@ fn moment(row: &TimelineRow, start: Option<Timestamp>, shown: &Shown<'_>) -> Mom
 pub(super) fn forecasts(report: &Report, style: &Style, shown: &Shown<'_>) -> Option<Section> {
     let all = report.forecasts.as_ref()?;
     let models = [
+        ("Everything at once", &all.combined),
         ("Cache", &all.cache),
+        ("Write-through cache", &all.write_through),
         ("Cache within a request", &all.request_cache),
         ("Prefetch instead of N+1", &all.prefetch),
         ("Batched INSERTs", &all.batching),
