@@ -24,7 +24,7 @@ pub use step::{
     Fact, Facts, Ignored, KNOWN, MOST_FACTS, MOST_PAIRS, NO_TIME, Step, TRACE, Verb, column_id, pair,
     table_id,
 };
-pub use tally::{Calls, Join, FindingTally, Findings, Found, Key, MOST_EXAMPLE, MOST_FINDINGS, Row};
+pub use tally::{Calls, FindingTally, Findings, Found, Join, Key, MOST_EXAMPLE, MOST_FINDINGS, Row};
 pub use unit::{Bench, Judge, MINUTE, Unit, UnitCounts, UnitKind};
 
 /// The rules, as they are named in every output.

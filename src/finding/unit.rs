@@ -271,7 +271,8 @@ impl Judge {
         counts.by_kind[kind as usize].0 += 1;
         counts.by_kind[kind as usize].1 += bench.steps.len() as u64;
         let cut = Cut { kind, start: 0, end: bench.steps.len(), fresh: true };
-        counts.writing += u64::from(self.facts.iter().any(|fact| self.arena[*fact as usize].verb == Verb::Write));
+        counts.writing +=
+            u64::from(self.facts.iter().any(|fact| self.arena[*fact as usize].verb == Verb::Write));
         self.requests(bench, cut, out);
     }
 

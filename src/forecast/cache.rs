@@ -113,7 +113,12 @@ impl Replayed {
 
 /// Replays one statement; `seen` hears of each asking whether it is the first of its key and whether the answer
 /// before it still held.
-fn replay(replay: &Replay, fact: &Fact, asked: &Asked, seen: &mut dyn FnMut(&Asking, bool, bool)) -> Replayed {
+fn replay(
+    replay: &Replay,
+    fact: &Fact,
+    asked: &Asked,
+    seen: &mut dyn FnMut(&Asking, bool, bool),
+) -> Replayed {
     let mut result = Replayed::default();
     for key in asked.askings.kept.chunk_by(|a, b| a.key == b.key) {
         result.keys += 1;

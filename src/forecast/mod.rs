@@ -87,8 +87,13 @@ fn rows(saved: BTreeMap<u64, Load>, before: impl Fn(u64) -> Load) -> (Load, Load
 /// What joining the calls of each unit saves, by statement: of those that have a finding of this rule, and then in
 /// every unit, also where there were too few of them for a finding.
 fn joined(inputs: &Inputs<'_>, rule: Rule) -> BTreeMap<u64, Load> {
-    let named: BTreeSet<u64> =
-        inputs.found.list.iter().filter(|found| found.key.rule == rule).map(|found| found.key.fingerprint).collect();
+    let named: BTreeSet<u64> = inputs
+        .found
+        .list
+        .iter()
+        .filter(|found| found.key.rule == rule)
+        .map(|found| found.key.fingerprint)
+        .collect();
     let joins = inputs.found.joins.iter().filter(|join| join.0 == rule && named.contains(&join.1));
     joins.map(|join| (join.1, Load { calls: join.2.saved, duration_us: join.2.duration })).collect()
 }

@@ -92,9 +92,8 @@ fn by_row(replay: &Replay, fact: &Fact, asked: &Asked) -> Option<(u64, u64)> {
         let pairs = asking.pairs.iter().filter(|pair| **pair != 0);
         pairs
             .filter_map(|pair| {
-                let next = named.partition_point(|(other, write)| {
-                    (*other, write.moment) <= (*pair, asking.moment)
-                });
+                let next =
+                    named.partition_point(|(other, write)| (*other, write.moment) <= (*pair, asking.moment));
                 let (found, write) = next.checked_sub(1).map(|last| named[last])?;
                 (found == *pair).then_some(write.moment)
             })
