@@ -14,7 +14,7 @@ use crate::partial::trace::{Asked, Asking, Replay, table_key};
 use crate::report::{Forecast, Load};
 use crate::units::Micros;
 
-/// The model's answer; `saved` is what [`saved`] says.
+/// The model's answer; `saved` is what the function `saved` says.
 #[must_use]
 pub fn forecast(inputs: &Inputs<'_>, saved: BTreeMap<u64, Load>) -> Forecast {
     let mut before: BTreeMap<u64, Load> = BTreeMap::new();
