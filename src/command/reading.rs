@@ -11,7 +11,7 @@ use pglens::analyze::{self, Analysis, Settings};
 use pglens::config::Config;
 use pglens::input::{self, Plan, PlanOptions};
 use pglens::log::{Format as LogFormat, Hints};
-use pglens::report::Report;
+use pglens::report::{InputFile, Report};
 
 use super::{Failure, filters};
 use crate::cli;
@@ -105,20 +105,22 @@ pub(crate) fn understood(report: &Report) -> Result<(), Failure> {
     if report.input.entries > 0 {
         return Ok(());
     }
-    let errors =
-        report.input.files.iter().filter_map(|file| Some(format!("{}: {}", file.name, file.error.as_ref()?)));
-    let errors: Vec<String> = errors.collect();
+    let errors = errors(report);
     let nothing = || "nothing in the input was understood as an entry of a PostgreSQL log".to_owned();
     Err(Failure::Input(if errors.is_empty() { nothing() } else { errors.join("\n") }))
 }
 
 /// If an input could not be read to its end, the exit code says so too.
 pub(crate) fn complete(report: &Report) -> Result<(), Failure> {
-    let broken =
-        report.input.files.iter().filter_map(|file| Some(format!("{}: {}", file.name, file.error.as_ref()?)));
-    let broken: Vec<String> = broken.collect();
+    let broken = errors(report);
     match broken.is_empty() {
         true => Ok(()),
         false => Err(Failure::Input(format!("{}\nthe report covers what was read", broken.join("\n")))),
     }
+}
+
+/// What the inputs could not be read for, each with its name.
+fn errors(report: &Report) -> Vec<String> {
+    let error = |file: &InputFile| Some(format!("{}: {}", file.name, file.error.as_ref()?));
+    report.input.files.iter().filter_map(error).collect()
 }
