@@ -1,5 +1,6 @@
 //! `chatty_transaction`: a transaction of at least twenty statements that waited for its client longer than it
-//! worked, and for at least a tenth of a second. Its locks and its snapshot lived all that time.
+//! worked, and for at least a tenth of a second. Its locks and its snapshot lived all that time. Catalogue look-ups and
+//! their like do not count: a tool that looks around in a transaction keeps nobody from working.
 
 use super::{Calls, Detect, Findings, Rule, Unit, UnitKind, Verb};
 
@@ -13,7 +14,10 @@ pub fn judge(unit: &Unit<'_>, detect: &Detect, out: &mut Findings) {
     }
     let waits: u64 = unit.steps.windows(2).map(|pair| pair[0].wait_before(&pair[1])).sum();
     let work: u64 = unit.steps.iter().map(|step| step.duration).sum();
-    let telling = |mark: &u32| matches!(unit.fact(*mark).verb, Verb::Read | Verb::Write);
+    let telling = |mark: &u32| {
+        let fact = unit.fact(*mark);
+        matches!(fact.verb, Verb::Read | Verb::Write) && fact.ignored.is_none()
+    };
     let marks: Vec<u32> = (0..unit.steps.len() as u32).filter(telling).collect();
     if waits < work.max(MOST_PATIENCE) || (marks.len() as u64) < detect.chatty {
         return;
