@@ -82,8 +82,17 @@ pub(super) fn findings(parts: &Parts<'_>) -> (Vec<Finding>, Judged) {
             finding.id.clone(),
         )
     });
-    judged.capped |= findings.len() > MOST;
-    findings.truncate(MOST);
+    if findings.len() > MOST {
+        judged.capped = true;
+        // Minor ones go first: those that save nothing by themselves, as an idle transaction, stand at the end.
+        let mut room = MOST.saturating_sub(findings.iter().filter(|finding| !finding.minor).count());
+        findings.retain(|finding| {
+            let kept = !finding.minor || room > 0;
+            room = room.saturating_sub(usize::from(finding.minor));
+            kept
+        });
+        findings.truncate(MOST);
+    }
     (findings, judged)
 }
 
