@@ -1,8 +1,9 @@
 //! `chatty_transaction`: a transaction of at least twenty statements that waited for its client longer than it
 //! worked, and for at least a tenth of a second. Its locks and its snapshot lived all that time. Catalogue look-ups and
-//! their like do not count: a tool that looks around in a transaction keeps nobody from working.
+//! their like do not count, nor does DDL: a tool that looks around and a migration have no other way.
 
 use super::{Calls, Detect, Findings, Rule, Unit, UnitKind, Verb};
+use crate::sql::Kind;
 
 /// Microseconds of waiting that nobody minds.
 const MOST_PATIENCE: u64 = 100_000;
@@ -20,7 +21,7 @@ pub fn judge(unit: &Unit<'_>, detect: &Detect, out: &mut Findings) {
     let work: u64 = steps.iter().map(|step| step.duration).sum();
     let telling = |mark: &u32| {
         let fact = unit.fact(*mark);
-        matches!(fact.verb, Verb::Read | Verb::Write) && fact.ignored.is_none()
+        matches!(fact.verb, Verb::Read | Verb::Write) && fact.kind != Kind::Ddl && fact.ignored.is_none()
     };
     let marks: Vec<u32> = (first..unit.steps.len() as u32).filter(telling).collect();
     if waits < work.max(MOST_PATIENCE) || (marks.len() as u64) < detect.chatty {
