@@ -57,7 +57,7 @@ fn written(unit: &Unit<'_>, place: usize, detect: &Detect) -> Option<u64> {
         if earlier.fingerprint == step.fingerprint && earlier.params == step.params {
             return None;
         }
-        if known.verb == Verb::Rollback {
+        if known.undoes() {
             return None;
         }
         let insert_or_update = known.verb == Verb::Write && !known.columns.is_empty();
