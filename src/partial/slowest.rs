@@ -2,7 +2,6 @@
 
 use super::Order;
 use super::statements::Call;
-use crate::record::Record;
 use crate::sql::Fingerprint;
 use crate::units::{Micros, Timestamp};
 
