@@ -236,48 +236,6 @@ fn judge(calls: &[Call], saved: &mut Saved) {
                 add("redundant_select", op(place), u64::from(!written));
             }
         }
-        if unit.transaction {
-            for table in 0..2 {
-                let finds: Vec<Op> = places
-                    .iter()
-                    .map(|p| op(*p))
-                    .filter(|op| matches!(op, Find(t, _) if *t == table))
-                    .collect();
-                let inserts =
-                    places.iter().filter(|p| matches!(op(**p), Insert(t, _) if t == table)).count() as u64;
-                if finds.len() >= 5 && distinct(&finds) >= 5 {
-                    add("n_plus_one", finds[0], finds.len() as u64 - 1);
-                }
-                if inserts >= 5 {
-                    add("row_by_row_insert", Insert(table, 0), inserts - 1);
-                }
-            }
-            let shapes: Vec<String> = places.iter().map(|p| op(*p).shape()).collect();
-            let mut start = 0;
-            while start < places.len() {
-                start += sequence(places, &shapes, start, &op, &mut add).unwrap_or(1);
-            }
-        } else {
-            for run in runs(places, &op) {
-                let ops: Vec<Op> = run.iter().map(|p| op(*p)).collect();
-                let first = places.iter().position(|p| *p == run[0]).unwrap();
-                let led = first > 0 && op(places[first - 1]).is_question();
-                let alone = first == 0 && unit.fresh && run.len() <= 25;
-                let took = calls[*run.last().unwrap()].end - calls[run[0]].end;
-                let close = took <= 250_000 * run.len() as i64;
-                if matches!(ops[0], Find(..))
-                    && ops.len() >= 5
-                    && distinct(&ops) >= 5
-                    && (led || alone)
-                    && close
-                {
-                    add("n_plus_one", ops[0], ops.len() as u64 - 1);
-                }
-                if matches!(ops[0], Insert(..)) && ops.len() >= 5 {
-                    add("row_by_row_insert", ops[0], ops.len() as u64 - 1);
-                }
-            }
-        }
         let mut looked: Vec<usize> = Vec::new();
         for (index, &place) in places.iter().enumerate() {
             if !op(place).is_write() {
@@ -299,6 +257,51 @@ fn judge(calls: &[Call], saved: &mut Saved) {
         looked.sort_unstable();
         looked.dedup();
         looked.iter().for_each(|place| add("check_then_write", op(*place), 1));
+        let look = |place: usize| looked.contains(&place);
+        if unit.transaction {
+            for table in 0..2 {
+                let finds: Vec<Op> = places
+                    .iter()
+                    .filter(|p| !look(**p))
+                    .map(|p| op(*p))
+                    .filter(|op| matches!(op, Find(t, _) if *t == table))
+                    .collect();
+                let inserts =
+                    places.iter().filter(|p| matches!(op(**p), Insert(t, _) if t == table)).count() as u64;
+                if finds.len() >= 5 && distinct(&finds) >= 5 {
+                    add("n_plus_one", finds[0], finds.len() as u64 - 1);
+                }
+                if inserts >= 5 {
+                    add("row_by_row_insert", Insert(table, 0), inserts - 1);
+                }
+            }
+            let shapes: Vec<String> = places.iter().map(|p| op(*p).shape()).collect();
+            let mut start = 0;
+            while start < places.len() {
+                start += sequence(places, &shapes, start, &op, &look, &mut add).unwrap_or(1);
+            }
+        } else {
+            for run in runs(places, &op) {
+                let ops: Vec<Op> = run.iter().map(|p| op(*p)).collect();
+                let own: Vec<Op> = run.iter().filter(|p| !look(**p)).map(|p| op(*p)).collect();
+                let first = places.iter().position(|p| *p == run[0]).unwrap();
+                let led = first > 0 && op(places[first - 1]).is_question();
+                let alone = first == 0 && unit.fresh && run.len() <= 25;
+                let took = calls[*run.last().unwrap()].end - calls[run[0]].end;
+                let close = took <= 250_000 * run.len() as i64;
+                if matches!(ops[0], Find(..))
+                    && ops.len() >= 5
+                    && distinct(&own) >= 5
+                    && (led || alone)
+                    && close
+                {
+                    add("n_plus_one", ops[0], own.len() as u64 - 1);
+                }
+                if matches!(ops[0], Insert(..)) && ops.len() >= 5 {
+                    add("row_by_row_insert", ops[0], ops.len() as u64 - 1);
+                }
+            }
+        }
         for &place in places {
             if !matches!(op(place), Find(..)) {
                 continue;
@@ -333,6 +336,7 @@ fn sequence(
     shapes: &[String],
     start: usize,
     op: &impl Fn(usize) -> Op,
+    look: &impl Fn(usize) -> bool,
     add: &mut impl FnMut(&'static str, Op, u64),
 ) -> Option<usize> {
     for length in 2..=8 {
@@ -348,10 +352,11 @@ fn sequence(
         let mut marked: Vec<Op> = Vec::new();
         for offset in 0..length {
             let ops: Vec<Op> = (0..times).map(|time| op(places[start + offset + time * length])).collect();
-            let all: Vec<Op> =
-                places.iter().map(|p| op(*p)).filter(|other| other.shape() == ops[0].shape()).collect();
+            let looks = (0..times).any(|time| look(places[start + offset + time * length]));
+            let own = places.iter().filter(|p| !look(**p)).map(|p| op(*p));
+            let all: Vec<Op> = own.filter(|other| other.shape() == ops[0].shape()).collect();
             let by_itself = all.len() >= 5 && distinct(&all) >= 5;
-            if ops[0].is_question() && distinct(&ops) >= 3 && !by_itself {
+            if ops[0].is_question() && distinct(&ops) >= 3 && !looks && !by_itself {
                 marked.push(ops[0]);
             }
         }

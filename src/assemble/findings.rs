@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use crate::config::Ignore;
 use crate::finding::{
     Detect, Facts, FindingTally, Found, Ignored, Key, NO_TIME, Rule, UnitCounts, UnitKind,
-    replica_reads::PINS,
+    replica_reads::{PINS, of_tables},
 };
 use crate::forecast::cache;
 use crate::partial::actors::Directory;
@@ -258,8 +258,8 @@ fn replica_reads(parts: &Parts<'_>) -> Option<Draft> {
     }
     let mut by_statement: BTreeMap<u64, (u64, Micros)> = BTreeMap::new();
     let (mut asked, mut free) = (0, (0, Micros(0)));
-    for (fingerprint, _, reads) in &parts.found.reads {
-        let own = reads.free[PINS.len()];
+    for (fingerprint, _, reads) in of_tables(&parts.found.reads, parts.facts) {
+        let own = reads.free(PINS.len());
         let entry = by_statement.entry(*fingerprint).or_default();
         entry.0 += own.0;
         entry.1 += own.1;
@@ -357,9 +357,12 @@ fn worded(draft: Draft, parts: &Parts<'_>) -> Finding {
         Rule::ChattyTransaction => parts.totals.duration_us.0.max(span(parts.totals)),
         _ => parts.totals.duration_us.0,
     };
-    // A replica that could take a tenth of the reads is not worth its keep.
-    let few = key.rule == Rule::ReplicaReads && calls * 10 < number("reads");
-    let minor = few
+    // A replica that could take less than a tenth of the load, or of the reads, is not worth its keep.
+    let tenth = |part: u64, whole: u64| part * 10 >= whole;
+    let worth = tenth(calls, number("reads"))
+        && (tenth(calls, parts.totals.statements)
+            || tenth(cost.duration_us.0, parts.totals.duration_us.0.max(1)));
+    let minor = (key.rule == Rule::ReplicaReads && !worth)
         || weight(statements, parts.totals.statements) && weight(cost.duration_us.0.max(idle), time.max(1));
     Finding {
         id: id(key, route.as_deref()),
