@@ -125,10 +125,15 @@ fn saved<'r>(report: &'r Value, rule: &str) -> BTreeMap<&'r str, u64> {
     saved
 }
 
-/// The findings that are shown, by rule.
+/// The findings that are shown, by rule; what prepares the run is the same in every profile, and left out.
 fn shown(report: &Value) -> BTreeMap<&str, BTreeSet<&str>> {
     let mut shown: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for finding in report["findings"].as_array().unwrap().iter().filter(|finding| finding["minor"] == false) {
+    for finding in report["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|finding| finding["minor"] == false && finding["route"] != "seed")
+    {
         shown
             .entry(finding["kind"].as_str().unwrap())
             .or_default()

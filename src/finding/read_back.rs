@@ -25,7 +25,8 @@ pub fn judge(unit: &Unit<'_>, detect: &Detect, out: &mut Findings) {
         if quiet > REACH {
             continue;
         }
-        if !fact.keyed || fact.ignored.is_some() {
+        // A count is no row that was written.
+        if !fact.keyed || fact.count || fact.ignored.is_some() {
             continue;
         }
         if let Some(write) = written(unit, place, detect) {
