@@ -16,6 +16,8 @@ enum Op {
     Begin,
     Commit,
     Rollback,
+    /// ROLLBACK TO SAVEPOINT. That there is none does not matter to a log.
+    Undo,
     /// SELECT … WHERE id = key.
     Find(u8, u8),
     /// SELECT … of the whole table.
@@ -32,6 +34,7 @@ impl Op {
             Begin => "BEGIN".to_owned(),
             Commit => "COMMIT".to_owned(),
             Rollback => "ROLLBACK".to_owned(),
+            Undo => "ROLLBACK TO SAVEPOINT s".to_owned(),
             Find(table, key) => format!("SELECT v FROM t{table} WHERE id = {key}"),
             List(table) => format!("SELECT id FROM t{table} ORDER BY id"),
             Insert(table, key) => format!("INSERT INTO t{table} (id, v) VALUES ({key}, 0)"),
@@ -46,7 +49,7 @@ impl Op {
             List(table) => format!("list{table}"),
             Insert(table, _) => format!("insert{table}"),
             Update(table, _) => format!("update{table}"),
-            Begin | Commit | Rollback => format!("{self:?}"),
+            Begin | Commit | Rollback | Undo => format!("{self:?}"),
         }
     }
 
@@ -61,7 +64,7 @@ impl Op {
     fn table(self) -> Option<u8> {
         match self {
             Find(table, _) | List(table) | Insert(table, _) | Update(table, _) => Some(table),
-            Begin | Commit | Rollback => None,
+            Begin | Commit | Rollback | Undo => None,
         }
     }
 
@@ -90,6 +93,7 @@ fn op() -> impl Strategy<Value = Op> {
         2 => Just(Begin),
         2 => Just(Commit),
         1 => Just(Rollback),
+        1 => Just(Undo),
         8 => (table(), key()).prop_map(|(table, key)| Find(table, key)),
         2 => table().prop_map(List),
         3 => (table(), key()).prop_map(|(table, key)| Insert(table, key)),
@@ -189,6 +193,18 @@ fn units(calls: &[Call]) -> Vec<Work> {
     units
 }
 
+/// Transactions in pieces, each ending with what undid it.
+fn attempts(units: Vec<Work>, calls: &[Call]) -> Vec<Work> {
+    let pieces = |unit: Work| {
+        if !unit.transaction {
+            return vec![unit];
+        }
+        let split = unit.calls.split_inclusive(|place| calls[*place].op == Undo);
+        split.map(|piece| Work { calls: piece.to_vec(), ..unit }).collect()
+    };
+    units.into_iter().flat_map(pieces).collect()
+}
+
 fn reference(calls: &[Call]) -> Saved {
     let mut saved = Saved::new();
     for session in 0..3 {
@@ -204,7 +220,7 @@ fn reference(calls: &[Call]) -> Saved {
 fn judge(calls: &[Call], saved: &mut Saved) {
     let mut add = |rule, op: Op, count: u64| *saved.entry((rule, op.shape())).or_default() += count;
     let op = |place: usize| calls[place].op;
-    for unit in units(calls) {
+    for unit in attempts(units(calls), calls) {
         let places = &unit.calls;
         for (index, &place) in places.iter().enumerate() {
             if !op(place).is_question() {
@@ -216,7 +232,7 @@ fn judge(calls: &[Call], saved: &mut Saved) {
             if let Some(before) = before {
                 let written = places[before..index]
                     .iter()
-                    .any(|p| op(*p).is_write() && op(*p).table() == op(place).table());
+                    .any(|p| op(*p) == Undo || op(*p).is_write() && op(*p).table() == op(place).table());
                 add("redundant_select", op(place), u64::from(!written));
             }
         }
@@ -293,7 +309,7 @@ fn judge(calls: &[Call], saved: &mut Saved) {
             for before in (0..place).rev().take(32) {
                 let recent = calls[place].begin - calls[before].end <= 5_000_000;
                 let inside = before >= places[0];
-                if !(recent || inside) || op(before) == op(place) || op(before) == Rollback {
+                if !(recent || inside) || op(before) == op(place) || matches!(op(before), Rollback | Undo) {
                     break;
                 }
                 if op(before).is_write() && op(before).row() == op(place).row() {

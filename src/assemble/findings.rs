@@ -82,8 +82,17 @@ pub(super) fn findings(parts: &Parts<'_>) -> (Vec<Finding>, Judged) {
             finding.id.clone(),
         )
     });
-    judged.capped |= findings.len() > MOST;
-    findings.truncate(MOST);
+    if findings.len() > MOST {
+        judged.capped = true;
+        // Minor ones go first: those that save nothing by themselves, as an idle transaction, stand at the end.
+        let mut room = MOST.saturating_sub(findings.iter().filter(|finding| !finding.minor).count());
+        findings.retain(|finding| {
+            let kept = !finding.minor || room > 0;
+            room = room.saturating_sub(usize::from(finding.minor));
+            kept
+        });
+        findings.truncate(MOST);
+    }
     (findings, judged)
 }
 
@@ -343,14 +352,18 @@ fn worded(draft: Draft, parts: &Parts<'_>) -> Finding {
     let weight = |part: u64, whole: u64| part * 1000 < whole * parts.detect.minor_permille;
     let statements = if cost.statements > 0 { cost.statements } else { calls };
     let idle = number("idle_us").max(number("waiting_us"));
+    // Clients wait between statements all day: against the little time that statements take it always weighs much.
+    let time = match key.rule {
+        Rule::ChattyTransaction => parts.totals.duration_us.0.max(span(parts.totals)),
+        _ => parts.totals.duration_us.0,
+    };
     // A replica that could take less than a tenth of the load, or of the reads, is not worth its keep.
     let tenth = |part: u64, whole: u64| part * 10 >= whole;
     let worth = tenth(calls, number("reads"))
         && (tenth(calls, parts.totals.statements)
             || tenth(cost.duration_us.0, parts.totals.duration_us.0.max(1)));
     let minor = (key.rule == Rule::ReplicaReads && !worth)
-        || weight(statements, parts.totals.statements)
-            && weight(cost.duration_us.0.max(idle), parts.totals.duration_us.0.max(1));
+        || weight(statements, parts.totals.statements) && weight(cost.duration_us.0.max(idle), time.max(1));
     Finding {
         id: id(key, route.as_deref()),
         kind: key.rule.as_str().to_owned(),
@@ -361,6 +374,14 @@ fn worded(draft: Draft, parts: &Parts<'_>) -> Finding {
         cost,
         advice,
         minor,
+    }
+}
+
+/// Microseconds from the first to the last entry.
+fn span(totals: &Totals) -> u64 {
+    match (totals.first, totals.last) {
+        (Some(first), Some(last)) => u64::try_from(last.0.saturating_sub(first.0)).unwrap_or(0),
+        _ => 0,
     }
 }
 

@@ -124,7 +124,8 @@ impl Step {
     #[must_use]
     pub fn asks_for(&self, write: &Self) -> bool {
         let keys = self.keys();
-        !keys.is_empty() && keys.iter().all(|key| write.pairs.contains(key))
+        // 0 is a value that is not known, as those of a list are: it names no row.
+        !keys.is_empty() && keys.iter().all(|key| *key != 0 && write.pairs.contains(key))
     }
 }
 
@@ -154,8 +155,10 @@ pub enum Verb {
 pub enum Ignored {
     /// It reads the system catalogue alone.
     Catalogue,
-    /// An ORM's uniqueness validation: `SELECT 1 AS one … LIMIT`.
+    /// An ORM's uniqueness validation: `SELECT 1 AS one … LIMIT 1`.
     Validation,
+    /// A migration tool's list of what it has done.
+    Migration,
     /// `SELECT 1` and the empty statement.
     Ping,
     /// SET and SHOW.
@@ -169,6 +172,7 @@ impl Ignored {
         match self {
             Self::Catalogue => "catalogue look-up",
             Self::Validation => "uniqueness validation",
+            Self::Migration => "migration history",
             Self::Ping => "connection check",
             Self::Setting => "setting",
         }
@@ -253,6 +257,32 @@ const WRITING: &[&str] = &[
 /// Functions with another answer each time.
 const RANDOM: &[&str] = &["random", "gen_random_uuid", "uuid_generate_v4", "clock_timestamp"];
 
+/// How the normalised text of an ORM's uniqueness validation begins: Rails, then Django (before 3.2, and since).
+const VALIDATIONS: &[&str] =
+    &["select ? as one from ", "select (?) as \"a\" from ", "select ? as \"a\" from "];
+
+/// Tables in which migration tools keep what they have done: Django, Rails, Alembic, Flyway, Liquibase, Prisma,
+/// Knex, Entity Framework, Doctrine, goose, sqlx, Diesel, Sequelize, refinery.
+const MIGRATIONS: &[&str] = &[
+    "django_migrations",
+    "schema_migrations",
+    "ar_internal_metadata",
+    "alembic_version",
+    "flyway_schema_history",
+    "databasechangelog",
+    "databasechangeloglock",
+    "_prisma_migrations",
+    "knex_migrations",
+    "knex_migrations_lock",
+    "__EFMigrationsHistory",
+    "doctrine_migration_versions",
+    "goose_db_version",
+    "_sqlx_migrations",
+    "__diesel_schema_migrations",
+    "SequelizeMeta",
+    "refinery_schema_history",
+];
+
 /// The id of a table. `public.` is dropped: an application writes it or not, and means the same table.
 #[must_use]
 pub fn table_id(name: &str) -> u64 {
@@ -284,6 +314,10 @@ fn is_catalogue(table: &str) -> bool {
     table.starts_with("pg_catalog.") || table.starts_with("information_schema.") || table.starts_with("pg_")
 }
 
+fn is_migrations(table: &str) -> bool {
+    MIGRATIONS.contains(&table.rsplit('.').next().unwrap_or(table))
+}
+
 impl Fact {
     /// What `shape` and the normalised text with its `placeholders` say; `writing` are further functions that write.
     #[must_use]
@@ -310,15 +344,15 @@ impl Fact {
             Kind::Utility | Kind::Transaction | Kind::Cursor | Kind::Other => Verb::Other,
             _ => Verb::Write,
         });
+        let reads_only =
+            |of: fn(&str) -> bool| question && !shape.reads.is_empty() && shape.reads.iter().all(|t| of(t));
+        let validation = |text: &str| VALIDATIONS.iter().any(|begin| text.starts_with(begin));
         let ignored = match shape.kind {
-            Kind::Select
-                if question
-                    && !shape.reads.is_empty()
-                    && shape.reads.iter().all(|table| is_catalogue(table)) =>
-            {
-                Some(Ignored::Catalogue)
+            Kind::Select if reads_only(is_catalogue) => Some(Ignored::Catalogue),
+            Kind::Select if reads_only(is_migrations) => Some(Ignored::Migration),
+            Kind::Select if validation(&words.lower) && words.lower.ends_with(" limit ?") => {
+                Some(Ignored::Validation)
             }
-            Kind::Select if words.lower.starts_with("select ? as one from ") => Some(Ignored::Validation),
             Kind::Select if !shape.has_from && matches!(&*words.lower, "select ?" | "select") => {
                 Some(Ignored::Ping)
             }
@@ -388,7 +422,13 @@ impl Fact {
         }
     }
 
-    /// Whether it writes `table`.
+    /// Whether it undoes what was done before: ROLLBACK, and ROLLBACK TO a savepoint.
+    #[must_use]
+    pub fn undoes(&self) -> bool {
+        self.verb == Verb::Rollback || self.kind == Kind::Transaction && self.barrier
+    }
+
+    /// Whether it writes a table that the question reads.
     #[must_use]
     pub fn touches(&self, question: &Self) -> bool {
         self.writes.iter().any(|table| question.reads.binary_search(table).is_ok())

@@ -319,7 +319,7 @@ impl Judge {
             chatty_transaction::judge(&unit, bench.detect, out);
             idle_in_transaction::judge(&unit, bench.detect, out);
             if steps.iter().all(|step| step.tag == 0) {
-                self.requests(bench, *cut, out);
+                self.attempts(bench, *cut, out);
             } else if steps.iter().any(|step| step.tag == 0) {
                 self.untagged(bench, *cut, out);
             }
@@ -351,6 +351,21 @@ impl Judge {
         std::mem::swap(&mut self.facts, &mut facts);
         self.plain = plain;
         self.plain_facts = facts;
+    }
+
+    /// A transaction is judged in pieces, each ending with a ROLLBACK TO SAVEPOINT: what was undone is an attempt of
+    /// its own, or a test of a suite that keeps its tests apart that way, and what comes next is another.
+    fn attempts(&mut self, bench: Bench<'_>, cut: Cut, out: &mut Findings) {
+        let mut start = cut.start;
+        if cut.kind == UnitKind::Transaction {
+            for place in cut.start..cut.end - 1 {
+                if self.arena[self.facts[place] as usize].undoes() {
+                    self.requests(bench, Cut { start, end: place + 1, ..cut }, out);
+                    start = place + 1;
+                }
+            }
+        }
+        self.requests(bench, Cut { start, ..cut }, out);
     }
 
     fn requests(&mut self, bench: Bench<'_>, cut: Cut, out: &mut Findings) {
