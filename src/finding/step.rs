@@ -376,7 +376,8 @@ impl Fact {
             }
             if let ([table], [key], []) = (&*shape.reads, &*own, &*nested) {
                 names = naming::names(table);
-                let own_id = |column: &str| naming::referred(column).is_some_and(|name| names.contains(&name));
+                let own_id =
+                    |column: &str| naming::referred(column).is_some_and(|name| names.contains(&name));
                 if key.column != naming::ID && !own_id(&key.column) {
                     names.clear();
                 }
@@ -411,12 +412,6 @@ impl Fact {
         self.question && self.ignored.is_none() && !self.reads.is_empty()
     }
 
-    /// Whether it undoes what was done before: ROLLBACK, and ROLLBACK TO a savepoint.
-    #[must_use]
-    pub fn undoes(&self) -> bool {
-        self.verb == Verb::Rollback || self.kind == Kind::Transaction && self.barrier
-    }
-
     /// Whether its transaction writes: also a BEGIN or COMMIT that was sent together with a write.
     #[must_use]
     pub fn is_write(&self) -> bool {
@@ -425,6 +420,12 @@ impl Fact {
             Verb::Begin | Verb::Commit | Verb::Whole => !self.writes.is_empty(),
             Verb::Read | Verb::Rollback | Verb::Other | Verb::Failed => false,
         }
+    }
+
+    /// Whether it undoes what was done before: ROLLBACK, and ROLLBACK TO a savepoint.
+    #[must_use]
+    pub fn undoes(&self) -> bool {
+        self.verb == Verb::Rollback || self.kind == Kind::Transaction && self.barrier
     }
 
     /// Whether it writes a table that the question reads.
