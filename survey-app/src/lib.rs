@@ -24,6 +24,7 @@ pub mod scope;
 pub mod admin;
 pub mod debug;
 pub mod pages;
+pub mod proxy;
 pub mod session;
 pub mod site;
 pub mod survey;
@@ -31,13 +32,17 @@ pub mod trouble;
 pub mod web;
 
 pub mod assets;
+pub mod capacity;
 pub mod csv;
 pub mod migrate;
 pub mod plan;
+pub mod provision;
+pub mod publish;
 pub mod respondent;
 pub mod run;
 pub mod secret;
 pub mod stack;
+pub mod tune;
 pub mod up;
 pub mod worker;
 
