@@ -94,7 +94,10 @@ fn send(file: &Published, headers: &HeaderMap) -> Response {
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
     let takes = |encoding: &str| {
-        takes.split(',').any(|item| item.split(';').next().is_some_and(|name| name.trim() == encoding))
+        takes.split(',').filter_map(|item| item.trim().strip_prefix(encoding)).any(|rest| {
+            let weight = rest.trim().strip_prefix(';').and_then(|w| w.trim().strip_prefix("q="));
+            rest.is_empty() || weight.is_some_and(|w| w.parse::<f64>().is_ok_and(|w| w > 0.0))
+        })
     };
     match file.packed.iter().find(|(encoding, _)| takes(encoding)) {
         Some((encoding, packed)) => {

@@ -288,7 +288,6 @@ async fn another_state(m: &Machines) {
     assert_eq!(check(&larger, &root, &[]).await.unwrap(), [], "it runs as before");
 
     // One process fewer, one server gone.
-    m.ask_redis(&["CONFIG", "SET", "appendonly", "yes"]).await;
     let fewer = m.with("processes = 2", "processes = 1");
     let done = apply(&fewer, &root, &exe(), &[Role::Web]).await.unwrap_or_else(|e| panic!("{e:#}"));
     assert!(done.contains(&"web: stopped web2".to_string()), "{done:?}");

@@ -214,7 +214,8 @@ fn web(sheet: &Sheet, b: &Basis) -> Vec<Row> {
 fn connections(sheet: &Sheet, b: &Basis) -> Vec<Row> {
     let (web, db) = (&sheet.web, &sheet.db);
     let other = f64::from(db.other_connections);
-    vec![
+    let most = (b.pooled.0 + other + RESERVED, b.pooled.1 + other + RESERVED);
+    let mut rows = vec![
         row(
             "connections_without_pooling",
             "Connections without a pooler",
@@ -250,12 +251,24 @@ fn connections(sheet: &Sheet, b: &Basis) -> Vec<Row> {
         range(
             "max_connections",
             "max_connections",
-            (b.pooled.0 + other + RESERVED, b.pooled.1 + other + RESERVED),
+            most,
             "connections",
             format!("{} pooled + {} others + {} reserved for superusers", span(b.pooled), n(other), n(RESERVED)),
             "No more than what may connect; replicas have max_wal_senders of their own.",
         ),
-    ]
+    ];
+    if let Some(memory) = db.memory.as_deref().and_then(|m| crate::tune::memory(m).ok()) {
+        let left = memory as f64 * 0.75 / f64::from(1 << 20);
+        rows.push(range(
+            "memory_per_connection",
+            "Memory for each connection",
+            (left / most.1, left / most.0),
+            "MB",
+            format!("¾ of {} MB ÷ {} connections", n(memory as f64 / f64::from(1 << 20)), span(most)),
+            "What shared_buffers leave; a query may use work_mem several times. See survey-app tune.",
+        ));
+    }
+    rows
 }
 
 fn pgbouncer(sheet: &Sheet, b: &Basis) -> Vec<Row> {

@@ -4,7 +4,7 @@
 //! right after its start is kept: a setting that nobody declared and that is another now was made by hand.
 
 use super::ground::{Declared, Ground, Server, replace};
-use super::state::{Memcached, Redis, State};
+use super::state::{Memcached, Redis, Scalar, State};
 use super::{Drift, Role};
 use crate::stack::keeper::Stop;
 use crate::stack::{argv, find_program};
@@ -143,7 +143,11 @@ fn redis(ground: &Ground, declared: &Redis) -> Result<(Declared, Server)> {
         declared.host, declared.port
     );
     for (name, value) in &declared.settings {
-        let value = value.to_string().replace('\\', "\\\\").replace('"', "\\\"");
+        let value = match value {
+            Scalar::Bool(true) => "yes".to_string(),
+            Scalar::Bool(false) => "no".to_string(),
+            other => other.to_string().replace('\\', "\\\\").replace('"', "\\\""),
+        };
         text.push_str(&format!("{name} \"{value}\"\n"));
     }
     let path = dir.join("redis.conf");

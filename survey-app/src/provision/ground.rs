@@ -202,6 +202,14 @@ impl Ground {
         Ok(true)
     }
 
+    /// A line as it may be shown.
+    fn shown(&self, line: &str) -> String {
+        let s = &self.secrets;
+        let all = [&s.secret, &s.proxy_key, &s.superuser, &s.replication, &s.survey, &s.pooler, &s.admin];
+        let hidden = all.iter().fold(line.to_string(), |line, secret| line.replace(secret.as_str(), "(hidden)"));
+        format!("`{hidden}`")
+    }
+
     /// What of a file is not as declared.
     pub(super) fn compare(&self, file: &Declared) -> Option<Drift> {
         let drift = |declared: Option<String>, actual: Option<String>, place: String| Drift {
@@ -226,8 +234,8 @@ impl Ground {
         let lost = file.text.lines().find(|l| !actual.lines().any(|a| a == *l));
         let place = foreign.map_or(String::new(), |(at, _)| format!("line {}", at + 1));
         Some(drift(
-            Some(lost.map_or("no such line".to_string(), |l| format!("`{l}`"))),
-            Some(foreign.map_or("no such line".to_string(), |(_, l)| format!("`{l}`"))),
+            Some(lost.map_or("no such line".to_string(), |l| self.shown(l))),
+            Some(foreign.map_or("no such line".to_string(), |(_, l)| self.shown(l))),
             place,
         ))
     }

@@ -87,9 +87,9 @@ pub(super) async fn of_roles(login: &Login) -> Result<BTreeSet<String>> {
 async fn roles(role: Role, login: &Login, declared: &BTreeSet<String>) -> Result<Vec<Drift>> {
     let actual = of_roles(login).await?;
     let parts = |item: &str| -> (String, String, String) {
-        let (place, setting) = item.rsplit_once('|').unwrap_or(("", item));
+        let parts: Vec<&str> = item.splitn(3, '|').collect();
+        let [database, user, setting] = parts[..] else { return Default::default() };
         let (name, value) = setting.split_once('=').unwrap_or((setting, ""));
-        let (database, user) = place.split_once('|').unwrap_or((place, "all"));
         (name.to_string(), value.to_string(), format!("for role {user} in database {database}"))
     };
     let mut out = Vec::new();
@@ -132,7 +132,8 @@ fn drift(role: Role, name: &str, declared: Option<&String>, actual: Option<&Stri
 }
 
 async fn running(login: &Login) -> Result<BTreeMap<String, Running>> {
-    let sql = "SELECT name, setting, coalesce(unit, ''), vartype, source, coalesce(sourcefile, ''), \
+    // Names are not case-sensitive: the server says TimeZone.
+    let sql = "SELECT lower(name), setting, coalesce(unit, ''), vartype, source, coalesce(sourcefile, ''), \
                coalesce(sourceline, 0), pending_restart FROM pg_settings";
     let mut out = BTreeMap::new();
     for row in login.rows(sql).await.context("pg_settings")? {
@@ -157,7 +158,7 @@ struct FileLine {
 /// The lines that count in the configuration files as they are now, loaded or not.
 async fn files(login: &Login) -> Result<Vec<FileLine>> {
     // A line that a later one overrides is not applied, and says so in no other column.
-    let sql = "SELECT coalesce(name, ''), coalesce(setting, ''), sourcefile, sourceline, coalesce(error, '') \
+    let sql = "SELECT lower(coalesce(name, 'a line')), coalesce(setting, ''), sourcefile, sourceline, coalesce(error, '') \
                FROM pg_file_settings f WHERE error IS NOT NULL OR seqno = \
                (SELECT max(seqno) FROM pg_file_settings l WHERE l.name = f.name) ORDER BY seqno";
     let mut out = Vec::new();

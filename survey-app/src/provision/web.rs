@@ -90,7 +90,8 @@ pub(super) async fn check(ground: &Ground, state: &State) -> Result<Vec<Drift>> 
     if !out.iter().any(|d| d.what == "pgbouncer") {
         out.extend(pgbouncer_drifts(ground, web).await);
     }
-    if Assets::published(&Place::directory(&published(ground))?, "").await.is_err() {
+    let published = published(ground);
+    if !published.exists() || Assets::published(&Place::directory(&published)?, "").await.is_err() {
         out.push(drift("static files", "a manifest", None, ""));
     }
     out.extend(answers(web).await);
@@ -133,7 +134,7 @@ fn host(ground: &Ground, state: &State, web: &Web) -> Result<Host> {
     let (at_switches, at_endpoints) = (text(&dir.join("switches.toml")), text(&dir.join("endpoints.toml")));
     let ours = |command: &str, more: &[&str]| -> Result<Vec<String>> {
         let common = ["--profile", web.profile.name(), "--config", &at_switches, "--endpoints", &at_endpoints];
-        argv(&exe, &[&[command], &common[..], more].concat())
+        argv(&exe, &[&[command][..], &common[..], more].concat())
     };
     let mut behind = Vec::new();
     let at_static = text(&published(ground));
@@ -234,7 +235,7 @@ async fn pgbouncer_drifts(ground: &Ground, web: &Web) -> Vec<Drift> {
     // key, value and, from 1.13 on, default.
     let said: BTreeMap<&str, &[String]> =
         rows.iter().filter_map(|row| Some((row.first()?.as_str(), row.get(1..)?))).collect();
-    let same = |a: &str, b: &str| a == b || a.parse::<f64>().is_ok_and(|a| b.parse() == Ok(a));
+    let same = |a: &str, b: &str| number_in_ini(a).is_some_and(|a| number_in_ini(b) == Some(a)) || a == b;
     let mut out = Vec::new();
     let declared = settings(ground, web);
     for (name, value) in &declared {
@@ -255,6 +256,16 @@ async fn pgbouncer_drifts(ground: &Ground, web: &Web) -> Vec<Drift> {
         }
     }
     out
+}
+
+/// A number as pgbouncer writes it: a mode is octal as a default (0777) and decimal as a value (511), and nothing
+/// stands for 0.
+fn number_in_ini(text: &str) -> Option<f64> {
+    match text {
+        "" => Some(0.0),
+        text if text.len() == 4 && text.starts_with('0') => u32::from_str_radix(text, 8).ok().map(f64::from),
+        text => text.parse().ok(),
+    }
 }
 
 /// What pgbouncer says of how it was started, not of what it was told.

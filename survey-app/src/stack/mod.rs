@@ -108,9 +108,10 @@ impl Programs {
         }
         if !missing.is_empty() {
             let names = missing.join(" ");
+            let without = if missing.contains(&"nginx") { " (or leave nginx out with --no-nginx)" } else { "" };
             bail!(
                 "the stack needs servers that are not installed: {names}. On Debian or Ubuntu: \
-                 apt-get install --no-install-recommends {names}"
+                 apt-get install --no-install-recommends {names}{without}"
             );
         }
         Ok(Programs { postgres_bin: postgres_bin.context("checked above")?, pgbouncer, memcached, redis, nginx })

@@ -117,14 +117,9 @@ pub fn tune(machine: &Machine, talk: Talk) -> Result<Vec<Line>> {
 
 /// The lines as a file.
 pub fn print(machine: &Machine, lines: &[Line]) -> String {
-    let mut out = format!(
-        "# survey-app tune: {} of memory, {} cores, {:?}, {:?}\n",
-        size(machine.memory),
-        machine.cores,
-        machine.disk,
-        machine.profile
-    )
-    .to_lowercase();
+    let kinds = format!("{:?}, {:?}", machine.disk, machine.profile).to_lowercase();
+    let mut out =
+        format!("# survey-app tune: {} of memory, {} cores, {kinds}\n", size(machine.memory), machine.cores);
     for line in lines {
         let mark = if line.is_comment { "#" } else { "" };
         out.push_str(&format!("\n# {}\n{mark}{} = {}\n", line.reason.replace('\n', "\n# "), line.name, line.value));
@@ -294,9 +289,9 @@ fn talks(machine: &Machine, talk: Talk, lines: &mut Vec<Line>) {
     }
 }
 
-/// In whole kB, or in whole MB from 64MB on: nobody reads 17825793kB.
+/// In whole pages of 8kB, or in whole MB from 64MB on: nobody reads 17825792kB.
 fn round(bytes: u64) -> u64 {
-    let unit = if bytes >= 64 * MB { MB } else { KB };
+    let unit = if bytes >= 64 * MB { MB } else { 8 * KB };
     bytes / unit * unit
 }
 

@@ -36,11 +36,11 @@ fn the_talks_server() {
 fn small_machines() {
     let small = Machine { connections: Some(20), ..machine("512MB", 2, Disk::Hdd) };
     let got = values(&small, Talk::default());
-    // (512 − 128) MB / ((20 + 8) × 3) = 4681 kB; 3 % of 128 MB = 3932 kB.
+    // (512 − 128) MB / ((20 + 8) × 3) = 4681 kB; 3 % of 128 MB = 3932 kB; both in pages of 8 kB.
     for (name, value) in [
         ("shared_buffers", "128MB"),
-        ("work_mem", "4681kB"),
-        ("wal_buffers", "3932kB"),
+        ("work_mem", "4680kB"),
+        ("wal_buffers", "3928kB"),
         ("random_page_cost", "4"),
         ("effective_io_concurrency", "2"),
     ] {
