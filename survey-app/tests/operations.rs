@@ -76,7 +76,7 @@ impl Machines {
     }
 
     async fn check(&self) -> Vec<Drift> {
-        check(&self.state(), &self.root(), &[]).await.unwrap_or_else(|e| panic!("{e:#}"))
+        check(&self.state(), &self.root(), &exe(), &[]).await.unwrap_or_else(|e| panic!("{e:#}"))
     }
 
     fn secret(&self, name: &str) -> String {
@@ -179,8 +179,8 @@ async fn wiped_and_made_again_it_is_the_same_and_changes_by_hand_are_named() {
     // A role alone, then all of them.
     let done = apply(&m.state(), &m.root(), &exe(), &[Role::Db]).await.unwrap_or_else(|e| panic!("{e:#}"));
     assert!(done.iter().all(|d| d.starts_with("db: ")) && done.contains(&"db: created the cluster".to_string()));
-    assert_eq!(check(&m.state(), &m.root(), &[Role::Db]).await.unwrap(), []);
-    let missing = check(&m.state(), &m.root(), &[Role::Replica, Role::Cache]).await.unwrap();
+    assert_eq!(check(&m.state(), &m.root(), &exe(), &[Role::Db]).await.unwrap(), []);
+    let missing = check(&m.state(), &m.root(), &exe(), &[Role::Replica, Role::Cache]).await.unwrap();
     for (role, what) in [(Role::Replica, "replica"), (Role::Cache, "memcached"), (Role::Cache, "redis")] {
         says(found(&missing, role, what), Some("a process"), None, "");
     }
@@ -270,12 +270,12 @@ async fn by_hand(m: &Machines) {
 async fn another_state(m: &Machines) {
     let root = m.root();
     let larger = m.with("shared_buffers = \"64MB\"", "shared_buffers = \"72MB\"");
-    let drifts = check(&larger, &root, &[Role::Db]).await.unwrap();
+    let drifts = check(&larger, &root, &exe(), &[Role::Db]).await.unwrap();
     says(found(&drifts, Role::Db, "shared_buffers"), Some("72MB"), Some("8192 × 8kB"), "postgresql.conf line ");
     let done = apply(&larger, &root, &exe(), &[]).await.unwrap_or_else(|e| panic!("{e:#}"));
     assert!(done.contains(&"db: restarted db: settings that only a restart brings".to_string()), "{done:?}");
     assert!(done.iter().all(|d| d.starts_with("db: ") || d.starts_with("replica: ")), "{done:?}");
-    assert_eq!(check(&larger, &root, &[]).await.unwrap(), []);
+    assert_eq!(check(&larger, &root, &exe(), &[]).await.unwrap(), []);
     assert_eq!(m.ask("replica", "SHOW shared_buffers").await, "72MB");
 
     for (line, complaint) in
@@ -285,13 +285,13 @@ async fn another_state(m: &Machines) {
         let error = apply(&wrong, &root, &exe(), &[Role::Db]).await.unwrap_err();
         assert!(format!("{error:#}").contains(complaint), "{error:#}");
     }
-    assert_eq!(check(&larger, &root, &[]).await.unwrap(), [], "it runs as before");
+    assert_eq!(check(&larger, &root, &exe(), &[]).await.unwrap(), [], "it runs as before");
 
     // One process fewer, one server gone.
     let fewer = m.with("processes = 2", "processes = 1");
     let done = apply(&fewer, &root, &exe(), &[Role::Web]).await.unwrap_or_else(|e| panic!("{e:#}"));
     assert!(done.contains(&"web: stopped web2".to_string()), "{done:?}");
-    assert_eq!(check(&fewer, &root, &[Role::Web]).await.unwrap(), []);
+    assert_eq!(check(&fewer, &root, &exe(), &[Role::Web]).await.unwrap(), []);
     m.apply().await;
     assert_eq!(m.check().await, []);
     // A directory of somebody else is neither used nor removed.

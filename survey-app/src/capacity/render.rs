@@ -3,6 +3,7 @@
 use super::{Figure, Plan};
 use anyhow::{Context, Result};
 use askama::Template;
+use std::borrow::Borrow;
 use std::fmt::Write;
 
 /// A number as people write it: 1,250, 275.6, 3.16, with as many decimals as matter.
@@ -117,8 +118,9 @@ const HEADLINES: [&str; 6] = [
 ];
 
 impl Page<'_> {
-    fn number(&self, value: f64) -> String {
-        number(value)
+    /// Of a field or of a call: the template borrows the one and has the other.
+    fn number(&self, value: impl Borrow<f64>) -> String {
+        number(*value.borrow())
     }
 
     fn is_headline(&self, key: &str) -> bool {

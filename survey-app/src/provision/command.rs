@@ -56,7 +56,7 @@ pub async fn run(arguments: &Arguments, exe: &Path, out: &mut impl Write) -> Res
             }
         }
         Arguments::Check(at) => {
-            let drifts = check(&State::read(&at.state)?, &at.root, &at.roles).await?;
+            let drifts = check(&State::read(&at.state)?, &at.root, exe, &at.roles).await?;
             for drift in &drifts {
                 writeln!(out, "{drift}").context("stdout")?;
             }

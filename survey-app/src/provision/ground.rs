@@ -131,11 +131,11 @@ impl Ground {
     }
 
     /// For `check`: changes nothing.
-    pub(super) fn look(root: &Path) -> Result<Ground> {
+    pub(super) fn look(root: &Path, exe: &Path) -> Result<Ground> {
         ensure!(root.join(MARK).exists(), "nothing was applied to {}", root.display());
         let root = root.canonicalize().with_context(|| format!("cannot find {}", root.display()))?;
         Ok(Ground {
-            exe: std::env::current_exe().context("our own path")?,
+            exe: exe.to_path_buf(),
             user: server_user()?,
             secrets: secrets(&root.join("secrets.toml"))?,
             done: Vec::new(),

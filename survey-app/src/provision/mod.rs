@@ -122,8 +122,8 @@ pub async fn apply(state: &State, root: &Path, exe: &Path, roles: &[Role]) -> Re
 ///
 /// # Errors
 /// A root where nothing was applied. A server that does not answer is a [`Drift`].
-pub async fn check(state: &State, root: &Path, roles: &[Role]) -> Result<Vec<Drift>> {
-    let ground = Ground::look(root)?;
+pub async fn check(state: &State, root: &Path, exe: &Path, roles: &[Role]) -> Result<Vec<Drift>> {
+    let ground = Ground::look(root, exe)?;
     let mut drifts = Vec::new();
     for role in wanted(state, roles)? {
         drifts.extend(match role {

@@ -251,7 +251,9 @@ struct Kept {
 pub fn keep(socket: Option<&Path>) -> Result<()> {
     let (mut kept, mut directories) = (Vec::new(), Vec::new());
     match socket {
-        None => serve(std::io::stdin().lock(), std::io::stdout().lock(), &mut kept, &mut directories),
+        None => {
+            serve(std::io::stdin().lock(), std::io::stdout().lock(), &mut kept, &mut directories);
+        }
         Some(socket) => listen(socket, &mut kept, &mut directories)?,
     }
     close(&mut kept);

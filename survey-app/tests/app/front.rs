@@ -98,7 +98,8 @@ async fn origins(two: &Two, at: SocketAddr) {
     let token = page.body.split("name=\"csrf\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_string();
     let kind = "application/x-www-form-urlencoded";
     for (origin, status) in [
-        (format!("http://{at}"), StatusCode::OK),
+        // Passed on to the view, which does not know this code.
+        (format!("http://{at}"), StatusCode::UNPROCESSABLE_ENTITY),
         (format!("http://{}", two.sites[0].at), StatusCode::FORBIDDEN),
         ("http://elsewhere.example".to_string(), StatusCode::FORBIDDEN),
     ] {
