@@ -26,8 +26,7 @@ pub fn client(headers: &HeaderMap, peer: IpAddr, key: Option<&str>, trusted: &[S
         return (!claims).then_some(peer);
     }
     let mut leftmost = None;
-    let lists: Vec<&str> =
-        headers.get_all(FORWARDED_FOR).iter().map(|v| v.to_str().unwrap_or("?")).collect();
+    let lists: Vec<&str> = headers.get_all(FORWARDED_FOR).iter().map(|v| v.to_str().unwrap_or("?")).collect();
     for item in lists.iter().rev().flat_map(|list| list.rsplit(',')) {
         // Whatever cannot be read was written by somebody beyond the last proxy that we know.
         let address = item.trim().parse::<IpAddr>().ok()?.to_canonical();

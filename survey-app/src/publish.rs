@@ -73,9 +73,11 @@ impl Place {
             return Place::directory(&dir);
         }
         let (store, prefix) =
-            object_store::parse_url_opts(&url, std::env::vars()).with_context(|| match cfg!(feature = "s3") {
-                true => format!("cannot use {text}"),
-                false => format!("cannot use {text}: this survey-app was built without the feature `s3`"),
+            object_store::parse_url_opts(&url, std::env::vars()).with_context(|| {
+                match cfg!(feature = "s3") {
+                    true => format!("cannot use {text}"),
+                    false => format!("cannot use {text}: this survey-app was built without the feature `s3`"),
+                }
             })?;
         Ok(Place { store, prefix, keeps_types: true, text: text.to_string() })
     }
@@ -162,11 +164,11 @@ mod tests {
     #[tokio::test]
     async fn what_is_there_is_not_written_again() {
         let dir = tempfile::tempdir().unwrap();
-        for place in [Place::of(InMemory::new()), Place::open(&format!("file://{}/s", dir.path().display())).unwrap()]
+        for place in
+            [Place::of(InMemory::new()), Place::open(&format!("file://{}/s", dir.path().display())).unwrap()]
         {
-            let sent = async |bytes: &str, hashed| {
-                place.send(&file("a/b.css", bytes), hashed).await.unwrap().is_new
-            };
+            let sent =
+                async |bytes: &str, hashed| place.send(&file("a/b.css", bytes), hashed).await.unwrap().is_new;
             assert!(place.read("a/b.css").await.is_err());
             assert!(sent("one", true).await && !sent("one", true).await);
             assert!(sent("two", false).await, "another text of the same length");

@@ -66,8 +66,10 @@ pub async fn serve_static(
             let plain = std::fs::read(entry.path())
                 .with_context(|| format!("cannot read {}", entry.path().display()))?;
             let read = |ending: &str| std::fs::read(entry.path().with_file_name(format!("{name}{ending}")));
-            let packed =
-                PACKED.iter().filter_map(|(encoding, ending)| Some((*encoding, read(ending).ok()?))).collect();
+            let packed = PACKED
+                .iter()
+                .filter_map(|(encoding, ending)| Some((*encoding, read(ending).ok()?)))
+                .collect();
             files.insert(
                 format!("{kind}/{name}"),
                 Published { content_type: content_type(&name), plain, packed },

@@ -62,7 +62,10 @@ fn check(arguments: &cli::Up, switches: &Switches) -> Result<()> {
         bail!("several web processes need nginx before them; leave out --no-nginx or --web");
     }
     if arguments.web > 1 && switches.cache.backend == Backend::Locmem {
-        bail!("cache.backend=locmem is the memory of one process; with --web {} use memcached", arguments.web);
+        bail!(
+            "cache.backend=locmem is the memory of one process; with --web {} use memcached",
+            arguments.web
+        );
     }
     Ok(())
 }

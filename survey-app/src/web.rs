@@ -229,7 +229,8 @@ async fn read(
     let scope = Scope::begin(Arc::clone(app), route.view, traceparent, pin);
     let known = find(&cookies, CSRF_COOKIE).filter(|token| is_ours(&app.secret, token)).map(str::to_string);
     let path = request.uri().path().to_string();
-    let is_internal = is_internal(app, request.headers(), request.extensions().get::<ConnectInfo<SocketAddr>>());
+    let is_internal =
+        is_internal(app, request.headers(), request.extensions().get::<ConnectInfo<SocketAddr>>());
     let query = pairs(request.uri().query().unwrap_or_default());
     let in_header = text(request.headers(), "x-csrftoken").map(str::to_string);
     let foreign = is_foreign(request.headers());

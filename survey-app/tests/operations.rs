@@ -38,9 +38,14 @@ impl Machines {
         let mut text = SHIPPED.to_string();
         // Held until all are known, so that no two are the same; the web processes' two follow each other.
         let (mut held, mut ports) = (Vec::new(), BTreeMap::new());
-        for (name, old) in
-            [("db", 5632), ("replica", 5633), ("memcached", 11611), ("redis", 6779), ("pgbouncer", 6632), ("nginx", 8600)]
-        {
+        for (name, old) in [
+            ("db", 5632),
+            ("replica", 5633),
+            ("memcached", 11611),
+            ("redis", 6779),
+            ("pgbouncer", 6632),
+            ("nginx", 8600),
+        ] {
             let listener = TcpListener::bind("127.0.0.1:0").unwrap();
             let port = listener.local_addr().unwrap().port();
             held.push(listener);
@@ -97,11 +102,13 @@ impl Machines {
         let answer = client.simple_query(sql).await.unwrap_or_else(|e| panic!("{sql}: {e:?}"));
         drop(client);
         let _ = driver.await;
-        answer.iter().find_map(|m| match m {
-            SimpleQueryMessage::Row(row) => row.get(0).map(str::to_string),
-            _ => None,
-        })
-        .unwrap_or_default()
+        answer
+            .iter()
+            .find_map(|m| match m {
+                SimpleQueryMessage::Row(row) => row.get(0).map(str::to_string),
+                _ => None,
+            })
+            .unwrap_or_default()
     }
 
     async fn ask_redis(&self, command: &[&str]) {
@@ -178,7 +185,9 @@ async fn wiped_and_made_again_it_is_the_same_and_changes_by_hand_are_named() {
     let m = Machines::new();
     // A role alone, then all of them.
     let done = apply(&m.state(), &m.root(), &exe(), &[Role::Db]).await.unwrap_or_else(|e| panic!("{e:#}"));
-    assert!(done.iter().all(|d| d.starts_with("db: ")) && done.contains(&"db: created the cluster".to_string()));
+    assert!(
+        done.iter().all(|d| d.starts_with("db: ")) && done.contains(&"db: created the cluster".to_string())
+    );
     assert_eq!(check(&m.state(), &m.root(), &exe(), &[Role::Db]).await.unwrap(), []);
     let missing = check(&m.state(), &m.root(), &exe(), &[Role::Replica, Role::Cache]).await.unwrap();
     for (role, what) in [(Role::Replica, "replica"), (Role::Cache, "memcached"), (Role::Cache, "redis")] {
@@ -195,7 +204,10 @@ async fn wiped_and_made_again_it_is_the_same_and_changes_by_hand_are_named() {
     let refused = m.command(&["check", "--role", "db"]);
     assert_eq!(refused.status.code(), Some(1));
     let says = String::from_utf8_lossy(&refused.stdout).into_owned();
-    assert!(says.contains("db: commit_delay: declared 4000, actual 0 (postgresql.auto.conf line 3)"), "{says}");
+    assert!(
+        says.contains("db: commit_delay: declared 4000, actual 0 (postgresql.auto.conf line 3)"),
+        "{says}"
+    );
     let repaired = m.command(&["apply"]);
     let says = String::from_utf8_lossy(&repaired.stdout).into_owned();
     assert!(repaired.status.success(), "{repaired:?}");
@@ -236,7 +248,8 @@ async fn by_hand(m: &Machines) {
     // ALTER SYSTEM is refused on a replica; a hand is not.
     let auto = m.root().join("replica/data/postgresql.auto.conf");
     let text = std::fs::read_to_string(&auto).unwrap();
-    std::fs::write(&auto, format!("{text}max_standby_streaming_delay = '1s'\nrandom_page_cost = 4\n")).unwrap();
+    std::fs::write(&auto, format!("{text}max_standby_streaming_delay = '1s'\nrandom_page_cost = 4\n"))
+        .unwrap();
     m.ask("replica", "SELECT pg_reload_conf()").await;
     m.until("replica", "SHOW random_page_cost", "4").await;
     m.ask("pgbouncer", "SET default_pool_size = 9").await;
@@ -271,16 +284,22 @@ async fn another_state(m: &Machines) {
     let root = m.root();
     let larger = m.with("shared_buffers = \"64MB\"", "shared_buffers = \"72MB\"");
     let drifts = check(&larger, &root, &exe(), &[Role::Db]).await.unwrap();
-    says(found(&drifts, Role::Db, "shared_buffers"), Some("72MB"), Some("8192 × 8kB"), "postgresql.conf line ");
+    says(
+        found(&drifts, Role::Db, "shared_buffers"),
+        Some("72MB"),
+        Some("8192 × 8kB"),
+        "postgresql.conf line ",
+    );
     let done = apply(&larger, &root, &exe(), &[]).await.unwrap_or_else(|e| panic!("{e:#}"));
     assert!(done.contains(&"db: restarted db: settings that only a restart brings".to_string()), "{done:?}");
     assert!(done.iter().all(|d| d.starts_with("db: ") || d.starts_with("replica: ")), "{done:?}");
     assert_eq!(check(&larger, &root, &exe(), &[]).await.unwrap(), []);
     assert_eq!(m.ask("replica", "SHOW shared_buffers").await, "72MB");
 
-    for (line, complaint) in
-        [("commit_siblings = 5000", "5000 is outside the valid range"), ("commit_sibling = 5", "commit_sibling")]
-    {
+    for (line, complaint) in [
+        ("commit_siblings = 5000", "5000 is outside the valid range"),
+        ("commit_sibling = 5", "commit_sibling"),
+    ] {
         let wrong = m.with("commit_siblings = 5", line);
         let error = apply(&wrong, &root, &exe(), &[Role::Db]).await.unwrap_err();
         assert!(format!("{error:#}").contains(complaint), "{error:#}");
@@ -318,7 +337,8 @@ async fn a_server_accepts_every_tuned_line() {
         std::fs::write(&conf, format!("{before}{}", print(&machine, &lines))).unwrap();
         stack.keeper.stop("primary").unwrap();
         stack.restart_postgres("primary").await.unwrap_or_else(|e| panic!("{e:#}"));
-        let sql = "SELECT string_agg(name || ': ' || error, ', ') FROM pg_file_settings WHERE error IS NOT NULL";
+        let sql =
+            "SELECT string_agg(name || ': ' || error, ', ') FROM pg_file_settings WHERE error IS NOT NULL";
         assert_eq!(stack.ask_primary(sql).await.unwrap(), None);
         for line in &lines {
             // The server itself says what a value is, in the unit of its own that SHOW picks.
@@ -326,7 +346,12 @@ async fn a_server_accepts_every_tuned_line() {
             let actual = stack.ask_primary(&sql).await.unwrap().unwrap();
             assert_eq!(actual, line.value, "{}", line.name);
             let sql = format!("SELECT source FROM pg_settings WHERE name = '{}'", line.name);
-            assert_eq!(stack.ask_primary(&sql).await.unwrap().as_deref(), Some("configuration file"), "{}", line.name);
+            assert_eq!(
+                stack.ask_primary(&sql).await.unwrap().as_deref(),
+                Some("configuration file"),
+                "{}",
+                line.name
+            );
         }
     }
 }
@@ -350,5 +375,8 @@ fn the_spreadsheet_at_the_shell() {
     let line = csv.iter().find(|row| row[1] == "requests_per_second").unwrap();
     assert_eq!(line[3], "275.5556");
     let conf = run(&["tune", "--memory", "68GB", "--cores", "26", "--disk", "ssd", "--talk"]);
-    assert!(conf.contains("\nshared_buffers = 17GB\n") && conf.contains("\n#synchronous_commit = off\n"), "{conf}");
+    assert!(
+        conf.contains("\nshared_buffers = 17GB\n") && conf.contains("\n#synchronous_commit = off\n"),
+        "{conf}"
+    );
 }

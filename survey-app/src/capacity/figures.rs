@@ -136,7 +136,12 @@ fn load(sheet: &Sheet, b: &Basis) -> Vec<Row> {
             "Answers stored",
             takers * pages * survey.questions_per_page / 3600.0,
             "rows/s",
-            format!("{} × {} pages × {} questions ÷ 3,600 s", n(takers), n(pages), n(survey.questions_per_page)),
+            format!(
+                "{} × {} pages × {} questions ÷ 3,600 s",
+                n(takers),
+                n(pages),
+                n(survey.questions_per_page)
+            ),
             "One INSERT each, or one a page when they are grouped.",
         ),
         row(
@@ -253,7 +258,12 @@ fn connections(sheet: &Sheet, b: &Basis) -> Vec<Row> {
             "max_connections",
             most,
             "connections",
-            format!("{} pooled + {} others + {} reserved for superusers", span(b.pooled), n(other), n(RESERVED)),
+            format!(
+                "{} pooled + {} others + {} reserved for superusers",
+                span(b.pooled),
+                n(other),
+                n(RESERVED)
+            ),
             "No more than what may connect; replicas have max_wal_senders of their own.",
         ),
     ];

@@ -241,9 +241,8 @@ impl Sheet {
         let mut table: Table = text.parse().context("the sheet is not TOML")?;
         for set in sets {
             let (key, value) = set.split_once('=').with_context(|| format!("`{set}` is not key=value"))?;
-            let value: Table = format!("v = {value}")
-                .parse()
-                .with_context(|| format!("`{value}` is no TOML value"))?;
+            let value: Table =
+                format!("v = {value}").parse().with_context(|| format!("`{value}` is no TOML value"))?;
             let value = value.get("v").context("parsed above")?.clone();
             match key.trim().split_once('.') {
                 Some((section, name)) => {
@@ -279,7 +278,10 @@ impl Sheet {
         }
         if let Some(pool) = self.web.pool_per_host {
             let (from, to) = pool.ends();
-            anyhow::ensure!(1 <= from && from <= to, "web.pool_per_host must be at least 1, the smaller end first");
+            anyhow::ensure!(
+                1 <= from && from <= to,
+                "web.pool_per_host must be at least 1, the smaller end first"
+            );
         }
         for text in [&self.web.memory_per_host, &self.web.memory_per_worker, &self.db.memory] {
             text.as_deref().map(crate::tune::memory).transpose()?;

@@ -14,7 +14,8 @@ pub(super) fn number(value: f64) -> String {
         _ => 2,
     };
     let text = format!("{value:.decimals$}");
-    let (whole, rest) = text.split_once('.').map_or((text.as_str(), ""), |(w, r)| (w, r.trim_end_matches('0')));
+    let (whole, rest) =
+        text.split_once('.').map_or((text.as_str(), ""), |(w, r)| (w, r.trim_end_matches('0')));
     let digits = whole.trim_start_matches('-');
     let mut out = if value < 0.0 { "-".to_string() } else { String::new() };
     for (i, digit) in digits.chars().enumerate() {
@@ -46,18 +47,16 @@ pub fn table(plan: &Plan) -> String {
     for section in &plan.sections {
         let _ = writeln!(out, "\n{}", section.title);
         for row in &section.rows {
-            let _ = writeln!(
-                out,
-                "  {:44} {:>14} {:13} {}",
-                row.name,
-                row.value.text(),
-                row.unit,
-                row.formula
-            );
+            let _ =
+                writeln!(out, "  {:44} {:>14} {:13} {}", row.name, row.value.text(), row.unit, row.formula);
         }
     }
     if !plan.compared.is_empty() {
-        let _ = writeln!(out, "\n{:46} {:>14} {:>12} {:>9}", "Measured against planned", "planned", "measured", "ratio");
+        let _ = writeln!(
+            out,
+            "\n{:46} {:>14} {:>12} {:>9}",
+            "Measured against planned", "planned", "measured", "ratio"
+        );
         for c in &plan.compared {
             let mark = if c.fits() { "" } else { "  (!)" };
             let (planned, measured, ratio) = (number(c.planned), number(c.measured), number(c.ratio()));
@@ -87,8 +86,16 @@ pub fn csv(plan: &Plan) -> String {
     }
     for c in &plan.compared {
         rows.push(
-            ["Measured", "", c.name, &exact(c.measured), &exact(c.measured), "", &format!("planned {}", exact(c.planned))]
-                .map(str::to_string),
+            [
+                "Measured",
+                "",
+                c.name,
+                &exact(c.measured),
+                &exact(c.measured),
+                "",
+                &format!("planned {}", exact(c.planned)),
+            ]
+            .map(str::to_string),
         );
     }
     rows.extend(plan.warnings.iter().map(|w| ["WARNING", "", w, "", "", "", ""].map(str::to_string)));
@@ -149,9 +156,14 @@ mod tests {
 
     #[test]
     fn numbers() {
-        for (value, text) in
-            [(275.555_6, "275.6"), (1250.0, "1,250"), (75_000.0, "75,000"), (7.6, "7.6"), (0.333, "0.33"), (-1234567.0, "-1,234,567")]
-        {
+        for (value, text) in [
+            (275.555_6, "275.6"),
+            (1250.0, "1,250"),
+            (75_000.0, "75,000"),
+            (7.6, "7.6"),
+            (0.333, "0.33"),
+            (-1234567.0, "-1,234,567"),
+        ] {
             assert_eq!(number(value), text);
         }
     }
@@ -178,12 +190,16 @@ mod tests {
     #[test]
     fn warnings_name_what_is_wrong() {
         let warned = |sets: &[&str]| of(PHASE_2, sets).warnings.join("\n");
-        assert!(warned(&["load.requests_per_second=1500"]).is_empty(), "1.2 times the target is still a test of it");
+        assert!(
+            warned(&["load.requests_per_second=1500"]).is_empty(),
+            "1.2 times the target is still a test of it"
+        );
         let little = warned(&["load.requests_per_second=1510"]);
         assert!(little.contains("1.21 times the target") && !little.contains("3× mistake"), "{little}");
         let thrice = warned(&["load.requests_per_second=3750"]);
         assert!(thrice.contains("3 times the target") && thrice.contains("3× mistake"), "{thrice}");
-        let sheet = of(&PHASE_2.replace("requests_per_second = 1_250\n\n", "takers_per_hour = 150_000\n\n"), &[]);
+        let sheet =
+            of(&PHASE_2.replace("requests_per_second = 1_250\n\n", "takers_per_hour = 150_000\n\n"), &[]);
         assert!(sheet.warnings[0].contains("3× mistake"), "{:?}", sheet.warnings);
         // One host: 2 to 3 connections; two hosts: 4 to 6, which is enough with pools of 3.
         assert!(warned(&["web.hosts=1"]).contains("commit_siblings = 5 is inert with 2 (pools of 2)"));
@@ -202,7 +218,13 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused() {
-        for set in ["survey.pages=0", "web.hosts=-1", "web.pool_per_host={from=3,to=2}", "db.memory='much'", "web.host=3"] {
+        for set in [
+            "survey.pages=0",
+            "web.hosts=-1",
+            "web.pool_per_host={from=3,to=2}",
+            "db.memory='much'",
+            "web.host=3",
+        ] {
             assert!(Sheet::read(PHASE_2, &[set.to_string()]).is_err(), "{set}");
         }
     }

@@ -62,7 +62,11 @@ fn connections(sheet: &Sheet, b: &Basis, out: &mut Vec<String>) {
     }
     let per_host = f64::from(sheet.web.workers_per_host);
     if b.pool.0 > per_host {
-        out.push(format!("A pool of {} is larger than the {} workers that share it.", n(b.pool.0), n(per_host)));
+        out.push(format!(
+            "A pool of {} is larger than the {} workers that share it.",
+            n(b.pool.0),
+            n(per_host)
+        ));
     }
 }
 

@@ -88,7 +88,8 @@ fn memcached(ground: &Ground, declared: &Memcached) -> Result<Server> {
         .context("memcached is not installed. On Debian or Ubuntu: apt-get install memcached")?;
     let (port, memory) = (declared.port.to_string(), declared.memory_mb.to_string());
     let (connections, threads) = (declared.connections.to_string(), declared.threads.to_string());
-    let all = ["-l", &declared.host, "-p", &port, "-U", "0", "-m", &memory, "-c", &connections, "-t", &threads];
+    let all =
+        ["-l", &declared.host, "-p", &port, "-U", "0", "-m", &memory, "-c", &connections, "-t", &threads];
     Ok(Server {
         role: ROLE,
         spec: ground.spec("memcached", argv(&program, &all)?, ground.user, Stop::Term, ""),
@@ -100,7 +101,9 @@ fn memcached(ground: &Ground, declared: &Memcached) -> Result<Server> {
 async fn memcached_drifts(declared: &Memcached) -> Vec<Drift> {
     let said = match ask_memcached(&format!("{}:{}", declared.host, declared.port)).await {
         Ok(said) => said,
-        Err(error) => return vec![drift("memcached", "", Some("an answer".into()), None, &format!("{error:#}"))],
+        Err(error) => {
+            return vec![drift("memcached", "", Some("an answer".into()), None, &format!("{error:#}"))];
+        }
     };
     [
         ("maxbytes", declared.memory_mb << 20),

@@ -62,7 +62,11 @@ pub async fn run(arguments: &Arguments, exe: &Path, out: &mut impl Write) -> Res
             }
             match drifts.len() {
                 0 => writeln!(out, "everything is as declared").context("stdout"),
-                n => bail!("{n} of what is there {} not as {} declares it", if n == 1 { "is" } else { "are" }, at.state.display()),
+                n => bail!(
+                    "{n} of what is there {} not as {} declares it",
+                    if n == 1 { "is" } else { "are" },
+                    at.state.display()
+                ),
             }
         }
         Arguments::Wipe { root } => {

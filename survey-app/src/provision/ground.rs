@@ -100,8 +100,11 @@ impl Ground {
             let is_empty = std::fs::read_dir(root).is_ok_and(|mut entries| entries.next().is_none());
             ensure!(is_empty, "{} is neither empty nor made by `provision apply`", root.display());
             set_mode(root, 0o711)?;
-            std::fs::write(&mark, "Made by `survey-app provision`, which may remove it with everything in it.\n")
-                .with_context(|| format!("cannot write {}", mark.display()))?;
+            std::fs::write(
+                &mark,
+                "Made by `survey-app provision`, which may remove it with everything in it.\n",
+            )
+            .with_context(|| format!("cannot write {}", mark.display()))?;
         }
         let root = root.canonicalize().with_context(|| format!("cannot find {}", root.display()))?;
         for (name, mode) in [("logs", 0o755), ("keeper", 0o700)] {
@@ -185,7 +188,13 @@ impl Ground {
     }
 
     /// Runs a program to its end.
-    pub(super) fn once(&self, name: &str, argv: Vec<String>, env: &[(&str, &str)], user: Option<User>) -> Result<()> {
+    pub(super) fn once(
+        &self,
+        name: &str,
+        argv: Vec<String>,
+        env: &[(&str, &str)],
+        user: Option<User>,
+    ) -> Result<()> {
         let env = env.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
         let log = self.log(name);
         self.keeper()?.once(Spec { name: name.to_string(), argv, env, user, log, stop: Stop::Term })
@@ -198,7 +207,10 @@ impl Ground {
         }
         let is_new = !file.path.exists();
         replace(&file.path, &file.text, file.owner, 0o600)?;
-        self.note(file.role, format!("{} {}", if is_new { "wrote" } else { "rewrote" }, self.short(&file.path)));
+        self.note(
+            file.role,
+            format!("{} {}", if is_new { "wrote" } else { "rewrote" }, self.short(&file.path)),
+        );
         Ok(true)
     }
 
@@ -206,7 +218,8 @@ impl Ground {
     fn shown(&self, line: &str) -> String {
         let s = &self.secrets;
         let all = [&s.secret, &s.proxy_key, &s.superuser, &s.replication, &s.survey, &s.pooler, &s.admin];
-        let hidden = all.iter().fold(line.to_string(), |line, secret| line.replace(secret.as_str(), "(hidden)"));
+        let hidden =
+            all.iter().fold(line.to_string(), |line, secret| line.replace(secret.as_str(), "(hidden)"));
         format!("`{hidden}`")
     }
 
@@ -225,10 +238,15 @@ impl Ground {
         let is_open = file.path.metadata().is_ok_and(|m| m.mode() & 0o077 != 0);
         if actual == file.text {
             let mode = |text: &str| Some(text.to_string());
-            return is_open.then(|| drift(mode("a private file"), mode("one that others may read"), String::new()));
+            return is_open
+                .then(|| drift(mode("a private file"), mode("one that others may read"), String::new()));
         }
         if file.is_secret {
-            return Some(drift(Some("other passwords".to_string()), Some("these".to_string()), String::new()));
+            return Some(drift(
+                Some("other passwords".to_string()),
+                Some("these".to_string()),
+                String::new(),
+            ));
         }
         let foreign = actual.lines().enumerate().find(|(_, l)| !file.text.lines().any(|d| d == *l));
         let lost = file.text.lines().find(|l| !actual.lines().any(|a| a == *l));
@@ -310,9 +328,10 @@ impl Ground {
             Some(running) if running.argv != server.spec.argv => {
                 drift(server.spec.argv.join(" "), Some(running.argv.join(" ")))
             }
-            Some(running) if running != server.spec => {
-                drift("the configuration on disk".to_string(), Some("one that it was started with before".to_string()))
-            }
+            Some(running) if running != server.spec => drift(
+                "the configuration on disk".to_string(),
+                Some("one that it was started with before".to_string()),
+            ),
             Some(_) => None,
         })
     }

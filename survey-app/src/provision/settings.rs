@@ -140,7 +140,8 @@ async fn running(login: &Login) -> Result<BTreeMap<String, Running>> {
         let [name, value, unit, vartype, source, file, line, pending]: [String; 8] =
             row.try_into().ok().context("pg_settings has other columns")?;
         let place = if file.is_empty() { source.clone() } else { format!("{} line {line}", short(&file)) };
-        let running = Running { value, of: Type { vartype, unit }, source, place, is_pending: pending == "t" };
+        let running =
+            Running { value, of: Type { vartype, unit }, source, place, is_pending: pending == "t" };
         out.insert(name, running);
     }
     Ok(out)

@@ -203,7 +203,10 @@ impl State {
         for (name, value) in postgres.chain([redis, pgbouncer]).flatten().flatten() {
             let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b));
             ensure!(plain && !name.is_empty(), "`{name}` is no name of a setting");
-            ensure!(!value.to_string().contains(['\n', '\r', '\0']), "the value of {name} has more than one line");
+            ensure!(
+                !value.to_string().contains(['\n', '\r', '\0']),
+                "the value of {name} has more than one line"
+            );
         }
         for (setting, table) in DERIVED {
             let given = [&self.postgresql, &self.db.postgresql]
@@ -261,7 +264,8 @@ mod tests {
     fn nothing_breaks_out() {
         let with = |line: &str| State::parse(&format!("[db]\nport = 1\n[db.postgresql]\n{line}\n"));
         assert!(with("work_mem = '4MB'").is_ok());
-        for line in ["work_mem = \"4MB\\nfsync = off\"", "\"a b\" = 1", "port = 5", "primary_conninfo = 'x'"] {
+        for line in ["work_mem = \"4MB\\nfsync = off\"", "\"a b\" = 1", "port = 5", "primary_conninfo = 'x'"]
+        {
             assert!(with(line).is_err(), "{line}");
         }
         assert!(State::parse("[db]\nhost = \"'; rm\"\nport = 1\n").is_err());

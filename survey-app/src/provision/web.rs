@@ -133,7 +133,8 @@ fn host(ground: &Ground, state: &State, web: &Web) -> Result<Host> {
     let exe = ground.exe.clone();
     let (at_switches, at_endpoints) = (text(&dir.join("switches.toml")), text(&dir.join("endpoints.toml")));
     let ours = |command: &str, more: &[&str]| -> Result<Vec<String>> {
-        let common = ["--profile", web.profile.name(), "--config", &at_switches, "--endpoints", &at_endpoints];
+        let common =
+            ["--profile", web.profile.name(), "--config", &at_switches, "--endpoints", &at_endpoints];
         argv(&exe, &[&[command][..], &common[..], more].concat())
     };
     let mut behind = Vec::new();
@@ -157,8 +158,9 @@ fn host(ground: &Ground, state: &State, web: &Web) -> Result<Host> {
 }
 
 fn nginx(ground: &Ground, web: &Web, behind: &[String]) -> Result<(Declared, Server)> {
-    let program = find_program("nginx", &["/usr/sbin"])
-        .context("nginx is not installed. On Debian or Ubuntu: apt-get install --no-install-recommends nginx")?;
+    let program = find_program("nginx", &["/usr/sbin"]).context(
+        "nginx is not installed. On Debian or Ubuntu: apt-get install --no-install-recommends nginx",
+    )?;
     let (dir, listen) = (ground.root.join("web/nginx"), address(&web.host, web.port));
     let text = nginx::config(&Front {
         listen: &listen,
@@ -180,7 +182,9 @@ fn pgbouncer(ground: &Ground, state: &State, web: &Web) -> Result<([Declared; 2]
     let program = find_program("pgbouncer", &["/usr/sbin"])
         .context("pgbouncer is not installed. On Debian or Ubuntu: apt-get install pgbouncer")?;
     let dir = ground.root.join("web/pgbouncer");
-    let mut text = "; Written by `survey-app provision`; whatever is changed here by hand is lost.\n[databases]\n".to_string();
+    let mut text =
+        "; Written by `survey-app provision`; whatever is changed here by hand is lost.\n[databases]\n"
+            .to_string();
     let replica = state.replica.as_ref().map(|r| ("survey_replica", r));
     for (name, at) in [("survey", &state.db)].into_iter().chain(replica) {
         text.push_str(&format!("{name} = host={} port={} dbname=survey\n", at.host, at.port));
@@ -189,10 +193,8 @@ fn pgbouncer(ground: &Ground, state: &State, web: &Web) -> Result<([Declared; 2]
     for (name, value) in settings(ground, web) {
         text.push_str(&format!("{name} = {value}\n"));
     }
-    let users = format!(
-        "\"survey\" \"{}\"\n\"pooler\" \"{}\"\n",
-        ground.secrets.survey, ground.secrets.pooler
-    );
+    let users =
+        format!("\"survey\" \"{}\"\n\"pooler\" \"{}\"\n", ground.secrets.survey, ground.secrets.pooler);
     let path = dir.join("pgbouncer.ini");
     let argv = argv(&program, &["-q", &path.display().to_string()])?;
     let spec = ground.spec("pgbouncer", argv, ground.user, Stop::Term, &format!("{text}{users}"));

@@ -108,13 +108,20 @@ impl Programs {
         }
         if !missing.is_empty() {
             let names = missing.join(" ");
-            let without = if missing.contains(&"nginx") { " (or leave nginx out with --no-nginx)" } else { "" };
+            let without =
+                if missing.contains(&"nginx") { " (or leave nginx out with --no-nginx)" } else { "" };
             bail!(
                 "the stack needs servers that are not installed: {names}. On Debian or Ubuntu: \
                  apt-get install --no-install-recommends {names}{without}"
             );
         }
-        Ok(Programs { postgres_bin: postgres_bin.context("checked above")?, pgbouncer, memcached, redis, nginx })
+        Ok(Programs {
+            postgres_bin: postgres_bin.context("checked above")?,
+            pgbouncer,
+            memcached,
+            redis,
+            nginx,
+        })
     }
 }
 

@@ -48,7 +48,8 @@ pub fn config(front: &Front) -> Result<String> {
     };
     let (dir, published) = (quoted(front.dir)?, quoted(front.published)?);
     let plain = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b".:-_[]".contains(&b));
-    let all = [front.listen, front.key, front.workers].into_iter().chain(front.web.iter().map(String::as_str));
+    let all =
+        [front.listen, front.key, front.workers].into_iter().chain(front.web.iter().map(String::as_str));
     if let Some(odd) = all.into_iter().find(|text| text.is_empty() || !plain(text)) {
         bail!("nginx cannot be told {odd:?}");
     }

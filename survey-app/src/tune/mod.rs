@@ -101,7 +101,10 @@ pub fn memory(text: &str) -> Result<u64> {
 /// # Errors
 /// A machine that is too small for PostgreSQL, or sizes beyond all machines.
 pub fn tune(machine: &Machine, talk: Talk) -> Result<Vec<Line>> {
-    ensure!(machine.memory >= 256 * MB, "a server with less than 256MB is better left at PostgreSQL's defaults");
+    ensure!(
+        machine.memory >= 256 * MB,
+        "a server with less than 256MB is better left at PostgreSQL's defaults"
+    );
     ensure!(machine.memory <= 64 << 40, "64TB is the most that can be tuned for");
     ensure!((1..=1024).contains(&machine.cores), "1 to 1024 cores");
     ensure!(machine.connections.is_none_or(|c| (4..=10_000).contains(&c)), "4 to 10000 connections");
@@ -122,7 +125,12 @@ pub fn print(machine: &Machine, lines: &[Line]) -> String {
         format!("# survey-app tune: {} of memory, {} cores, {kinds}\n", size(machine.memory), machine.cores);
     for line in lines {
         let mark = if line.is_comment { "#" } else { "" };
-        out.push_str(&format!("\n# {}\n{mark}{} = {}\n", line.reason.replace('\n', "\n# "), line.name, line.value));
+        out.push_str(&format!(
+            "\n# {}\n{mark}{} = {}\n",
+            line.reason.replace('\n', "\n# "),
+            line.name,
+            line.value
+        ));
     }
     out
 }
@@ -140,9 +148,11 @@ fn limit(machine: &Machine) -> u32 {
 
 fn connections(machine: &Machine, lines: &mut Vec<Line>) {
     let reason = match machine.connections {
-        Some(_) => "As asked for. What the server can do at once should decide it, not the number of web servers;\n\
+        Some(_) => {
+            "As asked for. What the server can do at once should decide it, not the number of web servers;\n\
                     let pgbouncer share few connections between many workers."
-            .to_string(),
+                .to_string()
+        }
         None => format!(
             "2 × {} cores + 1 disk can be busy at once; 10 more for administration, 3 reserved for superusers.\n\
              Let pgbouncer share them between many workers.",
@@ -235,7 +245,9 @@ fn planner(machine: &Machine, lines: &mut Vec<Line>) {
     let (cost, concurrency, why) = match machine.disk {
         Disk::Hdd => ("4", 2, "An arm has to move: a random page costs four times a sequential one."),
         Disk::Ssd => ("1.1", 200, "No arm moves: a random page costs hardly more than a sequential one."),
-        Disk::San => ("1.1", 300, "Many disks answer: a random page costs hardly more than a sequential one."),
+        Disk::San => {
+            ("1.1", 300, "Many disks answer: a random page costs hardly more than a sequential one.")
+        }
     };
     add(lines, "random_page_cost", cost, why);
     add(lines, "effective_io_concurrency", concurrency, "Reads that this disk serves at the same time.");
@@ -252,10 +264,25 @@ fn workers(machine: &Machine, lines: &mut Vec<Line>) {
     }
     let half = machine.cores.div_ceil(2);
     let gather = if machine.profile == Profile::Dw { half } else { half.min(4) };
-    add(lines, "max_worker_processes", machine.cores, "One a core; needs a restart, and a replica needs no fewer.");
+    add(
+        lines,
+        "max_worker_processes",
+        machine.cores,
+        "One a core; needs a restart, and a replica needs no fewer.",
+    );
     add(lines, "max_parallel_workers", machine.cores, "One a core for all queries together.");
-    add(lines, "max_parallel_workers_per_gather", gather, "Half of the cores for one query, at most 4 unless it is one of few.");
-    add(lines, "max_parallel_maintenance_workers", half.min(4), "Half of the cores for one CREATE INDEX, at most 4.");
+    add(
+        lines,
+        "max_parallel_workers_per_gather",
+        gather,
+        "Half of the cores for one query, at most 4 unless it is one of few.",
+    );
+    add(
+        lines,
+        "max_parallel_maintenance_workers",
+        half.min(4),
+        "Half of the cores for one CREATE INDEX, at most 4.",
+    );
 }
 
 fn talks(machine: &Machine, talk: Talk, lines: &mut Vec<Line>) {

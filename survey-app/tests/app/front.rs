@@ -95,7 +95,8 @@ async fn origins(two: &Two, at: SocketAddr) {
     let path = format!("/survey/{}/", two.slug);
     let mut browser = Browser::new(at);
     let page = browser.get(&path).await.unwrap();
-    let token = page.body.split("name=\"csrf\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_string();
+    let token =
+        page.body.split("name=\"csrf\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_string();
     let kind = "application/x-www-form-urlencoded";
     for (origin, status) in [
         // Passed on to the view, which does not know this code.
@@ -130,12 +131,19 @@ async fn files(two: &Two, at: SocketAddr) {
         let path = two.published.path().join(format!("{}{ending}", &name[1..]));
         std::fs::metadata(path).unwrap().len().to_string()
     };
-    assert_eq!((plain.header("content-length"), packed.header("content-length")), (&*length(""), &*length(".gz")));
+    assert_eq!(
+        (plain.header("content-length"), packed.header("content-length")),
+        (&*length(""), &*length(".gz"))
+    );
     let manifest = format!("/{}", survey_app::assets::manifest_name());
     let other = name.replace("site.", "site.0");
-    for path in ["/CACHE/css/", "/CACHE/css/site.css", &other, &format!("{name}.gz"), "/CACHE/../../secrets"] {
+    for path in ["/CACHE/css/", "/CACHE/css/site.css", &other, &format!("{name}.gz"), "/CACHE/../../secrets"]
+    {
         let reply = get(path, "gzip").await;
-        assert!(reply.status.is_client_error() && reply.header("cache-control") != plain.header("cache-control"), "{path}");
+        assert!(
+            reply.status.is_client_error() && reply.header("cache-control") != plain.header("cache-control"),
+            "{path}"
+        );
     }
     assert_eq!(two.requests(), before, "none of these reached the application");
     assert_eq!(get(&manifest, "gzip").await.status, StatusCode::NOT_FOUND);
