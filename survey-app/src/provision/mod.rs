@@ -16,6 +16,7 @@ mod command;
 mod ground;
 mod hba;
 mod load;
+mod login;
 mod postgres;
 mod settings;
 pub mod state;

@@ -5,7 +5,7 @@
 //! (pg_file_settings), a change that waits for a restart, and roles or databases (pg_db_role_setting). Nothing
 //! is sent that changes the session: the server's own values are what is read.
 
-use super::postgres::Login;
+use super::login::Login;
 use super::value::{Type, same};
 use super::{Drift, Role};
 use anyhow::{Context, Result};

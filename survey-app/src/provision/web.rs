@@ -4,7 +4,7 @@
 //! other settings at its console, so it is asked.
 
 use super::ground::{Declared, Ground, Server};
-use super::postgres::Login;
+use super::login::Login;
 use super::state::{State, Web};
 use super::{Drift, Role};
 use crate::app::App;
