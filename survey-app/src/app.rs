@@ -26,6 +26,8 @@ pub struct App {
     pub switches: Switches,
     /// Key of every keyed hash.
     pub secret: String,
+    /// What our own nginx shows to be believed.
+    pub proxy_key: Option<String>,
     /// PostgreSQL.
     pub pools: Pools,
     /// What is remembered between requests.
@@ -80,6 +82,7 @@ impl App {
             cache,
             router: Router::new(&switches.router),
             secret: endpoints.secret.clone(),
+            proxy_key: endpoints.proxy_key.clone(),
             counters: Counters::default(),
             panel: Panel::default(),
             assets,

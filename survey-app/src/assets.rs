@@ -4,12 +4,15 @@
 //! the changeset of the sources in its name, so that an application never links files of another version;
 //! a key that is missing in it is an error when the application starts, not a page without style later.
 
+use crate::publish::{File, Place, Sent};
 use anyhow::{Context, Result, bail};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::Path;
+
+/// What may be said of a name that changes with its content.
+pub const FOR_EVER: &str = "public, max-age=31536000, immutable";
 
 /// A name in the templates, and the source files that make it up.
 const BUNDLES: &[(&str, &[&str])] =
@@ -39,17 +42,17 @@ impl Assets {
         Assets { links, origin: None }
     }
 
-    /// The published files of this version in `dir`, which are reachable under `base_url`.
-    pub fn published(dir: &Path, base_url: &str) -> Result<Assets> {
-        let path = dir.join(manifest_name());
-        let text = std::fs::read_to_string(&path)
-            .with_context(|| format!("cannot read {}; publish with `survey-app assets`", path.display()))?;
+    /// The published files of this version in `place`, which are reachable under `base_url` (an empty one
+    /// stands for the address of the pages).
+    pub async fn published(place: &Place, base_url: &str) -> Result<Assets> {
+        let name = manifest_name();
+        let text = place.read(&name).await.context("publish first, with `survey-app assets`")?;
         let manifest: BTreeMap<String, String> =
-            serde_json::from_str(&text).with_context(|| format!("{} is no manifest", path.display()))?;
+            serde_json::from_slice(&text).with_context(|| format!("{name} is no manifest"))?;
         let mut links = BTreeMap::new();
         for (name, _) in BUNDLES {
             let Some(file) = manifest.get(*name) else {
-                bail!("{} has no key `{name}`; publish again with `survey-app assets`", path.display());
+                bail!("{} has no key `{name}`; publish again with `survey-app assets`", manifest_name());
             };
             links.insert(name.to_string(), vec![format!("{}/{file}", base_url.trim_end_matches('/'))]);
         }
@@ -91,34 +94,58 @@ pub fn content_type(name: &str) -> &'static str {
     }
 }
 
-/// Combines, minifies, hashes and compresses everything into `dir`; the manifest comes last, so that it never
-/// names a file that is not there.
-pub fn publish(dir: &Path) -> Result<Vec<String>> {
-    let mut manifest = BTreeMap::new();
+/// Combines, minifies, hashes and compresses everything, and sends what `place` does not have yet. The manifest
+/// comes last, so that it never names a file that is not there.
+pub async fn publish(place: &Place) -> Result<Vec<Sent>> {
+    let (mut manifest, mut sent) = (BTreeMap::new(), Vec::new());
     for (name, parts) in BUNDLES {
-        let (stem, extension) = name.rsplit_once('.').expect("bundles have an extension");
-        let mut text = String::new();
-        for part in *parts {
-            let source = SOURCES.iter().find(|(n, _)| n == part).expect("bundles name sources").1;
-            text.push_str(&if extension == "css" { minify_css(source) } else { minify_js(source) });
+        let (name, files) = bundle(name, parts)?;
+        for file in &files {
+            sent.push(place.send(file, true).await?);
         }
-        let file =
-            format!("CACHE/{extension}/{stem}.{}.{extension}", &crate::secret::hash(text.as_bytes())[..12]);
-        let path = dir.join(&file);
-        std::fs::create_dir_all(path.parent().expect("joined above"))
-            .with_context(|| format!("cannot create {}", dir.display()))?;
-        std::fs::write(&path, &text).with_context(|| format!("cannot write {}", path.display()))?;
-        let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
-        gzip.write_all(text.as_bytes()).context("gzip")?;
-        let packed = dir.join(format!("{file}.gz"));
-        std::fs::write(&packed, gzip.finish().context("gzip")?)
-            .with_context(|| format!("cannot write {}", packed.display()))?;
-        manifest.insert(name.to_string(), file);
+        manifest.insert(name, files[0].name.clone());
     }
-    let path = dir.join(manifest_name());
-    let text = serde_json::to_string_pretty(&manifest).context("the manifest")?;
-    std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
-    Ok(manifest.into_values().collect())
+    let manifest = File {
+        name: manifest_name(),
+        bytes: serde_json::to_vec_pretty(&manifest).context("the manifest")?,
+        content_type: "application/json",
+        encoding: None,
+        cache_control: "no-cache",
+    };
+    sent.push(place.send(&manifest, false).await?);
+    Ok(sent)
+}
+
+/// The files of a bundle: as it is, then packed with gzip and with brotli.
+fn bundle(name: &str, parts: &[&str]) -> Result<(String, [File; 3])> {
+    let (stem, extension) = name.rsplit_once('.').expect("bundles have an extension");
+    let mut text = String::new();
+    for part in parts {
+        let source = SOURCES.iter().find(|(n, _)| n == part).expect("bundles name sources").1;
+        text.push_str(&if extension == "css" { minify_css(source) } else { minify_js(source) });
+    }
+    let hash = &crate::secret::hash(text.as_bytes())[..12];
+    let plain = File {
+        name: format!("CACHE/{extension}/{stem}.{hash}.{extension}"),
+        bytes: text.into_bytes(),
+        content_type: content_type(name),
+        encoding: None,
+        cache_control: FOR_EVER,
+    };
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
+    gzip.write_all(&plain.bytes).context("gzip")?;
+    let gzip = gzip.finish().context("gzip")?;
+    let mut brotli = Vec::new();
+    let best = brotli::enc::BrotliEncoderParams { quality: 11, ..Default::default() };
+    brotli::BrotliCompress(&mut plain.bytes.as_slice(), &mut brotli, &best).context("brotli")?;
+    let packed = |bytes, encoding, ending: &str| File {
+        name: format!("{}.{ending}", plain.name),
+        bytes,
+        encoding: Some(encoding),
+        ..plain.clone()
+    };
+    let (gzip, brotli) = (packed(gzip, "gzip", "gz"), packed(brotli, "br", "br"));
+    Ok((name.to_string(), [plain, gzip, brotli]))
 }
 
 /// Without comments, and with one blank where there were many; strings in our style sheets hold neither.
@@ -157,21 +184,36 @@ mod tests {
         assert_eq!(minify_js("// why\nlet a = 1;\n\n  f(a);\n"), "let a = 1;\nf(a);\n");
     }
 
-    #[test]
-    fn a_missing_key_fails_at_start() {
+    #[tokio::test]
+    async fn a_missing_key_fails_at_start() {
         let dir = tempfile::tempdir().unwrap();
-        assert!(Assets::published(dir.path(), "http://127.0.0.1:1/").is_err(), "nothing is published");
-        let files = publish(dir.path()).unwrap();
-        assert_eq!(files.len(), BUNDLES.len());
-        let assets = Assets::published(dir.path(), "http://127.0.0.1:1/").unwrap();
+        let place = Place::directory(dir.path()).unwrap();
+        assert!(Assets::published(&place, "http://127.0.0.1:1/").await.is_err(), "nothing is published");
+        let sent = publish(&place).await.unwrap();
+        assert_eq!(sent.len(), BUNDLES.len() * 3 + 1);
+        assert!(sent.iter().all(|s| s.is_new) && sent.last().unwrap().name == manifest_name());
+        assert!(publish(&place).await.unwrap().iter().all(|s| !s.is_new), "all of it is there");
+        let assets = Assets::published(&place, "http://127.0.0.1:1/").await.unwrap();
         assert_eq!(assets.origin(), "http://127.0.0.1:1");
         assert!(assets.links("site.css")[0].starts_with("http://127.0.0.1:1/CACHE/css/site."));
-        for file in &files {
-            let (plain, packed) = (dir.path().join(file), dir.path().join(format!("{file}.gz")));
-            assert!(std::fs::metadata(packed).unwrap().len() < std::fs::metadata(plain).unwrap().len());
-        }
+        let here = Assets::published(&place, "").await.unwrap();
+        assert!(here.links("site.css")[0].starts_with("/CACHE/css/site.") && here.origin().is_empty());
         std::fs::write(dir.path().join(manifest_name()), "{\"site.css\": \"x\"}").unwrap();
-        let error = Assets::published(dir.path(), "http://127.0.0.1:1/").unwrap_err();
+        let error = Assets::published(&place, "http://127.0.0.1:1/").await.unwrap_err();
         assert!(error.to_string().contains("no key `survey.js`"), "{error}");
+    }
+
+    #[test]
+    fn packed_files_are_smaller_and_the_same() {
+        use std::io::Read;
+        for (name, parts) in BUNDLES {
+            let (_, [plain, gzip, brotli]) = bundle(name, parts).unwrap();
+            let (mut a, mut b) = (Vec::new(), Vec::new());
+            flate2::read::GzDecoder::new(gzip.bytes.as_slice()).read_to_end(&mut a).unwrap();
+            brotli::BrotliDecompress(&mut brotli.bytes.as_slice(), &mut b).unwrap();
+            assert!(a == plain.bytes && b == plain.bytes);
+            assert!(brotli.bytes.len() < gzip.bytes.len() && gzip.bytes.len() < plain.bytes.len());
+            assert!(gzip.name == format!("{}.gz", plain.name) && gzip.content_type == plain.content_type);
+        }
     }
 }

@@ -38,9 +38,9 @@ pub enum Command {
     },
     /// Combine, minify and compress style sheets and scripts
     Assets {
-        /// Where they and their manifest go
-        #[arg(long)]
-        dir: PathBuf,
+        /// Where they and their manifest go: a directory, file:///… or s3://bucket/prefix
+        #[arg(long, alias = "dir")]
+        to: String,
     },
     /// Create the tables
     Migrate(Servers),
@@ -57,9 +57,20 @@ pub enum Command {
         #[arg(long)]
         listen: SocketAddr,
     },
+    /// The servers as a file in git declares them: make them, check them, remove them
+    #[command(subcommand)]
+    Provision(crate::provision::Arguments),
+    /// From targets and machines to workers, connections and pools: the talk's spreadsheet
+    Capacity(crate::capacity::Arguments),
+    /// A postgresql.conf for a machine, with the reason for each line
+    Tune(crate::tune::Arguments),
     /// The parent of the servers; started by the other commands
     #[command(hide = true)]
-    Keep,
+    Keep {
+        /// Listen here instead of at standard input
+        #[arg(long)]
+        socket: Option<PathBuf>,
+    },
 }
 
 /// Where the switches come from.
@@ -95,6 +106,12 @@ pub struct Up {
     /// Where logs go; beside everything else, and gone with it, when not given
     #[arg(long)]
     pub logs: Option<PathBuf>,
+    /// Web processes behind nginx
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub web: u32,
+    /// One web process without nginx before it, and a process of our own for the static files
+    #[arg(long)]
+    pub no_nginx: bool,
 }
 
 /// `demo`
@@ -154,9 +171,9 @@ pub struct Web {
     /// Address to listen at
     #[arg(long)]
     pub listen: SocketAddr,
-    /// Where `assets` published to; needed with assets.compress
+    /// Where `assets` published to (directory or address); needed with assets.compress
     #[arg(long)]
-    pub static_dir: Option<PathBuf>,
+    pub static_dir: Option<String>,
     /// Under which address that is served
     #[arg(long, default_value = "/static")]
     pub static_url: String,

@@ -55,6 +55,8 @@ pub struct Switches {
     pub debug: Debug,
     /// How style sheets and scripts are served.
     pub assets: Assets,
+    /// Who may say where a request comes from.
+    pub proxy: Proxy,
 }
 
 /// `sql.*`
@@ -147,6 +149,14 @@ pub struct Debug {
 pub struct Assets {
     /// Serve combined, minified, compressed files under hashed names from a manifest.
     pub compress: bool,
+}
+
+/// `proxy.*`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Proxy {
+    /// Addresses of proxies whose `X-Forwarded-For` is believed, beside our own nginx.
+    pub trusted: Vec<String>,
 }
 
 macro_rules! choices {
@@ -294,6 +304,9 @@ impl Switches {
         if self.db.pool == 0 {
             bail!("db.pool must be at least 1");
         }
+        if let Some(odd) = self.proxy.trusted.iter().find(|t| t.parse::<std::net::IpAddr>().is_err()) {
+            bail!("proxy.trusted takes addresses, not `{odd}`");
+        }
         for name in self.router.pool.keys() {
             if name != "primary" && name != "replica" {
                 bail!("router.pool knows `primary` and `replica`, not `{name}`");
@@ -438,6 +451,7 @@ mod tests {
             ("db.pool=many", "`db.pool` is a number"),
             ("sql.select_related=maybe", "on or off"),
             ("router.pool={standby=1}", "not `standby`"),
+            ("proxy.trusted=['10.0.0.0/8']", "takes addresses"),
         ] {
             let error = Switches::assemble(Profile::Naive, None, &[], &[set.to_string()]).unwrap_err();
             assert!(format!("{error:#}").contains(says), "{set}: {error:#}");

@@ -13,6 +13,9 @@ use std::path::Path;
 pub struct Endpoints {
     /// Key of every keyed hash: login codes, CSRF tokens.
     pub secret: String,
+    /// What our own nginx shows to be believed ([`crate::proxy`]).
+    #[serde(default)]
+    pub proxy_key: Option<String>,
     /// `host:port` of Redis.
     pub redis: Option<String>,
     /// `host:port` of memcached.

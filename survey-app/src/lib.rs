@@ -1,10 +1,13 @@
 //! `survey-app`: the write-heavy survey application on which pglens is proved.
 //!
 //! ```text
+//!   nginx ──► web (several) ── published files from disk
 //!   web ── survey (five hot views), admin ──► scope ──► router ──► PostgreSQL primary / replica
 //!                                              │  └────► cache ──► memcached, flush lists in Redis
 //!                                              └───────► counters, debug panel, query comments
 //!   worker ── jobs over Redis ──► scope          stack ── starts every server for up, demo, run and the tests
+//!                                                provision ── the same servers as a file in git declares them
+//!   capacity, tune ── arithmetic: how much of each, and with which settings
 //! ```
 //!
 //! Every step of the talk is a switch ([`config`]); the same code runs the naive and the tuned profile. This
@@ -24,6 +27,7 @@ pub mod scope;
 pub mod admin;
 pub mod debug;
 pub mod pages;
+pub mod proxy;
 pub mod session;
 pub mod site;
 pub mod survey;
@@ -31,13 +35,17 @@ pub mod trouble;
 pub mod web;
 
 pub mod assets;
+pub mod capacity;
 pub mod csv;
 pub mod migrate;
 pub mod plan;
+pub mod provision;
+pub mod publish;
 pub mod respondent;
 pub mod run;
 pub mod secret;
 pub mod stack;
+pub mod tune;
 pub mod up;
 pub mod worker;
 

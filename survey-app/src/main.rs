@@ -8,13 +8,14 @@ use survey_app::app::App;
 use survey_app::assets::Assets;
 use survey_app::cli::{Arguments, Command, Run, Servers, Web};
 use survey_app::endpoints::Endpoints;
-use survey_app::{migrate, run, site, stack, up, worker};
+use survey_app::publish::Place;
+use survey_app::{capacity, migrate, provision, run, site, stack, tune, up, worker};
 use tokio::net::TcpListener;
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         // The keeper is single-threaded: the kernel tells its children when their thread's process dies.
-        Command::Keep => stack::keeper::keep(),
+        Command::Keep { socket } => stack::keeper::keep(socket.as_deref()),
         other => {
             tokio::runtime::Runtime::new().context("the runtime").and_then(|r| r.block_on(command(other)))
         }
@@ -62,11 +63,11 @@ async fn command(command: Command) -> Result<()> {
             }
             Ok(())
         }
-        Command::Assets { dir } => {
-            for file in survey_app::assets::publish(&dir)? {
-                writeln!(out, "{file}")?;
+        Command::Assets { to } => {
+            for sent in survey_app::assets::publish(&Place::open(&to)?).await? {
+                writeln!(out, "{:10} {}", if sent.is_new { "uploaded" } else { "was there" }, sent.name)?;
             }
-            writeln!(out, "{}", survey_app::assets::manifest_name()).context("stdout")
+            Ok(())
         }
         Command::Migrate(servers) => migrate::migrate(&start(&servers, Assets::plain()).await?.0).await,
         Command::Web(arguments) => web(&arguments).await,
@@ -83,7 +84,10 @@ async fn command(command: Command) -> Result<()> {
                 TcpListener::bind(listen).await.with_context(|| format!("cannot listen at {listen}"))?;
             site::serve_static(&dir, listener, async { drop(up::until_told().await) }).await
         }
-        Command::Keep => Ok(()),
+        Command::Provision(arguments) => provision::run(&arguments, &exe, &mut out).await,
+        Command::Capacity(arguments) => capacity::run(&arguments, &mut out),
+        Command::Tune(arguments) => tune::run(&arguments, &mut out),
+        Command::Keep { .. } => Ok(()),
     }
 }
 
@@ -122,7 +126,7 @@ async fn count(arguments: &Run, exe: &std::path::Path, out: &mut impl Write) -> 
 async fn web(arguments: &Web) -> Result<()> {
     let assets = match &arguments.static_dir {
         Some(dir) if arguments.servers.switches.load()?.assets.compress => {
-            Assets::published(dir, &arguments.static_url)?
+            Assets::published(&Place::open(dir)?, &arguments.static_url).await?
         }
         Some(_) => Assets::plain(),
         None if arguments.servers.switches.load()?.assets.compress => {

@@ -86,8 +86,9 @@ pub async fn run(order: &Order, exe: &Path, logs: &Path) -> Result<Report> {
     let assets = match order.switches.assets.compress {
         true => {
             let dir = stack.dir.join("static");
-            crate::assets::publish(&dir)?;
-            Assets::published(&dir, "/static")?
+            let place = crate::publish::Place::directory(&dir)?;
+            crate::assets::publish(&place).await?;
+            Assets::published(&place, "/static").await?
         }
         false => Assets::plain(),
     };

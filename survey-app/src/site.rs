@@ -3,7 +3,7 @@
 //! Serves the web and static processes and the runs. Joins what the modules offer; decides nothing.
 
 use crate::app::App;
-use crate::assets::content_type;
+use crate::assets::{FOR_EVER, content_type};
 use crate::web::{self, Route};
 use anyhow::{Context, Result};
 use axum::Router;
@@ -39,12 +39,15 @@ pub async fn serve(
     axum::serve(listener, service).with_graceful_shutdown(until).await.context("the web server")
 }
 
-/// A published file: its bytes as they are, and compressed.
+/// A published file: its bytes as they are, and packed, the best first.
 struct Published {
     content_type: &'static str,
     plain: Vec<u8>,
-    packed: Option<Vec<u8>>,
+    packed: Vec<(&'static str, Vec<u8>)>,
 }
+
+/// How a file may be packed, and how its name ends then; the smallest first.
+const PACKED: [(&str, &str); 2] = [("br", ".br"), ("gzip", ".gz")];
 
 /// Serves published files until `until` is over. They are read once: their names change with their content.
 pub async fn serve_static(
@@ -57,12 +60,16 @@ pub async fn serve_static(
         let Ok(entries) = std::fs::read_dir(dir.join("CACHE").join(kind)) else { continue };
         for entry in entries.filter_map(Result::ok) {
             let name = entry.file_name().to_string_lossy().into_owned();
-            if name.ends_with(".gz") {
+            if PACKED.iter().any(|(_, ending)| name.ends_with(ending)) {
                 continue;
             }
             let plain = std::fs::read(entry.path())
                 .with_context(|| format!("cannot read {}", entry.path().display()))?;
-            let packed = std::fs::read(entry.path().with_file_name(format!("{name}.gz"))).ok();
+            let read = |ending: &str| std::fs::read(entry.path().with_file_name(format!("{name}{ending}")));
+            let packed = PACKED
+                .iter()
+                .filter_map(|(encoding, ending)| Some((*encoding, read(ending).ok()?)))
+                .collect();
             files.insert(
                 format!("{kind}/{name}"),
                 Published { content_type: content_type(&name), plain, packed },
@@ -84,14 +91,20 @@ fn send(file: &Published, headers: &HeaderMap) -> Response {
     let takes = headers.get(header::ACCEPT_ENCODING).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let common = [
         (header::CONTENT_TYPE, file.content_type),
-        (header::CACHE_CONTROL, "public, max-age=31536000, immutable"),
+        (header::CACHE_CONTROL, FOR_EVER),
         (header::VARY, "accept-encoding"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
-    match &file.packed {
-        Some(packed) if takes.contains("gzip") => {
-            (common, [(header::CONTENT_ENCODING, "gzip")], packed.clone()).into_response()
+    let takes = |encoding: &str| {
+        takes.split(',').filter_map(|item| item.trim().strip_prefix(encoding)).any(|rest| {
+            let weight = rest.trim().strip_prefix(';').and_then(|w| w.trim().strip_prefix("q="));
+            rest.is_empty() || weight.is_some_and(|w| w.parse::<f64>().is_ok_and(|w| w > 0.0))
+        })
+    };
+    match file.packed.iter().find(|(encoding, _)| takes(encoding)) {
+        Some((encoding, packed)) => {
+            (common, [(header::CONTENT_ENCODING, *encoding)], packed.clone()).into_response()
         }
-        _ => (common, file.plain.clone()).into_response(),
+        None => (common, file.plain.clone()).into_response(),
     }
 }

@@ -7,7 +7,7 @@ use crate::admin::EXAMPLE_SURVEY;
 use crate::app::App;
 use crate::assets::Assets;
 use crate::cli;
-use crate::config::{Profile, Switches};
+use crate::config::{Backend, Profile, Switches};
 use crate::plan::{self, Plan};
 use crate::router::Pin;
 use crate::run::Site;
@@ -28,6 +28,7 @@ const ADMIN: &str = "admin";
 /// Starts everything and waits for a signal.
 pub async fn up(arguments: &cli::Up, exe: &Path) -> Result<()> {
     let switches = arguments.switches.load()?;
+    check(arguments, &switches)?;
     let signals = Signals::listen()?;
     let place = place();
     if let Some(pid) = running(&place) {
@@ -35,9 +36,10 @@ pub async fn up(arguments: &cli::Up, exe: &Path) -> Result<()> {
     }
     let wanted = Wanted {
         application_name: switches.application_name(),
+        nginx: !arguments.no_nginx,
         ..Wanted::everything(exe.to_path_buf(), arguments.logs.clone())
     };
-    let started = signals.or(start(&switches, &wanted, arguments.port, &place)).await;
+    let started = signals.or(start(&switches, &wanted, arguments, &place)).await;
     let Some(started) = started else {
         return Ok(());
     };
@@ -54,7 +56,26 @@ pub async fn up(arguments: &cli::Up, exe: &Path) -> Result<()> {
     tokio::task::spawn_blocking(move || drop(stack)).await.context("the stack")
 }
 
-async fn start(switches: &Switches, wanted: &Wanted, port: u16, place: &Path) -> Result<(Stack, String)> {
+/// Refuses what cannot work before anything is started.
+fn check(arguments: &cli::Up, switches: &Switches) -> Result<()> {
+    if arguments.web > 1 && arguments.no_nginx {
+        bail!("several web processes need nginx before them; leave out --no-nginx or --web");
+    }
+    if arguments.web > 1 && switches.cache.backend == Backend::Locmem {
+        bail!(
+            "cache.backend=locmem is the memory of one process; with --web {} use memcached",
+            arguments.web
+        );
+    }
+    Ok(())
+}
+
+async fn start(
+    switches: &Switches,
+    wanted: &Wanted,
+    arguments: &cli::Up,
+    place: &Path,
+) -> Result<(Stack, String)> {
     let stack = Stack::up(wanted).await?;
     write_new(place, &std::process::id().to_string())?;
     stack.keeper.remove_at_end(place)?;
@@ -63,12 +84,7 @@ async fn start(switches: &Switches, wanted: &Wanted, port: u16, place: &Path) ->
     let config = stack.dir.join("switches.toml");
     write_new(&config, &toml::to_string(switches).context("the switches")?)?;
     let dir = stack.dir.join("static");
-    crate::assets::publish(&dir)?;
-    let static_port = stack
-        .serve_ours("static", None, |port| {
-            vec!["static".into(), "--dir".into(), text(&dir), "--listen".into(), format!("127.0.0.1:{port}")]
-        })
-        .await?;
+    crate::assets::publish(&crate::publish::Place::directory(&dir)?).await?;
     let app = App::start(switches.clone(), &stack.endpoints, Assets::plain()).await?;
     let letter = first_steps(&app).await?;
     app.pools.close();
@@ -81,24 +97,63 @@ async fn start(switches: &Switches, wanted: &Wanted, port: u16, place: &Path) ->
             .chain(pairs.into_iter().flat_map(|(k, v)| [k.to_string(), v]))
             .collect()
     };
-    let wish = (port != 0).then_some(port);
-    let port = stack
-        .serve_ours("web", wish, |port| {
-            let mut all = common("web");
-            let url = format!("http://127.0.0.1:{static_port}");
-            all.extend(["--listen".into(), format!("127.0.0.1:{port}"), "--static-dir".into(), text(&dir)]);
-            all.extend(["--static-url".into(), url]);
-            all
-        })
-        .await?;
+    let front = Web { stack: &stack, published: &dir, command: common("web") };
+    let (port, behind) = front.start(arguments).await?;
     stack.run_ours("worker", common("worker"))?;
     let mut out = format!("Switches: {}\n", switches.application_name());
     for (name, value) in switches.list() {
         out.push_str(&format!("  {name} = {value}\n"));
     }
     out.push_str(&letter.text(port));
+    if !arguments.no_nginx {
+        out.push_str(&format!("  nginx before    {}\n", behind.join(", ")));
+    }
     out.push_str(&format!("  logs            {}\n\nCtrl-C stops everything.\n", stack.logs.display()));
     Ok((stack, out))
+}
+
+/// The web processes, and what stands before them.
+struct Web<'a> {
+    stack: &'a Stack,
+    published: &'a Path,
+    command: Vec<String>,
+}
+
+impl Web<'_> {
+    /// The port of the pages, and where the web processes behind it listen.
+    async fn start(&self, arguments: &cli::Up) -> Result<(u16, Vec<String>)> {
+        let wish = (arguments.port != 0).then_some(arguments.port);
+        if arguments.no_nginx {
+            let dir = text(self.published);
+            let listen = |port| format!("127.0.0.1:{port}");
+            let port = self
+                .stack
+                .serve_ours("static", None, |port| {
+                    vec!["static".into(), "--dir".into(), dir.clone(), "--listen".into(), listen(port)]
+                })
+                .await?;
+            let port = self.process("web", wish, &format!("http://127.0.0.1:{port}")).await?;
+            return Ok((port, vec![listen(port)]));
+        }
+        let mut behind = Vec::new();
+        for number in 1..=arguments.web {
+            let name = if arguments.web == 1 { "web".to_string() } else { format!("web{number}") };
+            behind.push(format!("127.0.0.1:{}", self.process(&name, None, "").await?));
+        }
+        Ok((self.stack.start_nginx(&behind, self.published, wish).await?, behind))
+    }
+
+    async fn process(&self, name: &str, port: Option<u16>, static_url: &str) -> Result<u16> {
+        self.stack
+            .serve_ours(name, port, |port| {
+                let mut all = self.command.clone();
+                all.extend(["--listen".into(), format!("127.0.0.1:{port}")]);
+                all.extend(["--static-dir".into(), text(self.published)]);
+                all.push(format!("--static-url={static_url}"));
+                all
+            })
+            .await
+    }
 }
 
 /// A first look with one PostgreSQL and nothing else.

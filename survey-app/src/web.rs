@@ -229,7 +229,8 @@ async fn read(
     let scope = Scope::begin(Arc::clone(app), route.view, traceparent, pin);
     let known = find(&cookies, CSRF_COOKIE).filter(|token| is_ours(&app.secret, token)).map(str::to_string);
     let path = request.uri().path().to_string();
-    let is_internal = is_internal(app, request.extensions().get::<ConnectInfo<SocketAddr>>());
+    let is_internal =
+        is_internal(app, request.headers(), request.extensions().get::<ConnectInfo<SocketAddr>>());
     let query = pairs(request.uri().query().unwrap_or_default());
     let in_header = text(request.headers(), "x-csrftoken").map(str::to_string);
     let foreign = is_foreign(request.headers());
@@ -366,9 +367,13 @@ fn headers(app: &App, mut response: Response) -> Response {
     response
 }
 
-/// The address that a request came from.
-fn is_internal(app: &App, peer: Option<&ConnectInfo<SocketAddr>>) -> bool {
-    peer.is_some_and(|c| app.switches.debug.internal_ips.contains(&c.0.ip().to_string()))
+/// Whether a request comes from one of `debug.internal_ips`.
+fn is_internal(app: &App, headers: &HeaderMap, peer: Option<&ConnectInfo<SocketAddr>>) -> bool {
+    let switches = &app.switches;
+    peer.and_then(|c| {
+        crate::proxy::client(headers, c.0.ip(), app.proxy_key.as_deref(), &switches.proxy.trusted)
+    })
+    .is_some_and(|client| switches.debug.internal_ips.contains(&client.to_string()))
 }
 
 #[cfg(test)]

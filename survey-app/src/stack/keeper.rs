@@ -8,22 +8,27 @@
 //! what it started in reverse order, reaps it and removes the directory. Should the keeper itself be killed,
 //! the kernel tells its children (`setpriv --pdeathsig`). It is single-threaded and knows nothing about what
 //! it runs. Serves [`super::Stack`].
+//!
+//! For `provision` it stays: it listens at a socket instead of a pipe, obeys one caller after the other, and
+//! ends when it is told to.
 
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use serde::{Deserialize, Serialize};
 use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(8);
 
 /// A server to start.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Spec {
     /// What it is called from then on.
     pub name: String,
@@ -68,6 +73,10 @@ enum Order {
     Kill(String),
     /// Whether it runs.
     Ask(String),
+    /// As what it was started, while it runs.
+    Spec(String),
+    /// Stops everything and ends, although it listens at a socket.
+    End,
     /// A directory or file that goes when the keeper goes.
     Remove(PathBuf),
 }
@@ -76,15 +85,23 @@ enum Order {
 enum Report {
     Pid(u32),
     Running(bool),
+    Spec(Option<Spec>),
     Done,
     Failed(String),
 }
 
 /// The keeper as the process in front sees it.
-#[derive(Debug)]
 pub struct Keeper {
-    child: Child,
-    pipe: Mutex<Option<(ChildStdin, BufReader<ChildStdout>)>>,
+    child: Option<Child>,
+    pipe: Mutex<Option<Pipe>>,
+}
+
+type Pipe = (Box<dyn Write + Send>, Box<dyn BufRead + Send>);
+
+impl std::fmt::Debug for Keeper {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Keeper({:?})", self.child)
+    }
 }
 
 impl Keeper {
@@ -100,7 +117,60 @@ impl Keeper {
             .with_context(|| format!("cannot start {}", exe.display()))?;
         let stdin = child.stdin.take().context("piped above")?;
         let stdout = child.stdout.take().context("piped above")?;
-        Ok(Keeper { child, pipe: Mutex::new(Some((stdin, BufReader::new(stdout)))) })
+        let pipe: Pipe = (Box::new(stdin), Box::new(BufReader::new(stdout)));
+        Ok(Keeper { child: Some(child), pipe: Mutex::new(Some(pipe)) })
+    }
+
+    /// The keeper that listens at `socket`; `None` when there is none. Waits while another caller is served.
+    pub fn connect(socket: &Path) -> Result<Option<Keeper>> {
+        let Ok(stream) = UnixStream::connect(socket) else { return Ok(None) };
+        let reader = BufReader::new(stream.try_clone().context("the keeper's socket")?);
+        let pipe: Pipe = (Box::new(stream), Box::new(reader));
+        Ok(Some(Keeper { child: None, pipe: Mutex::new(Some(pipe)) }))
+    }
+
+    /// Starts a keeper that listens at `socket` and outlives us; its own complaints go to `log`.
+    pub fn detach(exe: &Path, socket: &Path, log: &Path) -> Result<Keeper> {
+        let log = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(log)
+            .with_context(|| format!("cannot write {}", log.display()))?;
+        let mut child = Command::new(exe)
+            .args(["keep", "--socket"])
+            .arg(socket)
+            .current_dir("/")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .with_context(|| format!("cannot start {}", exe.display()))?;
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(keeper) = Keeper::connect(socket)? {
+                return Ok(keeper);
+            }
+            if let Some(status) = child.try_wait().context("the keeper")? {
+                bail!("the keeper {}; it listens at {}", ended(status), socket.display());
+            }
+            if Instant::now() > deadline {
+                bail!("the keeper does not listen at {}", socket.display());
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Tells a keeper that listens at a socket to stop everything and to end; returns when all has stopped.
+    pub fn shut_down(&self) -> Result<()> {
+        self.order(&Order::End).map(drop)
+    }
+
+    /// As what a server was started, while it runs.
+    pub fn spec(&self, name: &str) -> Result<Option<Spec>> {
+        match self.order(&Order::Spec(name.to_string()))? {
+            Report::Spec(spec) => Ok(spec),
+            other => bail!("the keeper answered {other:?}"),
+        }
     }
 
     /// Starts a server; its process id.
@@ -142,18 +212,20 @@ impl Keeper {
         self.order(&Order::Ask(String::new())).is_ok()
     }
 
-    /// Stops everything, and waits until it has stopped.
+    /// Stops everything, and waits until it has stopped; a keeper at a socket is only left alone.
     pub fn end(&mut self) {
         // The closed pipe is the order to end.
         self.pipe.lock().expect("no panic holds this lock").take();
-        let _ = self.child.wait();
+        if let Some(child) = &mut self.child {
+            let _ = child.wait();
+        }
     }
 
     fn order(&self, order: &Order) -> Result<Report> {
         let mut pipe = self.pipe.lock().expect("no panic holds this lock");
         let (stdin, stdout) = pipe.as_mut().context("the keeper has ended")?;
         let line = serde_json::to_string(order).context("an order is plain values")?;
-        writeln!(stdin, "{line}").context("the keeper is gone")?;
+        writeln!(stdin, "{line}").and_then(|()| stdin.flush()).context("the keeper is gone")?;
         let mut answer = String::new();
         stdout.read_line(&mut answer).context("the keeper is gone")?;
         match serde_json::from_str(&answer).context("the keeper is gone")? {
@@ -174,33 +246,77 @@ struct Kept {
     child: Child,
 }
 
-/// The process itself: obeys its standard input until that ends.
-pub fn keep() -> Result<()> {
-    let mut kept: Vec<Kept> = Vec::new();
-    let mut directories = Vec::new();
-    for line in std::io::stdin().lock().lines() {
-        let Ok(line) = line else { break };
-        let report = match serde_json::from_str(&line) {
-            Ok(order) => {
-                obey(order, &mut kept, &mut directories).unwrap_or_else(|e| Report::Failed(format!("{e:#}")))
-            }
-            Err(error) => Report::Failed(error.to_string()),
-        };
-        let mut out = std::io::stdout().lock();
-        let text = serde_json::to_string(&report).context("a report is plain values")?;
-        // Nobody may be listening any more; what was started is stopped all the same.
-        if writeln!(out, "{text}").and_then(|()| out.flush()).is_err() {
-            break;
+/// The process itself: obeys its standard input until that ends, or whoever comes to `socket` until it is told
+/// to end.
+pub fn keep(socket: Option<&Path>) -> Result<()> {
+    let (mut kept, mut directories) = (Vec::new(), Vec::new());
+    match socket {
+        None => {
+            serve(std::io::stdin().lock(), std::io::stdout().lock(), &mut kept, &mut directories);
         }
+        Some(socket) => listen(socket, &mut kept, &mut directories)?,
     }
-    while let Some(mut last) = kept.pop() {
-        end(&mut last);
-    }
+    close(&mut kept);
     for directory in directories {
         // Somebody who still holds a file does not keep the others from going.
         let _ = std::fs::remove_dir_all(&directory).or_else(|_| std::fs::remove_file(&directory));
     }
     Ok(())
+}
+
+/// One caller after the other, until one says that this is the end.
+fn listen(socket: &Path, kept: &mut Vec<Kept>, directories: &mut Vec<PathBuf>) -> Result<()> {
+    // A session of its own: a terminal that is closed must not end it.
+    let _ = rustix::process::setsid();
+    // Left by a keeper that was killed; one that lives has been asked before we were started.
+    let _ = std::fs::remove_file(socket);
+    let listener =
+        UnixListener::bind(socket).with_context(|| format!("cannot listen at {}", socket.display()))?;
+    std::fs::set_permissions(socket, std::fs::Permissions::from_mode(0o600)).context("the socket's mode")?;
+    for stream in listener.incoming() {
+        let Ok(stream) = stream else { continue };
+        let Ok(answers) = stream.try_clone() else { continue };
+        if serve(BufReader::new(stream), answers, kept, directories) {
+            let _ = std::fs::remove_file(socket);
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Obeys `orders` until they end; whether the last one was [`Order::End`].
+fn serve(
+    orders: impl BufRead,
+    mut answers: impl Write,
+    kept: &mut Vec<Kept>,
+    directories: &mut Vec<PathBuf>,
+) -> bool {
+    for line in orders.lines() {
+        let Ok(line) = line else { break };
+        let order = serde_json::from_str(&line);
+        let is_end = matches!(order, Ok(Order::End));
+        let report = match order {
+            Ok(order) => obey(order, kept, directories).unwrap_or_else(|e| Report::Failed(format!("{e:#}"))),
+            Err(error) => Report::Failed(error.to_string()),
+        };
+        let text = serde_json::to_string(&report).expect("a report is plain values");
+        // Nobody may be listening any more; what was started is stopped all the same.
+        let is_heard = writeln!(answers, "{text}").and_then(|()| answers.flush()).is_ok();
+        if is_end {
+            return true;
+        }
+        if !is_heard {
+            break;
+        }
+    }
+    false
+}
+
+/// Ends everything, the last first.
+fn close(kept: &mut Vec<Kept>) {
+    while let Some(mut last) = kept.pop() {
+        end(&mut last);
+    }
 }
 
 fn obey(order: Order, kept: &mut Vec<Kept>, directories: &mut Vec<PathBuf>) -> Result<Report> {
@@ -244,6 +360,14 @@ fn obey(order: Order, kept: &mut Vec<Kept>, directories: &mut Vec<PathBuf>) -> R
         Order::Ask(name) => {
             let found = kept.iter_mut().find(|k| k.spec.name == name);
             Report::Running(found.is_some_and(|k| matches!(k.child.try_wait(), Ok(None))))
+        }
+        Order::Spec(name) => {
+            kept.retain_mut(|k| matches!(k.child.try_wait(), Ok(None)));
+            Report::Spec(kept.iter().find(|k| k.spec.name == name).map(|k| k.spec.clone()))
+        }
+        Order::End => {
+            close(kept);
+            Report::Done
         }
         Order::Remove(directory) => {
             directories.push(directory);

@@ -5,7 +5,10 @@
 //! logs hold what the application sent and nothing else.
 
 pub mod keeper;
+pub mod nginx;
 mod postgres;
+
+pub(crate) use postgres::find_bin as find_postgres;
 
 use crate::endpoints::{Endpoints, Postgres};
 use anyhow::{Context, Result, bail};
@@ -34,6 +37,8 @@ pub struct Wanted {
     pub memcached: bool,
     /// Redis.
     pub redis: bool,
+    /// nginx, which [`Stack::start_nginx`] starts once there is something to stand before.
+    pub nginx: bool,
     /// The name under which the application's role connects through pgbouncer.
     pub application_name: String,
     /// Lines for both `postgresql.conf`, after ours.
@@ -50,6 +55,7 @@ impl Wanted {
             pgbouncer: true,
             memcached: true,
             redis: true,
+            nginx: false,
             application_name: "survey".to_string(),
             settings: Vec::new(),
         }
@@ -78,6 +84,7 @@ struct Programs {
     pgbouncer: Option<PathBuf>,
     memcached: Option<PathBuf>,
     redis: Option<PathBuf>,
+    nginx: Option<PathBuf>,
 }
 
 impl Programs {
@@ -87,24 +94,34 @@ impl Programs {
         let pgbouncer = find_program("pgbouncer", &["/usr/sbin"]);
         let memcached = find_program("memcached", &["/usr/bin"]);
         let redis = find_program("redis-server", &["/usr/bin"]);
+        let nginx = find_program("nginx", &["/usr/sbin"]);
         let mut missing = Vec::new();
         let all = [
             (true, postgres_bin.is_none(), "postgresql"),
             (wanted.pgbouncer, pgbouncer.is_none(), "pgbouncer"),
             (wanted.memcached, memcached.is_none(), "memcached"),
             (wanted.redis, redis.is_none(), "redis-server"),
+            (wanted.nginx, nginx.is_none(), "nginx"),
         ];
         for (_, _, package) in all.iter().filter(|(wanted, absent, _)| *wanted && *absent) {
             missing.push(*package);
         }
         if !missing.is_empty() {
             let names = missing.join(" ");
+            let without =
+                if missing.contains(&"nginx") { " (or leave nginx out with --no-nginx)" } else { "" };
             bail!(
                 "the stack needs servers that are not installed: {names}. On Debian or Ubuntu: \
-                 apt-get install --no-install-recommends {names}"
+                 apt-get install --no-install-recommends {names}{without}"
             );
         }
-        Ok(Programs { postgres_bin: postgres_bin.context("checked above")?, pgbouncer, memcached, redis })
+        Ok(Programs {
+            postgres_bin: postgres_bin.context("checked above")?,
+            pgbouncer,
+            memcached,
+            redis,
+            nginx,
+        })
     }
 }
 
@@ -142,6 +159,7 @@ impl Stack {
         };
         let endpoints = Endpoints {
             secret,
+            proxy_key: Some(crate::secret::random_hex(16)),
             redis: None,
             memcached: None,
             primary,
@@ -329,13 +347,13 @@ fn free_port() -> Result<u16> {
     Ok(listener.local_addr().context("no free port")?.port())
 }
 
-fn argv(program: &Path, args: &[&str]) -> Result<Vec<String>> {
+pub(crate) fn argv(program: &Path, args: &[&str]) -> Result<Vec<String>> {
     let program = program.to_str().context("a program's path is not UTF-8")?;
     Ok(std::iter::once(program).chain(args.iter().copied()).map(str::to_string).collect())
 }
 
 /// The user for the servers: PostgreSQL, pgbouncer and memcached refuse to run as root.
-fn server_user() -> Result<Option<User>> {
+pub(crate) fn server_user() -> Result<Option<User>> {
     if !rustix::process::getuid().is_root() {
         return Ok(None);
     }
@@ -351,7 +369,7 @@ fn server_user() -> Result<Option<User>> {
         .context("no user `postgres` or `nobody` to run servers as")
 }
 
-fn own(path: &Path, user: Option<User>) -> Result<()> {
+pub(crate) fn own(path: &Path, user: Option<User>) -> Result<()> {
     if let Some(user) = user {
         std::os::unix::fs::chown(path, Some(user.uid), Some(user.gid))
             .with_context(|| format!("cannot give {} away", path.display()))?;
@@ -365,7 +383,7 @@ fn write_private(path: &Path, text: &str, user: Option<User>) -> Result<()> {
     own(path, user)
 }
 
-fn tail(log: &Path) -> String {
+pub(crate) fn tail(log: &Path) -> String {
     let text = std::fs::read_to_string(log).unwrap_or_default();
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(8)..].join("\n")

@@ -20,7 +20,7 @@ const PROGRAMS: [&str; 3] = ["initdb", "postgres", "pg_basebackup"];
 
 /// The directory with all of PostgreSQL's programs that we need: the newest where Debian puts them, else the
 /// one on the PATH (resolved, because a link in it may stand alone).
-pub(super) fn find_bin() -> Option<PathBuf> {
+pub(crate) fn find_bin() -> Option<PathBuf> {
     let whole = |bin: &Path| PROGRAMS.iter().all(|program| bin.join(program).exists());
     let packaged =
         if std::env::var_os("SURVEY_PROGRAMS").is_some() { None } else { Some("/usr/lib/postgresql") };

@@ -7,6 +7,7 @@ mod common;
 
 mod administration;
 mod cache;
+mod front;
 mod jobs;
 mod pooler;
 mod refusals;
