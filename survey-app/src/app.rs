@@ -9,6 +9,7 @@ use crate::db::Pools;
 use crate::db::counters::Counters;
 use crate::debug::Panel;
 use crate::endpoints::Endpoints;
+use crate::metrics::Metrics;
 use crate::router::Router;
 use anyhow::{Context, Result};
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
@@ -34,6 +35,8 @@ pub struct App {
     pub router: Router,
     /// What was sent.
     pub counters: Counters,
+    /// How long requests took, and on what.
+    pub metrics: Arc<Metrics>,
     /// The last requests, for developers.
     pub panel: Panel,
     /// Style sheets and scripts.
@@ -81,6 +84,7 @@ impl App {
             router: Router::new(&switches.router),
             secret: endpoints.secret.clone(),
             counters: Counters::default(),
+            metrics: Arc::default(),
             panel: Panel::default(),
             assets,
             redis,

@@ -4,6 +4,7 @@
 //!   web ── survey (five hot views), admin ──► scope ──► router ──► PostgreSQL primary / replica
 //!                                              │  └────► cache ──► memcached, flush lists in Redis
 //!                                              └───────► counters, debug panel, query comments
+//!   metrics ── where each request's time goes ──► /metrics ──► observe (page of a run), lesson (settings compared)
 //!   worker ── jobs over Redis ──► scope          stack ── starts every server for up, demo, run and the tests
 //! ```
 //!
@@ -23,6 +24,7 @@ pub mod scope;
 
 pub mod admin;
 pub mod debug;
+pub mod metrics;
 pub mod pages;
 pub mod session;
 pub mod site;
@@ -32,7 +34,9 @@ pub mod web;
 
 pub mod assets;
 pub mod csv;
+pub mod lesson;
 pub mod migrate;
+pub mod observe;
 pub mod plan;
 pub mod respondent;
 pub mod run;

@@ -35,6 +35,7 @@ pub async fn up(arguments: &cli::Up, exe: &Path) -> Result<()> {
     }
     let wanted = Wanted {
         application_name: switches.application_name(),
+        settings: switches.pg.profile.settings(),
         ..Wanted::everything(exe.to_path_buf(), arguments.logs.clone())
     };
     let started = signals.or(start(&switches, &wanted, arguments.port, &place)).await;

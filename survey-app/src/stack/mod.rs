@@ -38,6 +38,8 @@ pub struct Wanted {
     pub application_name: String,
     /// Lines for both `postgresql.conf`, after ours.
     pub settings: Vec<(String, String)>,
+    /// Environment of the primary, such as a library that slows its disk down.
+    pub primary_env: Vec<(String, String)>,
 }
 
 impl Wanted {
@@ -52,6 +54,7 @@ impl Wanted {
             redis: true,
             application_name: "survey".to_string(),
             settings: Vec::new(),
+            primary_env: Vec::new(),
         }
     }
 }
@@ -70,6 +73,7 @@ pub struct Stack {
     superuser_password: String,
     programs: Programs,
     user: Option<User>,
+    primary_env: Vec<(String, String)>,
 }
 
 #[derive(Clone, Debug)]
@@ -150,7 +154,16 @@ impl Stack {
             pooled_replica: None,
         };
         let superuser_password = crate::secret::random_hex(16);
-        let mut stack = Stack { endpoints, logs, dir, keeper, superuser_password, programs, user };
+        let mut stack = Stack {
+            endpoints,
+            logs,
+            dir,
+            keeper,
+            superuser_password,
+            programs,
+            user,
+            primary_env: wanted.primary_env.clone(),
+        };
         stack.start_primary(wanted).await?;
         if wanted.replica {
             stack.start_replica(wanted).await?;
@@ -269,7 +282,7 @@ impl Stack {
             let spec = Spec {
                 name: name.to_string(),
                 argv: command(at)?,
-                env: Vec::new(),
+                env: if name == "primary" { self.primary_env.clone() } else { Vec::new() },
                 user,
                 log: log.clone(),
                 stop,

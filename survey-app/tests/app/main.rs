@@ -8,6 +8,8 @@ mod common;
 mod administration;
 mod cache;
 mod jobs;
+mod metrics;
+mod observing;
 mod pooler;
 mod refusals;
 mod routing;
