@@ -196,9 +196,9 @@ pub(super) fn variant(
 }
 
 /// A short load that fills caches and opens connections before anything is measured.
-pub(super) async fn warm_up(visitors: Vec<Visitor>, size: Size) -> Vec<Visitor> {
+pub(super) async fn warm_up(visitors: Vec<Visitor>, size: Size, only_saves: bool) -> Vec<Visitor> {
     let time = (size.time / 4).min(Duration::from_secs(2));
-    super::load::closed(visitors, time, false).await.0
+    super::load::closed(visitors, time, only_saves).await.0
 }
 
 fn write_private(path: &Path, text: &str) -> Result<()> {

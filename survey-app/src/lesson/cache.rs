@@ -35,7 +35,7 @@ pub(super) async fn run(size: Size, exe: &Path) -> Result<Outcome> {
         let web = bench.web(&switches(Profile::Tuned, &sets)?).await?;
         // Respondents of its own: what the other variant remembered about them is not its.
         let own = bench.visitors(web, at * size.clients, (at + 1) * size.clients).await?;
-        let visitors = warm_up(own, size).await;
+        let visitors = warm_up(own, size, false).await;
         let mut redis = Redis::at(&bench).await?;
         redis.reset().await?;
         let sampler = bench.watch(name, web).await?;

@@ -4,7 +4,7 @@
 //! `synchronous_commit=off`, on this disk and on one that takes 10 ms longer. Judged by how many transactions
 //! one flush of the WAL carries: that is what the settings change, on every disk.
 
-use super::bench::{Bench, switches, variant};
+use super::bench::{Bench, switches, variant, warm_up};
 use super::{Outcome, Size, load};
 use crate::config::Profile;
 use crate::stack::{Wanted, find_program};
@@ -97,6 +97,8 @@ async fn one(
     let mark = bench.mark("primary")?;
     let web = bench.web(&switches).await?;
     visitors.iter_mut().for_each(|v| v.move_to(web));
+    // Opens the connections. Its commits and flushes are counted with the others: it is the same load.
+    let visitors = warm_up(visitors, size, true).await;
     let name = format!("{profile}, {disk}");
     let sampler = bench.watch(&name, web).await?;
     let (_, tally) = load::closed(visitors, size.time, true).await;

@@ -33,7 +33,7 @@ pub(super) async fn run(size: Size, exe: &Path) -> Result<Outcome> {
     {
         let sets: Vec<&str> = own.into_iter().chain(common).collect();
         let web = bench.web(&switches(Profile::Tuned, &sets)?).await?;
-        let visitors = warm_up(bench.visitors(web, 0, size.clients).await?, size).await;
+        let visitors = warm_up(bench.visitors(web, 0, size.clients).await?, size, false).await;
         let mut redis = Redis::at(&bench).await?;
         redis.reset().await?;
         let marks = [("primary", bench.mark("primary")?), ("replica", bench.mark("replica")?)];

@@ -62,6 +62,7 @@ struct ViewPart {
     says: String,
     waits_for: &'static str,
     amount: String,
+    then: Vec<(&'static str, String)>,
     rest: String,
     bar: String,
 }
@@ -168,28 +169,29 @@ fn view(name: &str, totals: &ViewTotals, longest: f64) -> ViewPart {
         Component::Memcached | Component::Redis => "waits for",
         Component::Primary | Component::Replica => "waits for the",
     };
-    let rest: Vec<String> = shares
+    let then: Vec<(&'static str, String)> = shares
         .iter()
         .skip(1)
         .filter(|(_, share)| *share >= 0.01)
-        .map(|(c, share)| format!("{} {}", called(*c).0, percent(*share)))
+        .map(|(c, share)| (called(*c).1, format!("{} {}", called(*c).0, percent(*share))))
         .collect();
     let mut in_order = shares.clone();
     in_order.sort_by_key(|s| s.0);
     let parts: Vec<_> =
         in_order.iter().map(|(c, share)| (called(*c).1, called(*c).0, share * mean)).collect();
     let amount = format!("{} of {}", percent(share), millis(mean));
-    let label = format!("{name} {says} {}: {amount}; {}", called(top).0, rest.join(", "));
+    let words: Vec<&str> = then.iter().map(|t| t.1.as_str()).collect();
+    let label = format!("{name} {says} {}: {amount}; {}", called(top).0, words.join(", "));
     let times = [(0.5, "half"), (0.95, "95 %"), (0.99, "99 %")]
         .map(|(q, word)| format!("{word} within {}", totals.quantile_ms(q).map_or("–".to_string(), millis)));
-    let then = if rest.is_empty() { String::new() } else { format!("then {}. ", rest.join(", ")) };
     ViewPart {
         name: name.to_string(),
         class: called(top).1,
         says: says.to_string(),
         waits_for: called(top).0,
         amount,
-        rest: format!("{then}{} requests, {}.", thousands(totals.served()), times.join(", ")),
+        then,
+        rest: format!("{} requests, {}", thousands(totals.served()), times.join(", ")),
         bar: bar(&parts, longest, &label),
     }
 }
