@@ -24,6 +24,7 @@ pub(super) async fn run(size: Size, exe: &Path) -> Result<Outcome> {
     let size = Size { clients: size.clients.max(FEWEST), ..size };
     let dir = tempfile::tempdir().context("a temporary directory")?;
     let slow = match slow_disk(dir.path()) {
+        _ if !size.slow_disk => None,
         Ok(library) => Some(library),
         Err(error) => {
             outcome.says.push(format!("The variants with a slow disk were NOT run: {error:#}."));

@@ -31,6 +31,8 @@ pub struct Size {
     pub time: Duration,
     /// Respondents at a time.
     pub clients: usize,
+    /// Whether `commit` is run on a slowed disk as well.
+    pub slow_disk: bool,
 }
 
 /// What a lesson came to.
@@ -157,8 +159,11 @@ pub async fn run(name: cli::LessonName, size: Size, exe: &Path) -> Result<Outcom
 
 /// `lesson`: runs one, prints its table, writes what was asked for.
 pub async fn teach(arguments: &cli::Lesson, exe: &Path, out: &mut impl Write) -> Result<()> {
-    let size =
-        Size { time: Duration::from_secs(arguments.seconds.into()), clients: arguments.clients as usize };
+    let size = Size {
+        time: Duration::from_secs(arguments.seconds.into()),
+        clients: arguments.clients as usize,
+        slow_disk: true,
+    };
     let outcome = tokio::select! {
         outcome = run(arguments.name, size, exe) => outcome?,
         // What was started goes with the dropped stack.

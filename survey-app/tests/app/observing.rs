@@ -14,9 +14,7 @@ use survey_app::observe::{Recording, Sampler, Target, page, roles, write};
 fn is_harmless(html: &str) {
     for never in ["<script", "http:", "https:", "src=", "url(", "@import", " style=", "javascript:", "<link"]
     {
-        let found =
-            html.match_indices(never).find(|(at, _)| never != " on" || html[at + 3..].starts_with("load="));
-        assert!(found.is_none(), "{never}");
+        assert!(!html.contains(never), "{never}");
     }
     let css = html.split_once("<style>").unwrap().1.split_once("</style>").unwrap().0;
     let hash = base64::engine::general_purpose::STANDARD.encode(Sha256::digest(css));
