@@ -11,7 +11,10 @@ fn commands() -> Vec<String> {
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
     let blocks = readme.split("```").skip(1).step_by(2);
     let lines = blocks.flat_map(str::lines).map(|line| line.split("  #").next().unwrap_or_default().trim());
-    lines.filter(|line| line.contains("pglens ") || line.starts_with("cargo run")).map(str::to_owned).collect()
+    lines
+        .filter(|line| line.contains("pglens ") || line.starts_with("cargo run"))
+        .map(str::to_owned)
+        .collect()
 }
 
 fn root() -> &'static Path {
@@ -66,7 +69,8 @@ fn each_command_of_the_readme_does_what_it_says() {
             .unwrap();
         assert!(run.status.success(), "{command}: {}", String::from_utf8_lossy(&run.stderr));
         // It answers, on stdout or in the file that it names.
-        let written: Vec<PathBuf> = files(place.path()).into_iter().filter(|file| !before.contains(file)).collect();
+        let written: Vec<PathBuf> =
+            files(place.path()).into_iter().filter(|file| !before.contains(file)).collect();
         assert!(!run.stdout.is_empty() || !written.is_empty(), "{command}: says nothing");
         for file in written {
             assert!(fs::metadata(&file).unwrap().len() > 0, "{command}: {} is empty", file.display());

@@ -376,7 +376,8 @@ impl Fact {
             }
             if let ([table], [key], []) = (&*shape.reads, &*own, &*nested) {
                 names = naming::names(table);
-                let own_id = |column: &str| naming::referred(column).is_some_and(|name| names.contains(&name));
+                let own_id =
+                    |column: &str| naming::referred(column).is_some_and(|name| names.contains(&name));
                 if key.column != naming::ID && !own_id(&key.column) {
                     names.clear();
                 }
