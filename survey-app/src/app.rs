@@ -9,6 +9,7 @@ use crate::db::Pools;
 use crate::db::counters::Counters;
 use crate::debug::Panel;
 use crate::endpoints::Endpoints;
+use crate::metrics::Metrics;
 use crate::router::Router;
 use anyhow::{Context, Result};
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
@@ -36,6 +37,8 @@ pub struct App {
     pub router: Router,
     /// What was sent.
     pub counters: Counters,
+    /// How long requests took, and on what.
+    pub metrics: Arc<Metrics>,
     /// The last requests, for developers.
     pub panel: Panel,
     /// Style sheets and scripts.
@@ -84,6 +87,7 @@ impl App {
             secret: endpoints.secret.clone(),
             proxy_key: endpoints.proxy_key.clone(),
             counters: Counters::default(),
+            metrics: Arc::default(),
             panel: Panel::default(),
             assets,
             redis,

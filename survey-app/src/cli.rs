@@ -28,6 +28,10 @@ pub enum Command {
     Demo(Demo),
     /// Let exactly N respondents take a survey, and count every statement
     Run(Run),
+    /// Watch servers that run already, and make a page of where the time goes
+    Observe(Observe),
+    /// One of the talk's lessons as a run, with the numbers that it is judged by
+    Lesson(Lesson),
     /// Print the active switches
     Switches(SwitchArguments),
     /// List every address and its view
@@ -146,9 +150,68 @@ pub struct Run {
     /// Respondents at a time
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=64))]
     pub at_once: u32,
+    /// A page of where the time went
+    #[arg(short, long)]
+    pub output: Option<PathBuf>,
     /// One line more or other in both postgresql.conf, such as log_line_prefix='%t [%p]: [%l-1] '; may repeat
     #[arg(long = "pg", value_name = "NAME=VALUE")]
     pub settings: Vec<String>,
+}
+
+/// `observe`
+#[derive(Clone, Debug, Args)]
+pub struct Observe {
+    /// A TOML file that says where the servers are
+    #[arg(long)]
+    pub endpoints: PathBuf,
+    /// Address of a web process; may repeat
+    #[arg(long, required = true)]
+    pub web: Vec<SocketAddr>,
+    /// For how long; Ctrl-C ends it early
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=7200))]
+    pub seconds: u32,
+    /// The page, or with a name that ends in .json the numbers behind it
+    #[arg(short, long, default_value = "run.html")]
+    pub output: PathBuf,
+    /// What the page is called
+    #[arg(long, default_value = "Where the time goes")]
+    pub title: String,
+    /// One more process to show by its role, such as load=4711; may repeat
+    #[arg(long = "process", value_name = "NAME=PID")]
+    pub processes: Vec<String>,
+}
+
+/// `lesson`
+#[derive(Clone, Debug, Args)]
+pub struct Lesson {
+    /// Which one
+    #[arg(value_enum)]
+    pub name: LessonName,
+    /// The page with the time of each variant
+    #[arg(short, long)]
+    pub output: Option<PathBuf>,
+    /// The numbers
+    #[arg(long)]
+    pub json: Option<PathBuf>,
+    /// How long each variant is loaded
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=300))]
+    pub seconds: u32,
+    /// Respondents at a time
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub clients: u32,
+}
+
+/// A lesson of the talk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum LessonName {
+    /// One thread for CPU-bound requests makes I/O look slow
+    EventLoop,
+    /// The cache in Redis, then in memcached
+    Cache,
+    /// Three times what the stack holds, without and with limits
+    Overload,
+    /// Commits by PostgreSQL's settings, on this disk and on a slow one
+    Commit,
 }
 
 /// A process beside servers that run already.

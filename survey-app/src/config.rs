@@ -41,6 +41,10 @@ pub struct Switches {
     pub profile: Profile,
     /// Query comments in sqlcommenter's form.
     pub comments: Comments,
+    /// How the web process divides its work.
+    pub runtime: Runtime,
+    /// Microseconds of a processor that each request uses up beside its work.
+    pub cpu_burn_us: u64,
     /// How statements are built.
     pub sql: Sql,
     /// How statements travel.
@@ -57,6 +61,10 @@ pub struct Switches {
     pub assets: Assets,
     /// Who may say where a request comes from.
     pub proxy: Proxy,
+    /// How much is taken on at once.
+    pub web: Web,
+    /// How PostgreSQL is set up.
+    pub pg: Pg,
 }
 
 /// `sql.*`
@@ -159,6 +167,24 @@ pub struct Proxy {
     pub trusted: Vec<String>,
 }
 
+/// `web.*`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Web {
+    /// Requests that are served at a time; more are answered with 503 at once. 0: no limit.
+    pub max_in_flight: usize,
+    /// Threads with `runtime=threads`; 0: one a core.
+    pub threads: usize,
+}
+
+/// `pg.*`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pg {
+    /// What PostgreSQL does at a commit; of servers that we start.
+    pub profile: PgProfile,
+}
+
 macro_rules! choices {
     ($(#[$meta:meta])* $name:ident { $($(#[$vmeta:meta])* $variant:ident = $text:literal,)+ }) => {
         $(#[$meta])*
@@ -179,6 +205,22 @@ Comments {
     Static = "static",
     /// View, route and the request's `traceparent`.
     Trace = "trace",
+});
+choices!(/// `runtime`
+Runtime {
+    /// Threads that the kernel interrupts; `web.threads` of them.
+    Threads = "threads",
+    /// All requests on one thread, one after the other whenever they do not wait.
+    EventLoop = "event-loop",
+});
+choices!(/// `pg.profile`
+PgProfile {
+    /// PostgreSQL's defaults.
+    Default = "default",
+    /// The talk's: a commit waits for others, to be flushed with them.
+    Talk = "talk",
+    /// A commit does not wait for the disk; the last moments before a crash may be lost.
+    Off = "off",
 });
 choices!(/// `db.batching`
 Batching {
@@ -246,6 +288,18 @@ RouterMode {
     /// One after the other.
     RoundRobin = "rr",
 });
+
+impl PgProfile {
+    /// Lines of `postgresql.conf`.
+    pub fn settings(self) -> Vec<(String, String)> {
+        let lines: &[(&str, &str)] = match self {
+            PgProfile::Default => &[],
+            PgProfile::Talk => &[("commit_delay", "4000"), ("commit_siblings", "5")],
+            PgProfile::Off => &[("synchronous_commit", "off")],
+        };
+        lines.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect()
+    }
+}
 
 impl Switches {
     /// A profile as it is shipped.

@@ -5,6 +5,7 @@
 //!   web ── survey (five hot views), admin ──► scope ──► router ──► PostgreSQL primary / replica
 //!                                              │  └────► cache ──► memcached, flush lists in Redis
 //!                                              └───────► counters, debug panel, query comments
+//!   metrics ── where each request's time goes ──► /metrics ──► observe (page of a run), lesson (settings compared)
 //!   worker ── jobs over Redis ──► scope          stack ── starts every server for up, demo, run and the tests
 //!                                                provision ── the same servers as a file in git declares them
 //!   capacity, tune ── arithmetic: how much of each, and with which settings
@@ -26,6 +27,7 @@ pub mod scope;
 
 pub mod admin;
 pub mod debug;
+pub mod metrics;
 pub mod pages;
 pub mod proxy;
 pub mod session;
@@ -37,7 +39,9 @@ pub mod web;
 pub mod assets;
 pub mod capacity;
 pub mod csv;
+pub mod lesson;
 pub mod migrate;
+pub mod observe;
 pub mod plan;
 pub mod provision;
 pub mod publish;

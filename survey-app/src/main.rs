@@ -9,16 +9,16 @@ use survey_app::assets::Assets;
 use survey_app::cli::{Arguments, Command, Run, Servers, Web};
 use survey_app::endpoints::Endpoints;
 use survey_app::publish::Place;
-use survey_app::{capacity, migrate, provision, run, site, stack, tune, up, worker};
+use survey_app::{
+    capacity, config, lesson, migrate, observe, provision, run, site, stack, tune, up, worker,
+};
 use tokio::net::TcpListener;
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         // The keeper is single-threaded: the kernel tells its children when their thread's process dies.
         Command::Keep { socket } => stack::keeper::keep(socket.as_deref()),
-        other => {
-            tokio::runtime::Runtime::new().context("the runtime").and_then(|r| r.block_on(command(other)))
-        }
+        other => runtime(&other).and_then(|r| r.block_on(command(other))),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -27,6 +27,22 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Only the web process has a choice: the others measure it, and must not wait for it.
+fn runtime(command: &Command) -> Result<tokio::runtime::Runtime> {
+    let web = match command {
+        Command::Web(web) => Some(web.servers.switches.load()?),
+        _ => None,
+    };
+    let mut builder = match &web {
+        Some(s) if s.runtime == config::Runtime::EventLoop => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
+    };
+    if let Some(threads) = web.map(|s| s.web.threads).filter(|n| *n > 0) {
+        builder.worker_threads(threads);
+    }
+    builder.enable_all().build().context("the runtime")
 }
 
 async fn command(command: Command) -> Result<()> {
@@ -46,6 +62,12 @@ async fn command(command: Command) -> Result<()> {
             up::demo(&arguments, &exe).await
         }
         Command::Run(arguments) => count(&arguments, &exe, &mut out).await,
+        Command::Observe(arguments) => {
+            let recording = observe::observe(&arguments).await?;
+            observe::write(&recording, &arguments.output)?;
+            writeln!(out, "{}", arguments.output.display()).context("stdout")
+        }
+        Command::Lesson(arguments) => lesson::teach(&arguments, &exe, &mut out).await,
         Command::Switches(arguments) => {
             let switches = arguments.load()?;
             for (name, value) in switches.list() {
@@ -109,7 +131,7 @@ async fn count(arguments: &Run, exe: &std::path::Path, out: &mut impl Write) -> 
         writeln!(out, "{name} = {value}")?;
     }
     writeln!(out, "application_name = {}\n", order.switches.application_name())?;
-    let report = run::run(&order, exe, &arguments.logs).await?;
+    let report = run::run(&order, exe, &arguments.logs, arguments.output.as_deref()).await?;
     for (server, kinds) in &report.totals {
         let kinds: Vec<String> = kinds.iter().map(|(k, n)| format!("{k} {n}")).collect();
         writeln!(

@@ -11,6 +11,8 @@ use std::net::IpAddr;
 /// The header with which our own nginx shows that it is ours.
 pub const KEY_HEADER: &str = "x-survey-proxy";
 const FORWARDED_FOR: &str = "x-forwarded-for";
+/// Headers with which proxies say that they pass something on.
+const CLAIMS: [&str; 4] = [FORWARDED_FOR, "forwarded", "x-real-ip", "via"];
 
 /// The address of the client, or `None` when nobody whom we trust says it.
 ///
@@ -22,7 +24,7 @@ pub fn client(headers: &HeaderMap, peer: IpAddr, key: Option<&str>, trusted: &[S
     let is_trusted = |address: IpAddr| trusted.iter().any(|t| t.parse() == Ok(address.to_canonical()));
     let peer = peer.to_canonical();
     if !is_ours && !is_trusted(peer) {
-        let claims = headers.contains_key(FORWARDED_FOR) || headers.contains_key("forwarded");
+        let claims = CLAIMS.iter().any(|header| headers.contains_key(*header));
         return (!claims).then_some(peer);
     }
     let mut leftmost = None;

@@ -45,6 +45,11 @@ impl Browser {
         Browser { at, connection: None, cookies: BTreeMap::new() }
     }
 
+    /// Where the application is.
+    pub fn at(&self) -> SocketAddr {
+        self.at
+    }
+
     /// GET.
     pub async fn get(&mut self, path: &str) -> Result<Reply> {
         self.send(Method::GET, path, "", String::new(), &[]).await

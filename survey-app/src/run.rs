@@ -7,6 +7,9 @@ use crate::app::App;
 use crate::assets::Assets;
 use crate::config::Switches;
 use crate::db::counters::Line;
+use crate::observe::proc::Role;
+use crate::observe::scrape::Source;
+use crate::observe::{Sampler, Target};
 use crate::plan::{self, Plan};
 use crate::respondent::Respondent;
 use crate::router::Pin;
@@ -68,11 +71,12 @@ const SEED: View = View { name: "seed", route: "seed", read_only: &[] };
 /// Schools of a generated roster.
 pub const SCHOOLS: usize = 4;
 
-/// Brings a stack up, runs, takes it down, and leaves the logs and `counters.json` in `logs`.
-pub async fn run(order: &Order, exe: &Path, logs: &Path) -> Result<Report> {
+/// Brings a stack up, runs, takes it down, and leaves the logs and `counters.json` in `logs`, and at `page` where
+/// the time went.
+pub async fn run(order: &Order, exe: &Path, logs: &Path, page: Option<&Path>) -> Result<Report> {
     let wanted = Wanted {
         application_name: order.switches.application_name(),
-        settings: order.settings.clone(),
+        settings: order.switches.pg.profile.settings().into_iter().chain(order.settings.clone()).collect(),
         ..Wanted::everything(exe.to_path_buf(), Some(logs.to_path_buf()))
     };
     // A run begins with empty logs, or the counts would not be its own.
@@ -93,15 +97,31 @@ pub async fn run(order: &Order, exe: &Path, logs: &Path) -> Result<Report> {
         false => Assets::plain(),
     };
     let app = App::start(order.switches.clone(), &stack.endpoints, assets).await?;
+    let sampler = match page {
+        Some(_) => Some(Sampler::start(target(&stack, &app, order)).await?),
+        None => None,
+    };
     let report = on(&stack, &app, order).await;
     app.pools.close();
     let report = report?;
+    if let (Some(sampler), Some(page)) = (sampler, page) {
+        crate::observe::write(&sampler.end().await?, page)?;
+    }
     let path = logs.join("counters.json");
     let text = serde_json::to_string_pretty(&report).context("the counters")?;
     std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
     // Stops the servers; their logs are complete after it.
     tokio::task::spawn_blocking(move || drop(stack)).await.context("the stack")?;
     Ok(report)
+}
+
+/// What the page of a run shows: this process is the application and its respondents.
+fn target(stack: &Stack, app: &Arc<App>, order: &Order) -> Target {
+    let mut roles = crate::observe::roles(&stack.endpoints, &[]);
+    roles.push(Role::process("web and load", std::process::id()));
+    let title =
+        format!("{} respondents, {} pages, {}", order.users, order.pages, order.switches.profile.name());
+    Target { title, sources: vec![Source::Here(Arc::clone(app))], postgres: stack.watched(), roles }
 }
 
 /// The run itself, on a stack whose database is still empty.

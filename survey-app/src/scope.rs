@@ -11,6 +11,7 @@ use crate::config::{Comments, OnCreate, Tx};
 use crate::db::comment::{self, Trace};
 use crate::db::counters::Key;
 use crate::db::{Connection, Kind, Param, Rows, Server};
+use crate::metrics::{Component, wait};
 use crate::models::Model;
 use crate::router::Pin;
 use anyhow::{Context, Result};
@@ -148,6 +149,7 @@ impl Scope {
     /// respondent cannot write through in another order than they committed. Take it before the first write:
     /// whoever waits here must not hold a connection.
     pub async fn alone_on(&self, name: i64) {
+        let _wait = wait(Component::Lock);
         let guard = self.app.lock_of(name).lock_owned().await;
         self.kept.lock().expect("no panic holds this lock").push(guard);
     }
@@ -260,6 +262,7 @@ impl Scope {
         let tx = self.tx.lock().await;
         let connection = tx.as_ref().expect("begun three lines above");
         let (text, key) = self.prepare(Server::Primary, Some(model), copy);
+        let _wait = wait(Component::Primary);
         let start = Instant::now();
         self.app.counters.sent(key.clone());
         let answer = connection.copy(&text, lines).await;
@@ -430,6 +433,7 @@ impl Scope {
         params: &[Param],
     ) -> Result<Rows> {
         let (text, key) = self.prepare(server, model, sql);
+        let _wait = wait(server.component());
         let start = Instant::now();
         self.app.counters.sent(key.clone());
         let answer = match key.kind {

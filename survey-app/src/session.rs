@@ -4,6 +4,7 @@
 //! at each login, so that an id planted by somebody else is worth nothing.
 
 use crate::config::SessionBackend;
+use crate::metrics::{Component, wait};
 use crate::models::Model;
 use crate::scope::{Memory, Scope, Select};
 use anyhow::{Context, Result};
@@ -114,6 +115,7 @@ fn key(id: &str) -> String {
 /// moment is better off than one who is told to sign in.
 async fn patiently<T: redis::FromRedisValue>(scope: &Scope, command: &redis::Cmd) -> Result<T> {
     let redis = scope.app().redis.clone().context("session.backend=redis, but no Redis is configured")?;
+    let _wait = wait(Component::Redis);
     let deadline = Instant::now() + PATIENCE;
     loop {
         match command.query_async(&mut redis.clone()).await {

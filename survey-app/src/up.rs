@@ -37,6 +37,7 @@ pub async fn up(arguments: &cli::Up, exe: &Path) -> Result<()> {
     let wanted = Wanted {
         application_name: switches.application_name(),
         nginx: !arguments.no_nginx,
+        settings: switches.pg.profile.settings(),
         ..Wanted::everything(exe.to_path_buf(), arguments.logs.clone())
     };
     let started = signals.or(start(&switches, &wanted, arguments, &place)).await;

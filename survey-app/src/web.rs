@@ -14,14 +14,17 @@ use axum::body::Bytes;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, FromRequest, Multipart, RawPathParams, Request};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodFilter, on};
+use axum::routing::{MethodFilter, get, on};
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// The largest body that is read: a roster of a hundred thousand lines fits.
 const BODY_LIMIT: usize = 8 << 20;
+/// Where the measurements are.
+pub const METRICS: &str = "/metrics";
 const CSRF_COOKIE: &str = "csrftoken";
 /// The form field of the token; scripts send the header instead.
 pub const CSRF_FIELD: &str = "csrf";
@@ -157,13 +160,23 @@ pub fn service(app: &Arc<App>, routes: Vec<Route>) -> Router {
             // A task of its own: whoever hangs up early does not stop a view between a commit and its
             // write-through.
             async move {
-                let task = tokio::spawn(answer(Arc::clone(&app), route, params, request));
+                app.counters.request(route.view.name);
+                let Some(measured) = app.metrics.begin(route.view.name, app.switches.web.max_in_flight)
+                else {
+                    return shed(route.for_script);
+                };
+                let task = tokio::spawn(measured.watch().over(async move {
+                    let response = answer(app, route, params, request).await;
+                    measured.end(response.status().as_u16());
+                    response
+                }));
                 task.await.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
             }
         };
         router = router.route(path, on(filter, handler));
     }
-    let missing = Arc::clone(app);
+    let (measured, missing) = (Arc::clone(app), Arc::clone(app));
+    router = router.route(METRICS, get(move |request: Request| metrics(Arc::clone(&measured), request)));
     router.layer(DefaultBodyLimit::max(BODY_LIMIT)).fallback(move || {
         let app = Arc::clone(&missing);
         async move { headers(&app, Trouble::NotFound.answer(&app, false)) }
@@ -171,7 +184,6 @@ pub fn service(app: &Arc<App>, routes: Vec<Route>) -> Router {
 }
 
 async fn answer(app: Arc<App>, route: Route, params: Vec<(String, String)>, request: Request) -> Response {
-    app.counters.request(route.view.name);
     let line = format!("{} {}", request.method(), request.uri().path());
     let is_post = request.method() == Method::POST;
     let for_script = route.for_script;
@@ -180,6 +192,7 @@ async fn answer(app: Arc<App>, route: Route, params: Vec<(String, String)>, requ
         Err(trouble) => return headers(&app, trouble.answer(&app, for_script)),
     };
     let visit = Arc::new(visit);
+    burn(Duration::from_micros(app.switches.cpu_burn_us));
     let result = (route.handler)(Arc::clone(&visit)).await;
     let finished = visit.scope.finish(result.is_ok()).await;
     let mut response = match (result, finished) {
@@ -214,6 +227,44 @@ async fn answer(app: Arc<App>, route: Route, params: Vec<(String, String)>, requ
         }
     }
     headers(&app, response)
+}
+
+/// More are served than `web.max_in_flight` allows: this one is turned away before it has cost anything.
+fn shed(for_script: bool) -> Response {
+    let busy = "Many people are here at the same time. Please try again in a moment.";
+    let (kind, body) = match for_script {
+        true => ("application/json", format!("{{\"error\":\"{busy}\"}}")),
+        false => ("text/plain; charset=utf-8", format!("{busy}\n")),
+    };
+    let headers =
+        [(header::CONTENT_TYPE, kind), (header::RETRY_AFTER, "1"), (header::CACHE_CONTROL, "no-store")];
+    (StatusCode::SERVICE_UNAVAILABLE, headers, body).into_response()
+}
+
+/// Keeps a thread busy until it has used this much of a processor: the work of a view that computes.
+fn burn(time: Duration) {
+    use rustix::time::{ClockId, clock_gettime};
+    let used = || {
+        let now = clock_gettime(ClockId::ThreadCPUTime);
+        Duration::new(now.tv_sec as u64, now.tv_nsec as u32)
+    };
+    if time > Duration::ZERO {
+        let until = used() + time;
+        while used() < until {
+            std::hint::spin_loop();
+        }
+    }
+}
+
+/// Measurements for the addresses in `debug.internal_ips`, beside the views: looking is not counted, and is
+/// possible when everybody else is turned away.
+async fn metrics(app: Arc<App>, request: Request) -> Response {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    if !is_internal(&app, peer, request.headers()) {
+        return headers(&app, Trouble::NotFound.answer(&app, false));
+    }
+    let kind = [(header::CONTENT_TYPE, crate::metrics::text::CONTENT_TYPE)];
+    headers(&app, (kind, crate::metrics::text::exposition(&app)).into_response())
 }
 
 /// Reads a request; refuses a POST without the right token.

@@ -10,6 +10,7 @@
 
 use crate::app::App;
 use crate::db::{Param, Rows};
+use crate::metrics::{Component, wait};
 use crate::models::Model;
 use crate::plan;
 use crate::router::Pin;
@@ -40,6 +41,7 @@ pub async fn enqueue(app: &Arc<App>, job: Job) -> Result<()> {
         return Ok(());
     };
     let text = serde_json::to_string(&job).context("a job is plain values")?;
+    let _wait = wait(Component::Redis);
     redis::cmd("LPUSH")
         .arg(WAITING)
         .arg(text)

@@ -24,7 +24,7 @@ async fn counted(profile: Profile, sets: &[&str], users: u64, pages: u64) -> Rep
         at_once: 4,
         settings: Vec::new(),
     };
-    let report = run(&order, &common::exe(), dir.path()).await.unwrap_or_else(|e| panic!("{e:#}"));
+    let report = run(&order, &common::exe(), dir.path(), None).await.unwrap_or_else(|e| panic!("{e:#}"));
     agrees(&report, dir.path());
     report
 }

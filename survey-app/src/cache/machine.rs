@@ -19,6 +19,7 @@
 
 use super::store::Store;
 use crate::db::{Param, Rows, Server};
+use crate::metrics::{Component, wait};
 use crate::models::Model;
 use redis::aio::ConnectionManager;
 use serde::Serialize;
@@ -141,6 +142,7 @@ impl Machine {
     pub async fn flight(&self, query: &QueryKey) -> MutexGuard<'_, ()> {
         let stripe =
             query.key.bytes().fold(0usize, |h, b| h.wrapping_mul(31).wrapping_add(b as usize)) % STRIPES;
+        let _wait = wait(Component::Lock);
         self.stripes[stripe].lock().await
     }
 
@@ -292,6 +294,7 @@ impl Machine {
                     pipe.cmd("SADD").arg(list).arg(entry).ignore();
                     pipe.cmd("EXPIRE").arg(list).arg(self.timeout * 2).ignore();
                 }
+                let _wait = wait(Component::Redis);
                 pipe.query_async(&mut connection.clone()).await
             }
         }
@@ -306,6 +309,7 @@ impl Machine {
             Lists::Redis(connection) => {
                 let mut union = redis::cmd("SUNION");
                 union.arg(lists.iter().collect::<Vec<_>>());
+                let _wait = wait(Component::Redis);
                 union.query_async(&mut connection.clone()).await.unwrap_or_default()
             }
         }
@@ -320,6 +324,7 @@ impl Machine {
             Lists::Redis(connection) => {
                 let mut del = redis::cmd("DEL");
                 del.arg(lists.iter().collect::<Vec<_>>());
+                let _wait = wait(Component::Redis);
                 let _: Result<(), _> = del.query_async(&mut connection.clone()).await;
             }
         }
@@ -337,6 +342,7 @@ impl Machine {
                 for key in keys {
                     pipe.cmd("SET").arg(key).arg(HOLD).arg("EX").arg(self.hold_secs).ignore();
                 }
+                let _wait = wait(Component::Redis);
                 let _: Result<(), _> = pipe.query_async(&mut connection.clone()).await;
             }
         }
@@ -358,6 +364,7 @@ impl Machine {
             Lists::Redis(connection) => {
                 let mut exists = redis::cmd("EXISTS");
                 exists.arg(keys.iter().collect::<Vec<_>>());
+                let _wait = wait(Component::Redis);
                 // Not being able to ask is a reason not to fill.
                 exists.query_async::<i64>(&mut connection.clone()).await.map_or(true, |n| n > 0)
             }

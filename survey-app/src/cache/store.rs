@@ -3,6 +3,7 @@
 //! Serves [`super::machine`]. Each call is bounded in time; after a failure the place is left alone for a
 //! second and every look is a miss, so that a cache that died does not slow its application down.
 
+use crate::metrics::{Component, wait};
 use async_memcached::{AsciiProtocol, Client, Error as MemcachedError, Status};
 use redis::aio::ConnectionManager;
 use std::collections::HashMap;
@@ -198,6 +199,11 @@ impl Store {
         if self.resting_until.load(Ordering::Relaxed) > now {
             return Err(Down);
         }
+        let _wait = match self.place {
+            Place::Memcached { .. } => Some(wait(Component::Memcached)),
+            Place::Redis(_) => Some(wait(Component::Redis)),
+            Place::None | Place::Locmem(_) => None,
+        };
         match tokio::time::timeout(PATIENCE, work).await {
             Ok(Ok(value)) => Ok(value),
             _ => {

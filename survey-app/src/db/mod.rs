@@ -11,8 +11,9 @@ mod literal;
 mod pool;
 
 pub use literal::{interpolate, show};
-pub use pool::{Connection, Pools};
+pub use pool::{Connection, PoolState, Pools};
 
+use crate::metrics::Component;
 use serde::{Deserialize, Serialize};
 use tokio_postgres::types::{ToSql, Type};
 
@@ -27,6 +28,14 @@ pub enum Server {
 }
 
 impl Server {
+    /// What a request waits for when it asks this server.
+    pub fn component(self) -> Component {
+        match self {
+            Server::Primary => Component::Primary,
+            Server::Replica => Component::Replica,
+        }
+    }
+
     /// The label in counters, cache keys and reports.
     pub fn name(self) -> &'static str {
         match self {

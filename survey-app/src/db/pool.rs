@@ -6,6 +6,7 @@
 use super::{Param, Rows, Server, interpolate};
 use crate::config::{Protocol, Switches, Via};
 use crate::endpoints::{Endpoints, Postgres};
+use crate::metrics::{Component, wait};
 use anyhow::{Context, Result};
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
 use futures_util::{SinkExt, pin_mut};
@@ -47,8 +48,19 @@ impl Pools {
             Server::Primary => &self.primary,
             Server::Replica => self.replica.as_ref().unwrap_or(&self.primary),
         };
+        let _wait = wait(Component::Pool);
         let object = pool.get().await.with_context(|| format!("no connection to the {}", server.name()))?;
         Ok(Connection { object, protocol: self.protocol })
+    }
+
+    /// How full the pools are.
+    pub fn state(&self) -> Vec<(Server, PoolState)> {
+        let of = |pool: &Pool| {
+            let status = pool.status();
+            PoolState { open: status.size, free: status.available, wanted: status.waiting }
+        };
+        let replica = self.replica.iter().map(|pool| (Server::Replica, of(pool)));
+        std::iter::once((Server::Primary, of(&self.primary))).chain(replica).collect()
     }
 
     /// Closes the pools; connections in use end with their request.
@@ -58,6 +70,17 @@ impl Pools {
             replica.close();
         }
     }
+}
+
+/// How full a pool is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolState {
+    /// Connections that are open.
+    pub open: usize,
+    /// Those of them that nobody uses.
+    pub free: usize,
+    /// Requests that wait for one.
+    pub wanted: usize,
 }
 
 fn pool(at: &Postgres, switches: &Switches) -> Result<Pool> {

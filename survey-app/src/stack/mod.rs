@@ -43,6 +43,8 @@ pub struct Wanted {
     pub application_name: String,
     /// Lines for both `postgresql.conf`, after ours.
     pub settings: Vec<(String, String)>,
+    /// Environment of the primary, such as a library that slows its disk down.
+    pub primary_env: Vec<(String, String)>,
 }
 
 impl Wanted {
@@ -58,6 +60,7 @@ impl Wanted {
             nginx: false,
             application_name: "survey".to_string(),
             settings: Vec::new(),
+            primary_env: Vec::new(),
         }
     }
 }
@@ -76,6 +79,7 @@ pub struct Stack {
     superuser_password: String,
     programs: Programs,
     user: Option<User>,
+    primary_env: Vec<(String, String)>,
 }
 
 #[derive(Clone, Debug)]
@@ -168,7 +172,16 @@ impl Stack {
             pooled_replica: None,
         };
         let superuser_password = crate::secret::random_hex(16);
-        let mut stack = Stack { endpoints, logs, dir, keeper, superuser_password, programs, user };
+        let mut stack = Stack {
+            endpoints,
+            logs,
+            dir,
+            keeper,
+            superuser_password,
+            programs,
+            user,
+            primary_env: wanted.primary_env.clone(),
+        };
         stack.start_primary(wanted).await?;
         if wanted.replica {
             stack.start_replica(wanted).await?;
@@ -287,7 +300,7 @@ impl Stack {
             let spec = Spec {
                 name: name.to_string(),
                 argv: command(at)?,
-                env: Vec::new(),
+                env: if name == "primary" { self.primary_env.clone() } else { Vec::new() },
                 user,
                 log: log.clone(),
                 stop,

@@ -194,15 +194,7 @@ impl Stack {
 
     /// One statement as superuser, without a trace in the log; the first cell of its first row.
     pub async fn ask(&self, port: u16, database: &str, sql: &str) -> Result<Option<String>> {
-        let mut config = tokio_postgres::Config::new();
-        config
-            .host("127.0.0.1")
-            .port(port)
-            .dbname(database)
-            .user("postgres")
-            .password(&self.superuser_password);
-        config.connect_timeout(Duration::from_secs(2));
-        config.options("-c log_min_duration_statement=-1 -c log_min_error_statement=panic");
+        let config = self.quiet(port, database);
         let (client, connection) = config.connect(NoTls).await.context("cannot connect to PostgreSQL")?;
         let driver = tokio::spawn(connection);
         let answer = client.simple_query(sql).await.with_context(|| sql.to_string())?;
@@ -212,6 +204,26 @@ impl Stack {
             SimpleQueryMessage::Row(row) => row.get(0).map(str::to_string),
             _ => None,
         }))
+    }
+
+    /// The servers as the superuser, who leaves no line in their logs, watches them.
+    pub fn watched(&self) -> Vec<crate::observe::Watched> {
+        let watched = |name, port| crate::observe::Watched { name, config: self.quiet(port, "survey") };
+        let replica = self.endpoints.replica.iter().map(|r| watched("replica", r.port));
+        std::iter::once(watched("primary", self.endpoints.primary.port)).chain(replica).collect()
+    }
+
+    fn quiet(&self, port: u16, database: &str) -> tokio_postgres::Config {
+        let mut config = tokio_postgres::Config::new();
+        config
+            .host("127.0.0.1")
+            .port(port)
+            .dbname(database)
+            .user("postgres")
+            .password(&self.superuser_password);
+        config.connect_timeout(Duration::from_secs(2));
+        config.options("-c log_min_duration_statement=-1 -c log_min_error_statement=panic");
+        config
     }
 
     /// Runs one of PostgreSQL's programs to its end, as the servers' user.

@@ -9,6 +9,8 @@ mod administration;
 mod cache;
 mod front;
 mod jobs;
+mod metrics;
+mod observing;
 mod pooler;
 mod refusals;
 mod routing;
