@@ -10,7 +10,7 @@ use crate::cli;
 use crate::config::{Profile, Switches};
 use crate::plan::{self, Plan};
 use crate::router::Pin;
-use crate::run::Site;
+use crate::run::{self, Site};
 use crate::scope::{Scope, View};
 use crate::stack::keeper::{Spec, Stop};
 use crate::stack::{Stack, Wanted};
@@ -37,7 +37,7 @@ pub async fn up(arguments: &cli::Up, exe: &Path) -> Result<()> {
         application_name: switches.application_name(),
         ..Wanted::everything(exe.to_path_buf(), arguments.logs.clone())
     };
-    let started = signals.or(start(&switches, &wanted, arguments.port, &place)).await;
+    let started = signals.or(start(&switches, &wanted, arguments, &place)).await;
     let Some(started) = started else {
         return Ok(());
     };
@@ -54,7 +54,12 @@ pub async fn up(arguments: &cli::Up, exe: &Path) -> Result<()> {
     tokio::task::spawn_blocking(move || drop(stack)).await.context("the stack")
 }
 
-async fn start(switches: &Switches, wanted: &Wanted, port: u16, place: &Path) -> Result<(Stack, String)> {
+async fn start(
+    switches: &Switches,
+    wanted: &Wanted,
+    arguments: &cli::Up,
+    place: &Path,
+) -> Result<(Stack, String)> {
     let stack = Stack::up(wanted).await?;
     write_new(place, &std::process::id().to_string())?;
     stack.keeper.remove_at_end(place)?;
@@ -71,6 +76,7 @@ async fn start(switches: &Switches, wanted: &Wanted, port: u16, place: &Path) ->
         .await?;
     let app = App::start(switches.clone(), &stack.endpoints, Assets::plain()).await?;
     let letter = first_steps(&app).await?;
+    let for_load = seed_for_load(&app, arguments, &stack.dir).await?;
     app.pools.close();
     stack.wait_for_replica().await?;
     let profile = switches.profile.name().to_string();
@@ -81,7 +87,7 @@ async fn start(switches: &Switches, wanted: &Wanted, port: u16, place: &Path) ->
             .chain(pairs.into_iter().flat_map(|(k, v)| [k.to_string(), v]))
             .collect()
     };
-    let wish = (port != 0).then_some(port);
+    let wish = (arguments.port != 0).then_some(arguments.port);
     let port = stack
         .serve_ours("web", wish, |port| {
             let mut all = common("web");
@@ -97,6 +103,7 @@ async fn start(switches: &Switches, wanted: &Wanted, port: u16, place: &Path) ->
         out.push_str(&format!("  {name} = {value}\n"));
     }
     out.push_str(&letter.text(port));
+    out.push_str(&for_load);
     out.push_str(&format!("  logs            {}\n\nCtrl-C stops everything.\n", stack.logs.display()));
     Ok((stack, out))
 }
@@ -187,6 +194,18 @@ async fn first_steps(app: &Arc<App>) -> Result<Letter> {
     let codes =
         people.iter().map(|(person, _)| crate::secret::login_code(&app.secret, survey, person)).collect();
     Ok(Letter { password, codes, slug: example.slug })
+}
+
+/// A survey and people for a load test; the line about them in the letter.
+async fn seed_for_load(app: &Arc<App>, arguments: &cli::Up, dir: &Path) -> Result<String> {
+    let people = arguments.respondents as usize;
+    if people == 0 {
+        return Ok(String::new());
+    }
+    let survey = run::seed(app, people, arguments.pages as usize).await?;
+    let path = arguments.codes.clone().unwrap_or_else(|| dir.join("codes.csv"));
+    write_new(&path, &run::codes(app, survey, people))?;
+    Ok(format!("  for survey-load {people} login codes in {}\n", path.display()))
 }
 
 impl Stack {
