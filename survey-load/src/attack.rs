@@ -15,9 +15,9 @@ use crate::order::{Order, Script, Until};
 use crate::report::{Failure, Report, Sample};
 use crate::taker::{Cookies, Ended, Taker, now_us};
 use crate::{replay, walk};
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use goose::config::GooseConfiguration;
-use goose::goose::{GooseUser, Scenario, Transaction};
+use goose::goose::{GooseUser, Scenario, Transaction, TransactionResult};
 use goose::{GooseAttack, is_killswitch_triggered, trigger_killswitch};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
@@ -131,7 +131,8 @@ pub async fn attack(order: &Order) -> Result<Report> {
             Some(journey)
         }
     };
-    let report = Report::new(&order.script.name(), host.origin().ascii_serialization().as_str(), order.asked());
+    let report =
+        Report::new(&order.script.name(), host.origin().ascii_serialization().as_str(), order.asked());
     let shared = Arc::new(Shared {
         order: order.clone(),
         report: Mutex::new(report),
@@ -144,17 +145,16 @@ pub async fn attack(order: &Order) -> Result<Report> {
             trigger_killswitch("interrupted");
         }
     });
-    let metrics = GooseAttack::initialize_with_config(configuration(order))?
+    let metrics = GooseAttack::initialize_with_config(configuration(order))
+        .map_err(|error| anyhow!("goose: {error}"))?
         .register_scenario(scenario(&shared))
         .execute()
         .await;
     interrupted.abort();
-    let metrics = metrics.context("goose")?;
+    let metrics = metrics.map_err(|error| anyhow!("goose: {error}"))?;
     let mut report = shared.report().clone();
-    if matches!(order.until, Until::Times(_)) {
-        let by_goose = metrics.requests.values().map(|r| r.success_count + r.fail_count).sum::<usize>();
-        report.requests_by_goose = Some(by_goose as u64);
-    }
+    let by_goose: usize = metrics.requests.values().map(|r| r.success_count + r.fail_count).sum();
+    report.requests_by_goose = by_goose as u64;
     Ok(report)
 }
 
@@ -162,18 +162,18 @@ fn scenario(shared: &Arc<Shared>) -> Scenario {
     let timeout = Duration::from_secs(shared.order.timeout);
     let begin = Transaction::new(Arc::new(move |user| Box::pin(begin(user, timeout)))).set_on_start();
     let shared = Arc::clone(shared);
-    let one = Transaction::new(Arc::new(move |user: &mut GooseUser| {
+    let one = Transaction::new(Arc::new(move |user| {
         let shared = Arc::clone(&shared);
         Box::pin(async move {
             shared.send_one(user).await;
-            Ok(())
+            TransactionResult::Ok(())
         })
     }));
     Scenario::new("survey").register_transaction(begin).register_transaction(one)
 }
 
 /// A browser for this user: its own connection, redirects seen and not followed.
-async fn begin(user: &mut GooseUser, timeout: Duration) -> goose::goose::TransactionResult {
+async fn begin(user: &mut GooseUser, timeout: Duration) -> TransactionResult {
     let cookies = Arc::new(Cookies::default());
     let client = reqwest::Client::builder()
         .user_agent(concat!("survey-load/", env!("CARGO_PKG_VERSION")))
@@ -197,7 +197,11 @@ fn configuration(order: &Order) -> GooseConfiguration {
     configuration.increase_rate = Some(USERS_PER_SECOND.to_string());
     match order.until {
         Until::Times(times) => configuration.iterations = Some(times as usize),
-        Until::Seconds(seconds) => configuration.run_time = Some(seconds.to_string()),
+        Until::Seconds(seconds) => {
+            configuration.run_time = Some(seconds.to_string());
+            // goose would forget what came before all users had started.
+            configuration.no_reset_metrics = true;
+        }
     }
     configuration.throttle_requests = order.rate.map(|r| r as usize);
     configuration.no_telnet = true;

@@ -34,7 +34,8 @@ pub(crate) struct Line {
 impl Chart {
     pub(crate) fn draw(&self) -> String {
         let seconds = self.lines.iter().map(|l| l.values.len()).max().unwrap_or(0);
-        let top = self.lines.iter().flat_map(|l| l.values.iter().copied()).chain(self.mark).max().unwrap_or(0);
+        let top =
+            self.lines.iter().flat_map(|l| l.values.iter().copied()).chain(self.mark).max().unwrap_or(0);
         let top = round_up(top.max(1));
         let y = |value: u64| {
             let height = HEIGHT - TOP - BOTTOM;
@@ -146,7 +147,8 @@ impl Spread {
             at.clamp(0.0, 1.0) * (SPREAD_WIDTH - 4.0) + 2.0
         };
         let (p50, p99) = (x(times.percentile(50)), x(times.percentile(99)));
-        let mut out = format!("<svg class=\"spread\" viewBox=\"0 0 {SPREAD_WIDTH} 18\" aria-hidden=\"true\">");
+        let mut out =
+            format!("<svg class=\"spread\" viewBox=\"0 0 {SPREAD_WIDTH} 18\" aria-hidden=\"true\">");
         let mut power = self.from;
         while power <= self.to {
             let at = x(10f64.powf(power) as u64);

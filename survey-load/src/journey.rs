@@ -228,8 +228,7 @@ mod tests {
         };
         let body = Body { content_type: "application/json".into(), text: "{}".into() };
         let other = Step { method: "PUT".into(), path: "/x".into(), body: Some(body), ..Step::default() };
-        let journey =
-            Journey { schema: SCHEMA.into(), host: "http://a".into(), requests: vec![step, other] };
+        let journey = Journey { schema: SCHEMA.into(), host: "http://a".into(), requests: vec![step, other] };
         let text = journey.to_toml().unwrap();
         assert_eq!(Journey::parse(&text).unwrap(), journey, "{text}");
         assert!(journey.requests[0].has_token() && !journey.requests[1].has_token());

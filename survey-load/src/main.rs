@@ -14,8 +14,9 @@ use tokio::net::TcpListener;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let result =
-        tokio::runtime::Runtime::new().context("the runtime").and_then(|r| r.block_on(command(arguments.command)));
+    let result = tokio::runtime::Runtime::new()
+        .context("the runtime")
+        .and_then(|r| r.block_on(command(arguments.command)));
     result.unwrap_or_else(|error| {
         notice(&format!("{error:#}"));
         ExitCode::from(2)
@@ -89,7 +90,8 @@ async fn write_down(arguments: &Record) -> Result<ExitCode> {
     let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen at {listen}"))?;
     let at = listener.local_addr().context("the listener's address")?;
     say(&format!("Open http://{at}/ instead of {}; Ctrl-C ends the recording.\n", arguments.to))?;
-    let mut ended = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).context("signals")?;
+    let mut ended =
+        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).context("signals")?;
     let until = async move {
         tokio::select! {
             _ = tokio::signal::ctrl_c() => {}

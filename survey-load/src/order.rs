@@ -134,7 +134,12 @@ impl Order {
     pub fn split(&self, processes: usize) -> Vec<Order> {
         let part = |index: usize| {
             let part = Part { index, of: processes };
-            Order { users: part.share(self.users), rate: self.rate.map(|r| part.share(r)), part, ..self.clone() }
+            Order {
+                users: part.share(self.users),
+                rate: self.rate.map(|r| part.share(r)),
+                part,
+                ..self.clone()
+            }
         };
         (0..processes).map(part).collect()
     }

@@ -14,7 +14,8 @@ pub fn write(path: &Path, text: &str) -> Result<()> {
     let write = || {
         // As any new file: what the umask leaves.
         let mode = Permissions::from_mode(0o666);
-        let mut file = tempfile::Builder::new().prefix(".survey-load-").permissions(mode).tempfile_in(beside)?;
+        let mut file =
+            tempfile::Builder::new().prefix(".survey-load-").permissions(mode).tempfile_in(beside)?;
         file.write_all(text.as_bytes())?;
         file.persist(path)?;
         anyhow::Ok(())

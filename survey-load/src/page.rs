@@ -60,7 +60,8 @@ pub fn tags(html: &str) -> Vec<Tag> {
 
 /// One tag, from its name on, and what follows it.
 fn tag(text: &str) -> (Tag, &str) {
-    let end = |t: &str, stop: &[char]| t.find(|c: char| c.is_whitespace() || stop.contains(&c)).unwrap_or(t.len());
+    let end =
+        |t: &str, stop: &[char]| t.find(|c: char| c.is_whitespace() || stop.contains(&c)).unwrap_or(t.len());
     let at = end(text, &['>', '/']);
     let mut tag = Tag { name: text[..at].to_ascii_lowercase(), attributes: Vec::new() };
     let mut rest = &text[at..];
@@ -218,7 +219,16 @@ mod tests {
         ] {
             assert_eq!(token(html).as_deref(), Some("t0k"), "{html}");
         }
-        for html in ["", "<input name=csrf value=\"\">", "<input name=q1 value=1>", "<", "<a", "<a b", "<a b=", "<a b='"] {
+        for html in [
+            "",
+            "<input name=csrf value=\"\">",
+            "<input name=q1 value=1>",
+            "<",
+            "<a",
+            "<a b",
+            "<a b=",
+            "<a b='",
+        ] {
             assert_eq!(token(html), None, "{html}");
         }
     }
@@ -239,7 +249,9 @@ mod tests {
 
     #[test]
     fn odd_bytes_end() {
-        for html in ["<a é=ü>", "<é>", "<a \u{1F600}\u{1F600}>", "<a =>", "<a =\"", "<a/é/>", "&#xZZ;<b c=&;>"] {
+        for html in
+            ["<a é=ü>", "<é>", "<a \u{1F600}\u{1F600}>", "<a =>", "<a =\"", "<a/é/>", "&#xZZ;<b c=&;>"]
+        {
             tags(html);
         }
         assert_eq!(unescape("&&amp;&bogus;&#x41;&#0;"), "&&&bogus;A\0");

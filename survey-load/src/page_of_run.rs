@@ -64,7 +64,12 @@ pub fn render(report: &Report) -> Result<String> {
         share: share(v.requests, report.requests),
         failures: count(v.failures),
         failed: v.failures > 0,
-        statuses: v.statuses.iter().map(|(s, n)| format!("{} × {n}", status(*s))).collect::<Vec<_>>().join(", "),
+        statuses: v
+            .statuses
+            .iter()
+            .map(|(s, n)| format!("{} × {n}", status(*s)))
+            .collect::<Vec<_>>()
+            .join(", "),
         times: times_of(&v.response_us),
         spread: spread.draw(&v.response_us),
     });
@@ -115,7 +120,9 @@ fn facts(report: &Report) -> Vec<(&'static str, String, String)> {
 
 /// Every second of the run, also those in which nothing came.
 fn each_second<'a>(report: &'a Report) -> Vec<Option<&'a crate::report::Second>> {
-    let (Some(first), Some(last)) = (report.seconds.first(), report.seconds.last()) else { return Vec::new() };
+    let (Some(first), Some(last)) = (report.seconds.first(), report.seconds.last()) else {
+        return Vec::new();
+    };
     // A clock that jumped must not fill the memory with empty seconds.
     let length = (last.unix_s - first.unix_s).min(100_000) as usize + 1;
     let mut out: Vec<Option<&'a crate::report::Second>> = vec![None; length];
@@ -202,7 +209,16 @@ mod tests {
     #[test]
     fn what_a_server_says_is_text() {
         let page = render(&run("<img src=x onerror=alert(1)> \"quoted\"", 4)).unwrap();
-        for bad in ["<script", "<img", "<b>j", "onerror=alert(1)>", "http-equiv=\"refresh", "src=\"", "@import", "url("] {
+        for bad in [
+            "<script",
+            "<img",
+            "<b>j",
+            "onerror=alert(1)>",
+            "http-equiv=\"refresh",
+            "src=\"",
+            "@import",
+            "url(",
+        ] {
             assert!(!page.contains(bad), "{bad}");
         }
         assert!(page.contains("Content-Security-Policy") && page.contains("default-src 'none'"));
@@ -212,7 +228,11 @@ mod tests {
 
     #[test]
     fn a_page_of_nothing_and_of_one_request() {
-        assert!(render(&Report::new("survey", "http://a", Asked::default())).unwrap().contains("no request was sent"));
+        assert!(
+            render(&Report::new("survey", "http://a", Asked::default()))
+                .unwrap()
+                .contains("no request was sent")
+        );
         let mut one = run("x", 1);
         one.seconds.truncate(1);
         assert!(render(&one).is_ok());

@@ -130,7 +130,8 @@ async fn pass(State(recorder): State<Arc<Recorder>>, request: Request) -> Respon
     let task = tokio::spawn(async move {
         carry(&recorder, request).await.unwrap_or_else(|error| {
             (recorder.tell)(&format!("{error:#}"));
-            (StatusCode::BAD_GATEWAY, format!("The recorder could not pass this on: {error:#}\n")).into_response()
+            (StatusCode::BAD_GATEWAY, format!("The recorder could not pass this on: {error:#}\n"))
+                .into_response()
         })
     });
     task.await.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
@@ -166,7 +167,10 @@ async fn carry(recorder: &Recorder, request: Request) -> Result<Response> {
         headers: pairs(&parts.headers),
         body: body.to_vec(),
         status: status.as_u16(),
-        answer_headers: pairs(&headers).into_iter().map(|(name, value)| recorder.local(name, value)).collect(),
+        answer_headers: pairs(&headers)
+            .into_iter()
+            .map(|(name, value)| recorder.local(name, value))
+            .collect(),
         answer: String::from_utf8_lossy(&content).into_owned(),
         came_ms,
         left_ms: recorder.now_ms(),

@@ -39,8 +39,8 @@ pub struct Report {
     pub failures: u64,
     /// What those who reached their end should have sent: 2P + 4 each for a survey of P pages.
     pub expected_requests: u64,
-    /// The same requests as goose counted them; absent in throttled runs, where goose forgets the ramp-up.
-    pub requests_by_goose: Option<u64>,
+    /// The same requests as goose counted them: a second opinion.
+    pub requests_by_goose: u64,
     /// Whether respondents were left without a login code.
     pub out_of_codes: bool,
     /// Time until the whole answer was there, over all requests.
@@ -160,7 +160,7 @@ impl Report {
             requests: 0,
             failures: 0,
             expected_requests: 0,
-            requests_by_goose: None,
+            requests_by_goose: 0,
             out_of_codes: false,
             response_us: Times::default(),
             views: Vec::new(),
@@ -216,7 +216,7 @@ impl Report {
         self.requests += other.requests;
         self.failures += other.failures;
         self.expected_requests += other.expected_requests;
-        self.requests_by_goose = both(self.requests_by_goose, other.requests_by_goose);
+        self.requests_by_goose += other.requests_by_goose;
         self.out_of_codes |= other.out_of_codes;
         self.response_us.add(&other.response_us);
         for theirs in &other.views {
@@ -252,18 +252,19 @@ impl Report {
             let people = self.respondents.finished + self.respondents.cut + self.respondents.gave_up;
             out.push(format!("the login codes ran out after {people} respondents"));
         }
-        let Some(surveys) = self.asked.surveys else { return out };
-        if self.respondents.finished != surveys {
-            out.push(format!("{} of {surveys} respondents reached the end", self.respondents.finished));
-        }
-        if self.requests != self.expected_requests {
-            out.push(format!("{} requests instead of {}", self.requests, self.expected_requests));
-        }
-        match self.requests_by_goose {
-            Some(count) if count != self.requests => {
-                out.push(format!("{} requests by our count, {count} by goose's", self.requests));
+        if let Some(surveys) = self.asked.surveys {
+            if self.respondents.finished != surveys {
+                out.push(format!("{} of {surveys} respondents reached the end", self.respondents.finished));
             }
-            _ => {}
+            if self.requests != self.expected_requests {
+                out.push(format!("{} requests instead of {}", self.requests, self.expected_requests));
+            }
+        }
+        if self.requests != self.requests_by_goose {
+            out.push(format!(
+                "{} requests by our count, {} by goose's",
+                self.requests, self.requests_by_goose
+            ));
         }
         out
     }
@@ -348,7 +349,9 @@ impl Report {
 
     /// Keeps the smallest kinds and counts the others as one: which those are does not depend on the order.
     fn fail(&mut self, failure: Failure) {
-        let key = |f: &Failure| (f.message == OTHERS, f.view.clone(), f.method.clone(), f.status, f.message.clone());
+        let key = |f: &Failure| {
+            (f.message == OTHERS, f.view.clone(), f.method.clone(), f.status, f.message.clone())
+        };
         match self.errors.binary_search_by_key(&key(&failure), key) {
             Ok(at) => self.errors[at].count += failure.count,
             Err(at) => self.errors.insert(at, failure),
@@ -490,11 +493,10 @@ mod tests {
     fn what_is_wrong_is_said() {
         let mut report = Report::new("survey", "http://a", Asked { surveys: Some(2), ..Asked::default() });
         assert!(report.complaints()[0].contains("no request"));
-        let sample =
-            Sample { view: "v", method: "GET", status: 200, failure: None, took_us: 1, ended_us: 1 };
+        let sample = Sample { view: "v", method: "GET", status: 200, failure: None, took_us: 1, ended_us: 1 };
         (0..8).for_each(|_| report.count(&sample));
         (report.respondents.finished, report.expected_requests) = (2, 8);
-        report.requests_by_goose = Some(8);
+        report.requests_by_goose = 8;
         assert_eq!(report.complaints(), Vec::<String>::new());
         report.count(&sample);
         assert_eq!(report.complaints(), ["9 requests instead of 8", "9 requests by our count, 8 by goose's"]);

@@ -117,7 +117,8 @@ impl Scribe {
         let (mut fields, mut body) = (None, None);
         match content(exchange) {
             Some(Content::Form(pairs)) => {
-                let field = |(name, value): &(String, String)| (name.clone(), self.field(name, value, secrets));
+                let field =
+                    |(name, value): &(String, String)| (name.clone(), self.field(name, value, secrets));
                 fields = Some(pairs.iter().map(field).collect());
             }
             Some(Content::Text(content_type, text)) => {
@@ -190,7 +191,8 @@ impl Scribe {
                 keep(value, fill);
             }
         }
-        let mut secrets: Vec<Secret> = found.into_iter().map(|(value, fill)| Secret { value, fill }).collect();
+        let mut secrets: Vec<Secret> =
+            found.into_iter().map(|(value, fill)| Secret { value, fill }).collect();
         secrets.sort_by_key(|s| std::cmp::Reverse(s.value.len()));
         secrets
     }
@@ -222,7 +224,8 @@ fn hide(text: &str, secrets: &[Secret]) -> String {
 /// Whether an answer is a file that every page brings along; a load on the application has no use for it.
 fn is_file(exchange: &Exchange) -> bool {
     let kind = exchange.answer_header("content-type").unwrap_or_default();
-    let kinds = ["text/css", "text/javascript", "application/javascript", "image/", "font/", "audio/", "video/"];
+    let kinds =
+        ["text/css", "text/javascript", "application/javascript", "image/", "font/", "audio/", "video/"];
     exchange.method == "GET" && kinds.iter().any(|k| kind.starts_with(k))
 }
 
@@ -257,8 +260,7 @@ mod tests {
     }
 
     fn scribe() -> Scribe {
-        let mut scribe =
-            Scribe::new(Habits { host: "http://127.0.0.1:1".into(), code_field: "code".into() });
+        let mut scribe = Scribe::new(Habits { host: "http://127.0.0.1:1".into(), code_field: "code".into() });
         let form = ("content-type", "application/x-www-form-urlencoded; charset=utf-8");
         let html = ("content-type", "text/html");
         // The answers come in another order than the requests.
@@ -266,7 +268,8 @@ mod tests {
             method: "POST".into(),
             path: "/survey/run/".into(),
             headers: pairs(&[form, ("cookie", "a=b"), ("user-agent", "x"), ("x-forwarded-for", "1.2.3.4")]),
-            body: format!("csrf={TOKEN}&code={CODE_TYPED}&note=5%24+{SESSION}&Password=hunter2hunter2").into(),
+            body: format!("csrf={TOKEN}&code={CODE_TYPED}&note=5%24+{SESSION}&Password=hunter2hunter2")
+                .into(),
             status: 303,
             answer_headers: pairs(&[
                 ("location", "/survey/run/take"),

@@ -92,7 +92,12 @@ pub(crate) struct Taker<'a> {
 
 impl<'a> Taker<'a> {
     /// Somebody new: no cookies, no token.
-    pub(crate) fn new(user: &'a mut GooseUser, shared: &'a Shared, cookies: Arc<Cookies>, seed: u64) -> Taker<'a> {
+    pub(crate) fn new(
+        user: &'a mut GooseUser,
+        shared: &'a Shared,
+        cookies: Arc<Cookies>,
+        seed: u64,
+    ) -> Taker<'a> {
         cookies.forget();
         Taker { user, shared, cookies, dice: Dice::new(seed), token: String::new() }
     }
@@ -127,7 +132,9 @@ impl<'a> Taker<'a> {
             .build();
         let answer = match self.user.request(request).await {
             Ok(answer) => answer,
-            Err(error) if matches!(*error, TransactionError::RequestCanceled { .. }) => return Err(Ended::Clock),
+            Err(error) if matches!(*error, TransactionError::RequestCanceled { .. }) => {
+                return Err(Ended::Clock);
+            }
             Err(error) => return Err(self.broken(ask, &error.to_string())),
         };
         let head_us =
@@ -142,7 +149,8 @@ impl<'a> Taker<'a> {
                 match response.text().await {
                     Ok(body) => {
                         let wrong = status != ask.expect;
-                        let failure = wrong.then(|| format!("instead of {}: {}", ask.expect, page::gist(&body)));
+                        let failure =
+                            wrong.then(|| format!("instead of {}: {}", ask.expect, page::gist(&body)));
                         reply.body = body;
                         (status, failure)
                     }

@@ -147,7 +147,10 @@ mod tests {
     #[test]
     fn nothing_is_zero() {
         let times = Times::default();
-        assert_eq!((times.count(), times.min(), times.max(), times.mean(), times.percentile(99)), (0, 0, 0, 0, 0));
+        assert_eq!(
+            (times.count(), times.min(), times.max(), times.mean(), times.percentile(99)),
+            (0, 0, 0, 0, 0)
+        );
         let text = serde_json::to_string(&times).unwrap();
         assert_eq!(serde_json::from_str::<Times>(&text).unwrap(), times);
     }

@@ -42,7 +42,9 @@ pub(crate) async fn take(taker: &mut Taker<'_>, ticket: &Ticket) -> Result<u64, 
         let content = get(taker, "survey_content", &content_path).await?;
         let questions = page::questions(&content.body);
         if questions.is_empty() {
-            return Err(taker.disappointed(&asked("survey_content", &content_path), "a page without questions"));
+            return Err(
+                taker.disappointed(&asked("survey_content", &content_path), "a page without questions")
+            );
         }
         taker.think(0).await?;
         let answers: Vec<(String, String)> = questions.iter().map(|q| answer(taker, q)).collect();
