@@ -23,7 +23,8 @@ pub(crate) async fn play(
     for step in &journey.requests {
         taker.think(step.think_ms).await?;
         if wrong_first && step.has_token() {
-            let right = std::mem::replace(&mut taker.token, wrong(&taker.token));
+            let wrong = wrong(&taker.token);
+            let right = std::mem::replace(&mut taker.token, wrong);
             let refused = send(taker, step, ticket, values, 403).await;
             taker.token = right;
             refused?;
