@@ -30,7 +30,11 @@ pub enum Command {
     Merge(Merge),
     /// One of several load processes; started by the others
     #[command(hide = true)]
-    Part,
+    Part {
+        /// Where its report goes; goose speaks on standard output
+        #[arg(long)]
+        json: PathBuf,
+    },
 }
 
 /// How much load, and where its results go.

@@ -6,7 +6,8 @@
 //!                     ──order──► part ──report──┘
 //! ```
 //!
-//! Serves `run` and `replay`. An order goes to standard input, a report comes from standard output.
+//! Serves `run` and `replay`. An order goes to standard input, a report comes in a file, because goose speaks on standard
+//! output.
 
 use crate::order::Order;
 use crate::report::Report;
@@ -46,10 +47,13 @@ pub async fn together(order: &Order, processes: usize, exe: &Path) -> Result<Rep
 }
 
 async fn one(order: &Order, exe: &Path) -> Result<Report> {
+    let dir = tempfile::tempdir().context("a temporary directory")?;
+    let json = dir.path().join("report.json");
     let mut child = Command::new(exe)
-        .arg("part")
+        .args(["part", "--json"])
+        .arg(&json)
         .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
+        .stdout(Stdio::null())
         // Whoever drops this future, with an error of another part, ends this one too.
         .kill_on_drop(true)
         .spawn()
@@ -58,7 +62,7 @@ async fn one(order: &Order, exe: &Path) -> Result<Report> {
     let mut stdin = child.stdin.take().context("piped above")?;
     stdin.write_all(&text).await.context("a load process does not listen")?;
     drop(stdin);
-    let output = child.wait_with_output().await.context("a load process")?;
-    ensure!(output.status.success(), "load process {} failed", order.part.index + 1);
-    Report::parse(&String::from_utf8_lossy(&output.stdout)).context("a load process wrote no report")
+    let status = child.wait().await.context("a load process")?;
+    ensure!(status.success(), "load process {} failed", order.part.index + 1);
+    Report::read(&json)
 }

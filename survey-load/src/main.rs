@@ -47,12 +47,12 @@ async fn command(command: Command) -> Result<ExitCode> {
             }
             finish(&all, &merge.outputs)
         }
-        Command::Part => {
+        Command::Part { json } => {
             let mut text = String::new();
             std::io::stdin().lock().read_to_string(&mut text).context("the order")?;
             let order: Order = serde_json::from_str(&text).context("the order")?;
             let report = attack::attack(&order).await?;
-            say(&report.to_json()?)?;
+            output::write(&json, &report.to_json()?)?;
             Ok(ExitCode::SUCCESS)
         }
     }
