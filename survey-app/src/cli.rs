@@ -116,6 +116,15 @@ pub struct Up {
     /// One web process without nginx before it, and a process of our own for the static files
     #[arg(long)]
     pub no_nginx: bool,
+    /// People who may take the survey `run`, for a load test; 0: there is no such survey
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=200_000))]
+    pub respondents: u32,
+    /// Pages of that survey, 1 to 60
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=60))]
+    pub pages: u32,
+    /// Where their login codes go; beside everything else, and gone with it, when not given
+    #[arg(long)]
+    pub codes: Option<PathBuf>,
 }
 
 /// `demo`

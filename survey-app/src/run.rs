@@ -139,14 +139,29 @@ pub async fn on(stack: &Stack, app: &Arc<App>, order: &Order) -> Result<Report> 
 pub async fn seed(app: &Arc<App>, users: usize, pages: usize) -> Result<i64> {
     let scope = Scope::begin(Arc::clone(app), SEED, None, Pin::default());
     let survey = plan::store(&scope, &Plan::for_run(pages)).await?;
-    let people: Vec<(String, String)> =
-        (0..users).map(|u| (person(u), format!("School {}", u % SCHOOLS + 1))).collect();
+    let people: Vec<(String, String)> = (0..users).map(enrolled).collect();
     plan::enroll(&scope, survey, &people).await?;
     let sql = "INSERT INTO app_setting (name, value) VALUES ($1, $2)";
     let help = "Questions? Ask the person who gave you the code.";
     scope.execute(crate::models::Model::AppSetting, sql, vec!["help".into(), help.into()]).await?;
     scope.finish(true).await?;
     Ok(survey)
+}
+
+/// The login codes of a generated roster, as the administration prints them.
+pub fn codes(app: &App, survey: i64, users: usize) -> String {
+    let mut text = crate::csv::line(["person", "school", "address", "code"]);
+    for user in 0..users {
+        let (person, school) = enrolled(user);
+        let code = crate::secret::login_code(&app.secret, survey, &person);
+        text.push_str(&crate::csv::line([&*person, &*school, "/survey/run/", &*code]));
+    }
+    text
+}
+
+/// A generated respondent and their school.
+fn enrolled(number: usize) -> (String, String) {
+    (person(number), format!("School {}", number % SCHOOLS + 1))
 }
 
 /// The name of a generated respondent.

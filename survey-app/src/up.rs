@@ -10,7 +10,7 @@ use crate::cli;
 use crate::config::{Backend, Profile, Switches};
 use crate::plan::{self, Plan};
 use crate::router::Pin;
-use crate::run::Site;
+use crate::run::{self, Site};
 use crate::scope::{Scope, View};
 use crate::stack::keeper::{Spec, Stop};
 use crate::stack::{Stack, Wanted};
@@ -88,6 +88,7 @@ async fn start(
     crate::assets::publish(&crate::publish::Place::directory(&dir)?).await?;
     let app = App::start(switches.clone(), &stack.endpoints, Assets::plain()).await?;
     let letter = first_steps(&app).await?;
+    let for_load = seed_for_load(&app, arguments, &stack.dir).await?;
     app.pools.close();
     stack.wait_for_replica().await?;
     let profile = switches.profile.name().to_string();
@@ -109,6 +110,7 @@ async fn start(
     if !arguments.no_nginx {
         out.push_str(&format!("  nginx before    {}\n", behind.join(", ")));
     }
+    out.push_str(&for_load);
     out.push_str(&format!("  logs            {}\n\nCtrl-C stops everything.\n", stack.logs.display()));
     Ok((stack, out))
 }
@@ -243,6 +245,18 @@ async fn first_steps(app: &Arc<App>) -> Result<Letter> {
     let codes =
         people.iter().map(|(person, _)| crate::secret::login_code(&app.secret, survey, person)).collect();
     Ok(Letter { password, codes, slug: example.slug })
+}
+
+/// A survey and people for a load test; the line about them in the letter.
+async fn seed_for_load(app: &Arc<App>, arguments: &cli::Up, dir: &Path) -> Result<String> {
+    let people = arguments.respondents as usize;
+    if people == 0 {
+        return Ok(String::new());
+    }
+    let survey = run::seed(app, people, arguments.pages as usize).await?;
+    let path = arguments.codes.clone().unwrap_or_else(|| dir.join("codes.csv"));
+    write_new(&path, &run::codes(app, survey, people))?;
+    Ok(format!("  for survey-load {people} login codes in {}\n", path.display()))
 }
 
 impl Stack {
