@@ -260,7 +260,7 @@ fn burn(time: Duration) {
 /// possible when everybody else is turned away.
 async fn metrics(app: Arc<App>, request: Request) -> Response {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
-    if !is_internal(&app, peer, request.headers()) {
+    if !is_internal(&app, request.headers(), peer) {
         return headers(&app, Trouble::NotFound.answer(&app, false));
     }
     let kind = [(header::CONTENT_TYPE, crate::metrics::text::CONTENT_TYPE)];
