@@ -93,7 +93,8 @@ fn log(format: &str) -> Vec<u8> {
 
 fn entry(format: &str, round: usize, session: usize, message: &str, detail: &str) -> String {
     let pid = 4700 + session;
-    let time = format!("2026-11-23 14:{:02}:{:02}.{:03} UTC", round / 60_000 % 60, round / 1000 % 60, round % 1000);
+    let time =
+        format!("2026-11-23 14:{:02}:{:02}.{:03} UTC", round / 60_000 % 60, round / 1000 % 60, round % 1000);
     let prefix = match format {
         "stderr" => format!("{time} [{pid}] app@shop "),
         _ => format!("{time} [{pid}]: [{}-1] user=app,db=shop,app=web,client=10.0.0.7 ", round + 1),

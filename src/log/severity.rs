@@ -62,7 +62,9 @@ pub(crate) fn ends_in_word(text: &[u8]) -> bool {
     // Nearly all prefixes end in something that no word holds.
     match text {
         [.., before, b' '] if *before != b':' => return false,
-        [.., last] if !last.is_ascii_uppercase() && !last.is_ascii_digit() && !b": ".contains(last) => return false,
+        [.., last] if !last.is_ascii_uppercase() && !last.is_ascii_digit() && !b": ".contains(last) => {
+            return false;
+        }
         _ => {}
     }
     WORDS.iter().any(|(word, _)| (1..word.len()).any(|len| text.ends_with(&word[..len])))
@@ -170,9 +172,14 @@ mod tests {
 
     #[test]
     fn words_that_may_go_on() {
-        for (text, may) in
-            [("[1] u@d ", false), ("[1] u@D", true), ("x LOG:", true), ("xSTATE", true), ("DEBUG1", true), ("", false)]
-        {
+        for (text, may) in [
+            ("[1] u@d ", false),
+            ("[1] u@D", true),
+            ("x LOG:", true),
+            ("xSTATE", true),
+            ("DEBUG1", true),
+            ("", false),
+        ] {
             assert_eq!(ends_in_word(text.as_bytes()), may, "{text}");
         }
     }

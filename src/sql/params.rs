@@ -85,7 +85,8 @@ impl<'a> Params<'a> {
 /// What comes after `parameters:`.
 fn list(detail: &[u8]) -> Option<&[u8]> {
     // As the server writes it.
-    if let Some(list) = detail.strip_prefix(b"parameters: ").or_else(|| detail.strip_prefix(b"Parameters: ")) {
+    if let Some(list) = detail.strip_prefix(b"parameters: ").or_else(|| detail.strip_prefix(b"Parameters: "))
+    {
         return Some(list.trim_ascii_start());
     }
     let mut rest = detail.trim_ascii_start();

@@ -62,9 +62,13 @@ impl Plan {
                 continue;
             }
             match piece {
-                Piece::Field { escape: Escape::Backend | Escape::Command | Escape::Leader, .. } => return None,
+                Piece::Field { escape: Escape::Backend | Escape::Command | Escape::Leader, .. } => {
+                    return None;
+                }
                 // Digits and names end where a literal begins.
-                Piece::Field { .. } if !matches!(pieces.get(index + 1), Some(Piece::Literal(_))) => return None,
+                Piece::Field { .. } if !matches!(pieces.get(index + 1), Some(Piece::Literal(_))) => {
+                    return None;
+                }
                 _ => {}
             }
             if steps.last() != Some(&Step::Same) {
@@ -188,14 +192,25 @@ impl<'a> Memo<'a> {
 
     /// Remembers a line that the straight-line matcher has read whole: its prefix ends at `end`.
     #[inline(never)]
-    pub(super) fn learn(&mut self, plan: &Plan, line: &'a [u8], end: usize, gaps: &Gaps, head: &mut Head<'a>) {
+    pub(super) fn learn(
+        &mut self,
+        plan: &Plan,
+        line: &'a [u8],
+        end: usize,
+        gaps: &Gaps,
+        head: &mut Head<'a>,
+    ) {
         let mut stretches: [&[u8]; MOST_STRETCHES] = [b""; MOST_STRETCHES];
         let mut gaps = gaps.list.iter().take(gaps.count);
         let (mut at, mut stretch, mut first) = (0, 0, 0);
         for (index, step) in plan.0.iter().enumerate() {
             match step {
                 Step::Same => {
-                    let next = if plan.0[index + 1..].is_empty() { end } else { gaps.clone().next().map_or(end, |gap| gap.0) };
+                    let next = if plan.0[index + 1..].is_empty() {
+                        end
+                    } else {
+                        gaps.clone().next().map_or(end, |gap| gap.0)
+                    };
                     let Some(same) = line.get(at..next) else { return };
                     // At `%q`, a severity word that goes on behind the stretch would hide the values of the session.
                     if ends_in_word(same) {

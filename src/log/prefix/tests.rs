@@ -67,7 +67,8 @@ fn remembered(template: &str, lines: &[&[u8]]) {
 #[test]
 fn prefixes_are_remembered_by_backend() {
     let line = |pid: u32, number: u32, user: &str, word: &str| {
-        format!("2026-11-23 14:59:16.{number:03} UTC [{pid}]: [{number}-1] user={user},db=d {word}:  x").into_bytes()
+        format!("2026-11-23 14:59:16.{number:03} UTC [{pid}]: [{number}-1] user={user},db=d {word}:  x")
+            .into_bytes()
     };
     let lines = [
         line(77, 1, "u", "LOG"),
