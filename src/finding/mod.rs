@@ -12,6 +12,7 @@ pub mod chatty_transaction;
 pub mod check_then_write;
 pub mod idle_in_transaction;
 pub mod n_plus_one;
+mod naming;
 pub mod read_back;
 pub mod redundant_select;
 pub mod replica_reads;
@@ -21,8 +22,8 @@ mod tally;
 mod unit;
 
 pub use step::{
-    Fact, Facts, Ignored, KNOWN, MOST_FACTS, MOST_PAIRS, NO_TIME, Step, TRACE, Verb, column_id, pair,
-    table_id,
+    FAILURE, Fact, Facts, Ignored, KNOWN, MOST_FACTS, MOST_PAIRS, NO_TIME, Step, TRACE, Verb, column_id,
+    pair, table_id,
 };
 pub use tally::{Calls, FindingTally, Findings, Found, Join, Key, MOST_EXAMPLE, MOST_FINDINGS, Row};
 pub use unit::{Bench, Judge, MINUTE, Unit, UnitCounts, UnitKind};

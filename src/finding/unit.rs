@@ -13,8 +13,9 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
+use super::check_then_write::Look;
 use super::{
-    Detect, Fact, Findings, NO_TIME, Step, TRACE, Verb, chatty_transaction, check_then_write,
+    Detect, FAILURE, Fact, Findings, NO_TIME, Step, TRACE, Verb, chatty_transaction, check_then_write,
     idle_in_transaction, n_plus_one, read_back, redundant_select, replica_reads, row_by_row_insert,
 };
 use crate::sql::Kind;
@@ -112,6 +113,8 @@ pub struct Unit<'a> {
     groups: &'a [u32],
     /// Places of whatever makes earlier answers stale.
     stale: &'a [u32],
+    /// Calls that look for a row before it is written.
+    pub(super) looks: &'a [Look],
 }
 
 impl<'a> Unit<'a> {
@@ -143,6 +146,13 @@ impl<'a> Unit<'a> {
     #[must_use]
     pub fn group_of(&self, fingerprint: u64) -> &'a [u32] {
         self.groups().find(|group| self.step(group[0]).fingerprint == fingerprint).unwrap_or(&[])
+    }
+
+    /// Whether a call looks for a row before it is written.
+    #[must_use]
+    pub fn is_look(&self, place: u32) -> bool {
+        let name = (self.step(place).fingerprint, place);
+        self.looks.binary_search_by_key(&name, |look| (look.fingerprint, look.place)).is_ok()
     }
 
     /// Calls of one statement in a row: the place of the first, and all of them.
@@ -237,6 +247,8 @@ impl Judge {
         }
         if self.arena.is_empty() {
             self.arena.push(Arc::new(Fact::unknown()));
+            self.known.insert(FAILURE, self.arena.len() as u32);
+            self.arena.push(Arc::new(Fact::failed()));
         }
         self.facts.clear();
         for step in steps {
@@ -271,8 +283,9 @@ impl Judge {
         counts.by_kind[kind as usize].0 += 1;
         counts.by_kind[kind as usize].1 += bench.steps.len() as u64;
         let cut = Cut { kind, start: 0, end: bench.steps.len(), fresh: true };
-        counts.writing +=
-            u64::from(self.facts.iter().any(|fact| self.arena[*fact as usize].verb == Verb::Write));
+        counts.writing += u64::from(self.facts.iter().any(|fact| self.arena[*fact as usize].is_write()));
+        self.writes(bench);
+        replica_reads::trace(&self.unit(bench, cut), bench.detect, out);
         self.requests(bench, cut, out);
     }
 
@@ -292,8 +305,11 @@ impl Judge {
         self.cut(bench, counts, &mut cuts);
         for cut in &cuts {
             let steps = &bench.steps[cut.start..cut.end];
+            if !steps.iter().any(Step::is_call) {
+                continue;
+            }
             counts.by_kind[cut.kind as usize].0 += 1;
-            counts.by_kind[cut.kind as usize].1 += steps.iter().filter(|step| !step.is_edge()).count() as u64;
+            counts.by_kind[cut.kind as usize].1 += steps.iter().filter(|step| step.is_call()).count() as u64;
             self.commits(bench, *cut, &mut |step, statements| {
                 counts.writing += u64::from(step.tag == 0);
                 commit(step, statements);
@@ -303,7 +319,7 @@ impl Judge {
             chatty_transaction::judge(&unit, bench.detect, out);
             idle_in_transaction::judge(&unit, bench.detect, out);
             if steps.iter().all(|step| step.tag == 0) {
-                self.requests(bench, *cut, out);
+                self.attempts(bench, *cut, out);
             } else if steps.iter().any(|step| step.tag == 0) {
                 self.untagged(bench, *cut, out);
             }
@@ -337,6 +353,21 @@ impl Judge {
         self.plain_facts = facts;
     }
 
+    /// A transaction is judged in pieces, each ending with a ROLLBACK TO SAVEPOINT: what was undone is an attempt of
+    /// its own, or a test of a suite that keeps its tests apart that way, and what comes next is another.
+    fn attempts(&mut self, bench: Bench<'_>, cut: Cut, out: &mut Findings) {
+        let mut start = cut.start;
+        if cut.kind == UnitKind::Transaction {
+            for place in cut.start..cut.end - 1 {
+                if self.arena[self.facts[place] as usize].undoes() {
+                    self.requests(bench, Cut { start, end: place + 1, ..cut }, out);
+                    start = place + 1;
+                }
+            }
+        }
+        self.requests(bench, Cut { start, ..cut }, out);
+    }
+
     fn requests(&mut self, bench: Bench<'_>, cut: Cut, out: &mut Findings) {
         let steps = &bench.steps[cut.start..cut.end];
         let facts = &self.facts[cut.start..cut.end];
@@ -354,6 +385,8 @@ impl Judge {
         }
         let unit = self.unit(bench, cut);
         if steps.len() > 1 {
+            let looks = check_then_write::looks(&unit);
+            let unit = Unit { looks: &looks, ..self.unit(bench, cut) };
             redundant_select::judge(&unit, bench.detect, out);
             n_plus_one::judge(&unit, bench.detect, out);
             check_then_write::judge(&unit, bench.detect, out);
@@ -376,6 +409,7 @@ impl Judge {
             since: self.since.get(cut.start..cut.end).unwrap_or(&[]),
             groups: &self.groups,
             stale: &self.stale,
+            looks: &[],
         }
     }
 
@@ -392,7 +426,7 @@ impl Judge {
             let since = last
                 .map_or(u64::MAX, |last| u64::try_from(step.start().0.saturating_sub(last.0)).unwrap_or(0));
             self.since.push(since);
-            if self.arena[*fact as usize].verb == Verb::Write {
+            if self.arena[*fact as usize].is_write() {
                 match step.tag {
                     0 => own = Some(step.time),
                     tag => {
@@ -448,7 +482,7 @@ impl Judge {
                     cut.kind = UnitKind::Transaction;
                     close(&mut cut, place + 1, false);
                 }
-                Verb::Read | Verb::Write | Verb::Other => {}
+                Verb::Read | Verb::Write | Verb::Other | Verb::Failed => {}
             }
         }
         counts.cut_by_clock += u64::from(cut.kind == UnitKind::Transaction && cut.start < steps.len());
@@ -460,15 +494,21 @@ impl Judge {
         let steps = &bench.steps[cut.start..cut.end];
         let facts = &self.facts[cut.start..cut.end];
         let fact = |place: usize| &self.arena[facts[place] as usize];
-        let writes = |place: usize| fact(place).verb == Verb::Write;
+        let writes = |place: usize| fact(place).is_write();
         match cut.kind {
             UnitKind::Burst => {
                 (0..steps.len()).filter(|place| writes(*place)).for_each(|place| commit(&steps[place], 1))
             }
             UnitKind::Transaction => {
                 let Some(last) = steps.len().checked_sub(1) else { return };
-                let wrote = (0..steps.len()).any(writes)
-                    || fact(last).verb == Verb::Whole && !fact(last).writes.is_empty();
+                let wrote = (0..steps.len()).any(writes);
+                // An error loses everything, unless the transaction goes back to a savepoint after it.
+                let lost = (0..steps.len())
+                    .rev()
+                    .find(|place| fact(*place).verb == Verb::Failed || fact(*place).barrier);
+                if lost.is_some_and(|place| fact(place).verb == Verb::Failed) {
+                    return;
+                }
                 if wrote && matches!(fact(last).verb, Verb::Commit | Verb::Whole) {
                     commit(&steps[last], steps.len() as u64);
                 }
@@ -486,6 +526,12 @@ fn starts_fresh(steps: &[Step], detect: &Detect) -> bool {
 }
 
 impl Fact {
+    /// An error in place of a statement.
+    #[must_use]
+    pub fn failed() -> Self {
+        Self { verb: Verb::Failed, barrier: false, ..Self::unknown() }
+    }
+
     /// A statement that nothing is known about: it may do anything.
     #[must_use]
     pub fn unknown() -> Self {
@@ -504,6 +550,10 @@ impl Fact {
             ignored: None,
             columns: Box::default(),
             keys: 0,
+            own_keys: 0,
+            parents: Box::default(),
+            names: Box::default(),
+            temporary: false,
             placeholders: 0,
         }
     }

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::sheets::{Ready, Sheet, Traces};
 use super::trace::{Caller, Trace};
 use crate::finding::{
-    Bench, Detect, Fact, Facts, Findings, Judge, KNOWN, MOST_PAIRS, NO_TIME, Rule, Step, TRACE, UnitCounts,
-    pair,
+    Bench, Detect, FAILURE, Fact, Facts, Findings, Judge, KNOWN, MOST_PAIRS, NO_TIME, Rule, Step, TRACE,
+    UnitCounts, pair,
 };
 use crate::log::Session;
 use crate::record::Record;
@@ -134,15 +134,15 @@ impl Review {
         let mut pairs = [0; MOST_PAIRS];
         let mut keys = 0;
         if !fact.columns.is_empty() {
-            keys = fact.keys;
+            keys = fact.own_keys;
             pairs_of(&fact, &digest.values, &mut pairs);
         }
         let step = Step {
             time: record.time.unwrap_or(NO_TIME),
             duration: duration.unwrap_or_default().0,
             at: record.at.0,
-            // 0 is the edge of a session.
-            fingerprint: digest.fingerprint.0.max(1),
+            // What is smaller is no statement.
+            fingerprint: digest.fingerprint.0.max(FAILURE + 1),
             params: digest.params.unwrap_or(0),
             route: labels.route,
             tag: labels.tag,
