@@ -4,14 +4,18 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Whether a template that `learned` taught reads `text`; if so, it must say what the lexer says.
+/// Whether a template that `learned` taught reads `text`.
 fn reads(learned: &str, text: &str) -> bool {
+    Template::learn(learned.as_bytes()).is_some_and(|template| is_right(&template, text))
+}
+
+/// Whether it reads a text; if so, it must say what the lexer says.
+fn is_right(template: &Template, text: &str) -> bool {
     let params = Params::parse(b"parameters: $1 = 'o''ne', $2 = NULL");
-    let Some(template) = Template::learn(learned.as_bytes()) else { return false };
     for params in [None, params.as_ref()] {
         let Some(found) = template.read(text.as_bytes(), params) else { return false };
         let expected = crate::sql::digest(text.as_bytes(), params);
-        assert_eq!(found, expected, "{text:?} by {learned:?}");
+        assert_eq!(found, expected, "{text:?} by {:?}", String::from_utf8_lossy(&template.text));
     }
     true
 }
@@ -215,13 +219,13 @@ fn texts() -> impl Strategy<Value = Vec<String>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 4096, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1024, ..ProptestConfig::default() })]
 
     #[test]
     fn a_template_is_right_about_every_text_that_it_reads(texts in texts()) {
-        for learned in &texts {
+        for template in texts.iter().filter_map(|text| Template::learn(text.as_bytes())) {
             for text in &texts {
-                reads(learned, text);
+                is_right(&template, text);
             }
         }
     }
