@@ -1,8 +1,9 @@
 //! How fast SQL text becomes fingerprints and parameter hashes, on one core.
 //!
 //! Three inputs, made here: short statements of an OLTP application, long SELECTs of an ORM, large INSERTs with
-//! long strings. Each is measured beside `memchr` counting line ends in the same bytes, the speed at which text
-//! can be looked at at all; `cargo bench --bench lexer` ends with both as MB/s and their ratio. Every run
+//! long strings. Each is lexed, and read as a log is: by templates of the statements that came before. Both are
+//! measured beside `memchr` counting line ends in the same bytes, the speed at which text can be looked at at all;
+//! `cargo bench --bench lexer` ends with all as MB/s and their ratio. Every run
 //! asserts the number of distinct fingerprints, so that a fast wrong answer is no answer.
 
 use std::collections::HashSet;
@@ -11,7 +12,7 @@ use std::time::Instant;
 
 use divan::Bencher;
 use divan::counter::BytesCount;
-use pglens::sql::{digest, reference};
+use pglens::sql::{Recall, digest, reference};
 
 /// Statements, and how many distinct ones there are among them.
 struct Input {
@@ -30,6 +31,21 @@ fn main() {
 #[divan::bench(args = ["oltp", "orm", "inserts"])]
 fn fast(bencher: Bencher<'_, '_>, name: &str) {
     run(bencher, name, |sql| digest(sql, None).fingerprint.0);
+}
+
+#[divan::bench(args = ["oltp", "orm", "inserts"])]
+fn recalled(bencher: Bencher<'_, '_>, name: &str) {
+    let input = inputs().into_iter().find(|input| input.name == name).expect("one of the three");
+    let bytes: usize = input.statements.iter().map(String::len).sum();
+    let mut recall = Recall::default();
+    bencher.counter(BytesCount::new(bytes)).bench_local(|| recall_all(&mut recall, &input));
+}
+
+fn recall_all(recall: &mut Recall, input: &Input) -> u64 {
+    let statements = input.statements.iter();
+    statements
+        .map(|sql| recall.digest(black_box(sql.as_bytes()), None).fingerprint.0)
+        .fold(0, u64::wrapping_add)
 }
 
 #[divan::bench(args = ["oltp", "orm", "inserts"], sample_count = 10)]
@@ -56,6 +72,10 @@ fn compare(input: &Input) {
     let found: HashSet<u64> =
         input.statements.iter().map(|sql| digest(sql.as_bytes(), None).fingerprint.0).collect();
     assert_eq!(found.len(), input.distinct, "{}", input.name);
+    let mut recall = Recall::default();
+    let found: HashSet<u64> =
+        input.statements.iter().map(|sql| recall.digest(sql.as_bytes(), None).fingerprint.0).collect();
+    assert_eq!(found.len(), input.distinct, "{} by templates", input.name);
     let all = input.statements.join("\n");
     let digests = best_of(|| {
         input
@@ -64,15 +84,19 @@ fn compare(input: &Input) {
             .map(|sql| digest(black_box(sql.as_bytes()), None).fingerprint.0)
             .fold(0, u64::wrapping_add)
     });
+    let recalls = best_of(|| recall_all(&mut recall, input));
     let lines = best_of(|| memchr::memchr_iter(b'\n', black_box(all.as_bytes())).count() as u64);
     let speed = |seconds: f64| all.len() as f64 / 1e6 / seconds;
     println!(
-        "{:<8} {:>7.0} bytes a statement: digest {:>6.0} MB/s, memchr line ends {:>6.0} MB/s, ratio {:.1}",
+        "{:<8} {:>7.0} bytes a statement: digest {:>6.0} MB/s, by templates {:>6.0} MB/s, memchr line ends {:>6.0} MB/s, \
+         ratio {:.1}, by templates {:.1}",
         input.name,
         all.len() as f64 / input.statements.len() as f64,
         speed(digests),
+        speed(recalls),
         speed(lines),
-        digests / lines
+        digests / lines,
+        recalls / lines
     );
 }
 

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bumpalo::Bump;
 
-use crate::chunk::{Chunk, Chunks, Source, SourceRead};
+use crate::chunk::{Buffer, Chunk, Chunks, Source, SourceRead};
 use crate::filter::Filter;
 use crate::finding::Detect;
 use crate::log::Hints;
@@ -148,7 +148,7 @@ struct Worker<'s> {
 impl Worker<'_> {
     fn run(&self, mut tally: Tally) -> Tally {
         let mut arena = Bump::new();
-        let mut buffer = Vec::new();
+        let mut buffer = Buffer::default();
         let mut at = self.first;
         while let Some((number, chunk)) = self.next(&mut at, &mut buffer, &mut tally) {
             arena.reset();
@@ -163,7 +163,7 @@ impl Worker<'_> {
     }
 
     /// The next chunk: of a file that nobody is reading right now if there is one, else of any.
-    fn next(&self, at: &mut usize, buffer: &mut Vec<u8>, tally: &mut Tally) -> Option<(usize, Chunk)> {
+    fn next(&self, at: &mut usize, buffer: &mut Buffer, tally: &mut Tally) -> Option<(usize, Chunk)> {
         let count = self.streams.len();
         for patient in [false, true] {
             for step in 0..count {
@@ -179,7 +179,7 @@ impl Worker<'_> {
     }
 
     /// The next chunk of one stream.
-    fn pull(&self, number: usize, patient: bool, buffer: &mut Vec<u8>, tally: &mut Tally) -> Option<Chunk> {
+    fn pull(&self, number: usize, patient: bool, buffer: &mut Buffer, tally: &mut Tally) -> Option<Chunk> {
         let stream = &self.streams[number];
         let mut place = stream.front.load(Ordering::Relaxed);
         while place < stream.horizon(self.settings.jobs) {
@@ -227,8 +227,8 @@ impl Worker<'_> {
 fn read(chunk: &Chunk, arena: &Bump, tally: &mut Tally) -> Fragment {
     let mut scan = Scan::new(&chunk.bytes, chunk.start, arena, chunk.leading, tally);
     let mut reader = chunk.dialect.reader();
-    reader.read(&chunk.bytes, chunk.start, arena, &mut scan);
-    let fragment = scan.close();
+    let lines = reader.read(&chunk.bytes, chunk.start, arena, &mut scan);
+    let fragment = scan.close(lines);
     reader.assumed_zones().for_each(|zone| tally.zone(zone));
     fragment
 }

@@ -5,10 +5,19 @@
 
 use hashbrown::HashMap;
 
+/// Places that are remembered; a power of two.
+const LATELY: usize = 32;
+
 /// Values by hash, at most `cap` of them once [`Bounded::prune`] has run.
 #[derive(Debug, Clone)]
 pub struct Bounded<V> {
-    map: HashMap<u64, V>,
+    /// Places in `list`, by hash.
+    index: HashMap<u64, u32>,
+    /// In no order.
+    list: Vec<(u64, V)>,
+    /// Places where the hashes asked for last were, by their low bits: the few statements of which most of a log
+    /// consists are found without the index.
+    lately: [u32; LATELY],
     cap: usize,
     /// Hashes above this are no longer taken.
     limit: Option<u64>,
@@ -18,7 +27,7 @@ impl<V> Bounded<V> {
     /// An empty map that keeps `cap` values.
     #[must_use]
     pub fn new(cap: usize) -> Self {
-        Self { map: HashMap::new(), cap, limit: None }
+        Self { index: HashMap::new(), list: Vec::new(), lately: [0; LATELY], cap, limit: None }
     }
 
     /// Whether this hash is one that may be kept.
@@ -27,32 +36,51 @@ impl<V> Bounded<V> {
         self.limit.is_none_or(|limit| hash <= limit)
     }
 
+    #[inline]
+    fn place(&mut self, hash: u64) -> Option<usize> {
+        let lately = &mut self.lately[hash as usize % LATELY];
+        if self.list.get(*lately as usize).is_some_and(|(known, _)| *known == hash) {
+            return Some(*lately as usize);
+        }
+        let place = *self.index.get(&hash)?;
+        *lately = place;
+        Some(place as usize)
+    }
+
     /// The value of a hash that [`Bounded::takes`], made if it is new.
     pub fn entry(&mut self, hash: u64, new: impl FnOnce() -> V) -> &mut V {
-        self.map.entry(hash).or_insert_with(new)
+        let place = self.place(hash).unwrap_or_else(|| {
+            self.index.insert(hash, self.list.len() as u32);
+            self.list.push((hash, new()));
+            self.list.len() - 1
+        });
+        &mut self.list[place].1
     }
 
     /// The value of a hash.
     #[must_use]
     pub fn get(&self, hash: u64) -> Option<&V> {
-        self.map.get(&hash)
+        let place = *self.index.get(&hash)?;
+        self.list.get(place as usize).map(|(_, value)| value)
     }
 
     /// The value of a hash.
+    #[inline]
     pub fn get_mut(&mut self, hash: u64) -> Option<&mut V> {
-        self.map.get_mut(&hash)
+        let place = self.place(hash)?;
+        Some(&mut self.list[place].1)
     }
 
     /// Whether it is time to prune: twice the cap, so that pruning costs a constant a value.
     #[must_use]
     pub fn is_overfull(&self) -> bool {
-        self.map.len() >= self.cap * 2
+        self.list.len() >= self.cap * 2
     }
 
     /// Keeps the smallest hashes and gives each of the others to `drop`.
     pub fn prune(&mut self, drop: impl FnMut(V)) {
-        if self.map.len() > self.cap {
-            let mut hashes: Vec<u64> = self.map.keys().copied().collect();
+        if self.list.len() > self.cap {
+            let mut hashes: Vec<u64> = self.list.iter().map(|(hash, _)| *hash).collect();
             let (_, limit, _) = hashes.select_nth_unstable(self.cap - 1);
             self.lower(*limit, drop);
         }
@@ -69,7 +97,9 @@ impl<V> Bounded<V> {
 
     fn lower(&mut self, limit: u64, drop: impl FnMut(V)) {
         self.limit = Some(limit);
-        self.map.extract_if(|hash, _| *hash > limit).map(|(_, value)| value).for_each(drop);
+        self.list.extract_if(.., |(hash, _)| *hash > limit).map(|(_, value)| value).for_each(drop);
+        let places = self.list.iter().enumerate();
+        self.index = places.map(|(place, (hash, _))| (*hash, place as u32)).collect();
     }
 
     /// Adds a value: to that of the same hash by `add`, or to what is beyond the cap by `drop`.
@@ -78,10 +108,10 @@ impl<V> Bounded<V> {
             drop(value);
             return;
         }
-        match self.map.entry(hash) {
-            hashbrown::hash_map::Entry::Occupied(mut known) => add(known.get_mut(), value),
-            hashbrown::hash_map::Entry::Vacant(new) => {
-                new.insert(value);
+        match self.place(hash) {
+            Some(place) => add(&mut self.list[place].1, value),
+            None => {
+                self.entry(hash, || value);
                 if self.is_overfull() {
                     self.prune(drop);
                 }
@@ -106,26 +136,60 @@ impl<V> Bounded<V> {
     /// Values kept.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.map.len()
+        self.list.len()
     }
 
     /// Whether it is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.map.is_empty()
+        self.list.is_empty()
     }
 
     /// All values, in no order.
     pub fn iter(&self) -> impl Iterator<Item = (u64, &V)> {
-        self.map.iter().map(|(hash, value)| (*hash, value))
+        self.list.iter().map(|(hash, value)| (*hash, value))
     }
 }
 
 impl<V> IntoIterator for Bounded<V> {
     type Item = (u64, V);
-    type IntoIter = hashbrown::hash_map::IntoIter<u64, V>;
+    type IntoIter = std::vec::IntoIter<(u64, V)>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.map.into_iter()
+        self.list.into_iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn the_smallest_hashes_stay(hashes in proptest::collection::vec(0_u64..200, 0..300), cap in 1_usize..40) {
+            let mut map = Bounded::new(cap);
+            let mut dropped = 0;
+            for hash in &hashes {
+                map.absorb(*hash, 1_u64, |sum, one| *sum += one, |lost| dropped += lost);
+                if map.takes(*hash) {
+                    prop_assert!(map.get_mut(*hash).is_some());
+                }
+            }
+            map.prune(|lost| dropped += lost);
+            let mut expected: Vec<u64> = hashes.clone();
+            expected.sort_unstable();
+            expected.dedup();
+            expected.truncate(cap);
+            let mut kept: Vec<u64> = map.iter().map(|(hash, _)| hash).collect();
+            kept.sort_unstable();
+            prop_assert_eq!(&kept, &expected);
+            for hash in expected {
+                let times = hashes.iter().filter(|other| **other == hash).count() as u64;
+                prop_assert_eq!(map.get(hash), Some(&times));
+            }
+            prop_assert_eq!(map.iter().map(|(_, count)| count).sum::<u64>() + dropped, hashes.len() as u64);
+        }
     }
 }

@@ -5,6 +5,7 @@
 //! two of them.
 
 use std::io::{self, Read};
+use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::log::{DetectError, Dialect, Hints, SkipReason};
@@ -60,10 +61,55 @@ impl Remarks {
     }
 }
 
+/// Bytes that were read, in memory that is used again and again: it is made zero once, when it grows.
+#[derive(Debug, Default)]
+pub struct Buffer {
+    /// Longer than what was read.
+    room: Vec<u8>,
+    len: usize,
+}
+
+impl Deref for Buffer {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        &self.room[..self.len]
+    }
+}
+
+impl Buffer {
+    /// Room up to `target`, but for what is there already.
+    fn room(&mut self, target: usize) -> &mut [u8] {
+        if self.room.len() < target {
+            self.room.resize(target, 0);
+        }
+        &mut self.room[self.len..target.max(self.len)]
+    }
+
+    fn extend(&mut self, bytes: &[u8]) {
+        self.room(self.len + bytes.len()).copy_from_slice(bytes);
+        self.len += bytes.len();
+    }
+
+    /// Reads until it holds `target` bytes; whether the end was reached.
+    fn fill(&mut self, bytes: &mut dyn Read, target: usize) -> io::Result<bool> {
+        while self.len < target {
+            match bytes.read(self.room(target)) {
+                Ok(0) => return Ok(true),
+                Ok(read) => self.len += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(false)
+    }
+}
+
 /// A piece of a stream: whole entries, but for the first piece of a source, which may begin in the middle of one.
 pub struct Chunk {
     /// The bytes.
-    pub bytes: Vec<u8>,
+    pub bytes: Buffer,
     /// Where they begin in the stream.
     pub start: ByteOffset,
     /// How they are written.
@@ -117,7 +163,7 @@ struct Current {
     bytes: Box<dyn Read + Send>,
     dialect: Arc<Dialect>,
     /// Read, but not yet given out; from `carry_at` on it begins at an entry, but for the beginning of a source.
-    carry: Vec<u8>,
+    carry: Buffer,
     carry_at: usize,
     /// Whether `bytes` is exhausted.
     ended: bool,
@@ -155,13 +201,13 @@ impl Chunks {
     }
 
     /// The next chunk; `buffer` is an old one to fill. `None` at the end of the source.
-    pub fn next(&mut self, mut buffer: Vec<u8>) -> Option<Chunk> {
+    pub fn next(&mut self, mut buffer: Buffer) -> Option<Chunk> {
         if let Some(mut source) = self.waiting.take() {
             let mut read = std::mem::take(&mut self.read);
             self.current = self.sample(source.as_mut(), &mut read);
             self.read = read;
         }
-        buffer.clear();
+        buffer.len = 0;
         let chunk = self.cut(&mut buffer);
         if chunk.is_none() {
             self.current = None;
@@ -196,8 +242,8 @@ impl Chunks {
         read.remarks = opened.remarks;
         self.ahead = opened.ahead;
         let mut bytes = opened.bytes;
-        let mut carry = Vec::with_capacity(SAMPLE.max(self.target));
-        let ended = match fill(bytes.as_mut(), &mut carry, SAMPLE) {
+        let mut carry = Buffer::default();
+        let ended = match carry.fill(bytes.as_mut(), SAMPLE) {
             Ok(ended) => ended,
             Err(error) => {
                 read.error = Some(SourceError::Read(error.to_string()));
@@ -222,7 +268,7 @@ impl Chunks {
     }
 
     /// The next chunk of the current source; `None` at its end.
-    fn cut(&mut self, buffer: &mut Vec<u8>) -> Option<Chunk> {
+    fn cut(&mut self, buffer: &mut Buffer) -> Option<Chunk> {
         let current = self.current.as_mut()?;
         let read = &mut self.read;
         let mut target = self.target;
@@ -266,44 +312,28 @@ impl Current {
     }
 
     /// Moves bytes into `buffer` until it holds `target`: first what was carried over, then from the source.
-    fn fill(&mut self, buffer: &mut Vec<u8>, target: usize) -> io::Result<()> {
+    fn fill(&mut self, buffer: &mut Buffer, target: usize) -> io::Result<()> {
         let carried = &self.carry[self.carry_at..];
         let taken = carried.len().min(target.saturating_sub(buffer.len()));
-        buffer.extend_from_slice(&carried[..taken]);
+        buffer.extend(&carried[..taken]);
         self.carry_at += taken;
         if !self.ended && buffer.len() < target {
-            self.ended = fill(self.bytes.as_mut(), buffer, target)?;
+            self.ended = buffer.fill(self.bytes.as_mut(), target)?;
         }
         Ok(())
     }
 
     /// What comes after `cut` belongs to the next chunk.
-    fn put_back(&mut self, buffer: &mut Vec<u8>, cut: usize) {
+    fn put_back(&mut self, buffer: &mut Buffer, cut: usize) {
         let rest = buffer.len() - cut;
         if self.carry_at < self.carry.len() && rest <= self.carry_at {
             // Nothing was read from the source since these bytes were carried: they are still there.
             self.carry_at -= rest;
         } else {
-            self.carry.clear();
-            self.carry.extend_from_slice(&buffer[cut..]);
+            self.carry.len = 0;
+            self.carry.extend(&buffer[cut..]);
             self.carry_at = 0;
         }
-        buffer.truncate(cut);
+        buffer.len = cut;
     }
-}
-
-/// Reads until `buffer` holds `target` bytes; whether the end was reached.
-fn fill(bytes: &mut dyn Read, buffer: &mut Vec<u8>, target: usize) -> io::Result<bool> {
-    while buffer.len() < target {
-        let missing = (target - buffer.len()) as u64;
-        let got = match bytes.take(missing).read_to_end(buffer) {
-            Ok(got) => got as u64,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
-        };
-        if got < missing {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }

@@ -342,6 +342,7 @@ mod tests {
             time: Some(Timestamp(NOON + second * 1_000_000)),
             session: Session::default(),
             who: Who { user: user.as_bytes(), database: b"shop", application: b"web 1", host: b"10.0.0.1" },
+            origin: 0,
             part: Part::Record(Severity::Log),
             text: message.as_bytes(),
             fields: None,

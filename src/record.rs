@@ -18,6 +18,8 @@ pub struct Record<'a> {
     pub session: Session,
     /// Whom the backend works for.
     pub who: Who<'a>,
+    /// The hash of `who`, once somebody has asked for it; else 0.
+    pub actor: u64,
     /// Severity.
     pub severity: Severity,
     /// The text after `LOG:  `.
@@ -42,7 +44,7 @@ pub struct Record<'a> {
 
 impl<'a> Record<'a> {
     /// A record as its first entry gives it.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn new(entry: &Entry<'a>, severity: Severity) -> Self {
         let mut record = Self {
@@ -50,6 +52,7 @@ impl<'a> Record<'a> {
             time: entry.time,
             session: entry.session,
             who: entry.who,
+            actor: 0,
             severity,
             message: entry.text,
             detail: &[],
@@ -112,6 +115,7 @@ impl OwnedRecord {
             time: self.time,
             session: self.session,
             who: Who { user, database, application, host },
+            actor: 0,
             severity: self.severity,
             message,
             detail,

@@ -202,8 +202,8 @@ fn interval_at(dialect: &Dialect, bytes: &[u8], base: ByteOffset) -> Partial {
     let arena = Bump::new();
     let mut tally = Tally::default();
     let mut scan = Scan::new(bytes, base, &arena, SkipReason::CutStart, &mut tally);
-    dialect.reader().read(bytes, base, &arena, &mut scan);
-    let fragment = scan.close();
+    let lines = dialect.reader().read(bytes, base, &arena, &mut scan);
+    let fragment = scan.close(lines);
     let mut partial = Partial { tally, ..Partial::default() };
     partial.insert(0, fragment);
     partial

@@ -187,6 +187,7 @@ mod tests {
             time: None,
             session: Session::default(),
             who: Who::default(),
+            origin: 0,
             part: Part::Record(Severity::Log),
             text: message.as_bytes(),
             fields: None,

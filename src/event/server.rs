@@ -117,6 +117,7 @@ mod tests {
             time: None,
             session: Session::default(),
             who: Who::default(),
+            origin: 0,
             part: Part::Record(severity),
             text: message.as_bytes(),
             fields: None,

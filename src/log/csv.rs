@@ -357,6 +357,7 @@ pub(crate) fn read<'a>(
                     time: head.time,
                     session: head.session,
                     who: head.who,
+                    origin: 0,
                     part,
                     text,
                     fields: Some(arena.alloc(head.fields)),

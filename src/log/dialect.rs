@@ -157,14 +157,22 @@ pub struct Reader<'d> {
 impl Reader<'_> {
     /// Hands every entry and every skip of a chunk to `sink`, in the order of the bytes; their lengths add up to
     /// that of the chunk. `base` is the place of the chunk in its stream, `arena` holds texts that had to be
-    /// unescaped.
-    pub fn read<'a>(&mut self, chunk: &'a [u8], base: ByteOffset, arena: &'a Bump, sink: &mut impl Sink<'a>) {
+    /// unescaped. Returns how many line ends the chunk has.
+    pub fn read<'a>(
+        &mut self,
+        chunk: &'a [u8],
+        base: ByteOffset,
+        arena: &'a Bump,
+        sink: &mut impl Sink<'a>,
+    ) -> u64 {
         match &self.dialect.shape {
-            Shape::Stderr(stderr) => stderr.read(chunk, base, arena, &mut self.clocks, sink),
+            // It looks at each of them anyway.
+            Shape::Stderr(stderr) => return stderr.read(chunk, base, arena, &mut self.clocks, sink),
             Shape::Csv => csv::read(chunk, base, arena, &mut self.clocks, sink),
             Shape::Json => json::read(chunk, base, arena, &mut self.clocks, sink),
             Shape::Framed(framed) => framed.read(chunk, base, arena, &mut self.clocks, sink),
         }
+        memchr::memchr_iter(b'\n', chunk).count() as u64
     }
 
     /// Time zone abbreviations that are not known: their times were taken as UTC (or as [`Hints::zone_minutes`]).

@@ -22,6 +22,8 @@ pub struct Entry<'a> {
     pub session: Session,
     /// Who the backend works for.
     pub who: Who<'a>,
+    /// Entries of one chunk with the same origin, other than 0, have the same `session` and `who`.
+    pub origin: u32,
     /// What this message is: a record, or a part of the session's last record.
     pub part: Part,
     /// The text after `LOG:  `, unescaped: continuation lines joined by a bare `\n`, without PostgreSQL's tabs.
@@ -118,7 +120,8 @@ pub enum Part {
     More,
 }
 
-/// What csvlog and jsonlog know beyond every line format; empty slices and zeros where they are silent.
+/// What csvlog and jsonlog know beyond every line format; empty slices and zeros where they are silent. Of the line
+/// formats, logs with `%Q` or `%e` in their prefix and verbose ones have it.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Fields<'a> {
     /// DETAIL.

@@ -426,6 +426,7 @@ impl<'a, S: Sink<'a>> Walk<'a, '_, S> {
                     time: head.time,
                     session: head.session,
                     who: if part == Part::More { Who::default() } else { head.who },
+                    origin: 0,
                     part,
                     text,
                     fields,

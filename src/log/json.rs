@@ -321,6 +321,7 @@ impl<'a> Record<'a> {
             time: self.head.time,
             session: self.head.session,
             who: self.head.who,
+            origin: 0,
             part: Part::Record(severity),
             text: self.message,
             fields: Some(arena.alloc(self.head.fields)),

@@ -18,12 +18,17 @@ use nom::multi::many0;
 use nom::sequence::{pair, preceded};
 use nom::{IResult, Parser};
 
+mod memo;
+
 use super::backtrack;
 use super::entry::{Fields, Part, Session, Who};
 use super::severity::word_at;
 use super::time::Clock;
 use super::translated::UNKNOWN_NAMES;
 use crate::units::Timestamp;
+use memo::{Gaps, Plan, changes};
+
+pub(crate) use memo::Memo;
 
 /// How far into a line the prefix and its severity word may reach: names are at most 63 bytes, hosts 255.
 pub(crate) const REACH: usize = 2048;
@@ -151,21 +156,9 @@ impl Escape {
         )
     }
 
-    /// Whether the value goes to [`Fields`].
+    /// Whether somebody asks for the value in [`Fields`].
     fn is_rare(self) -> bool {
-        matches!(
-            self,
-            Self::Backend
-                | Self::Leader
-                | Self::QueryId
-                | Self::Command
-                | Self::SqlState
-                | Self::SessionId
-                | Self::Line
-                | Self::SessionStart
-                | Self::VirtualXid
-                | Self::Xid
-        )
+        matches!(self, Self::QueryId | Self::SqlState)
     }
 }
 
@@ -187,9 +180,11 @@ pub(crate) struct Prefix {
     pieces: Box<[Piece]>,
     /// Whether the straight-line matcher may be tried.
     straight: bool,
+    /// How to compare a line with one that the straight-line matcher has read.
+    plan: Option<Plan>,
     /// Whether one blank after the severity word is enough: no server writes that, some shippers do.
     squeezed: bool,
-    /// Whether a value of the template belongs into [`Fields`].
+    /// Whether the template has a value that is handed over in [`Fields`].
     pub(crate) has_fields: bool,
     /// How many pieces at the start are rigid, and whether they hold a time: a line that matches them was begun by
     /// PostgreSQL whatever follows.
@@ -203,6 +198,17 @@ pub(crate) struct Head<'a> {
     pub(crate) session: Session,
     pub(crate) who: Who<'a>,
     pub(crate) fields: Fields<'a>,
+    /// See [`Entry::origin`](super::entry::Entry::origin).
+    pub(crate) origin: u32,
+}
+
+/// What the straight-line matcher found.
+struct Straight {
+    part: Part,
+    /// Where the text begins.
+    text: usize,
+    /// Where the prefix ends, if the line has all of the template.
+    whole: Option<usize>,
 }
 
 /// The clocks of one reader: log time and session start repeat independently.
@@ -320,6 +326,7 @@ impl Prefix {
         Self {
             text: template.into(),
             straight,
+            plan: Plan::of(&pieces).filter(|_| straight),
             squeezed: false,
             has_fields,
             head: has_time.then_some(rigid),
@@ -358,9 +365,9 @@ impl Prefix {
     #[inline]
     pub(crate) fn begin<'a>(&self, line: &'a [u8], head: &mut Head<'a>, clocks: &mut Clocks) -> Line {
         if self.straight
-            && let Some((part, text)) = self.straight(line, head, clocks)
+            && let Some(found) = self.straight(line, head, clocks, &mut Gaps::default())
         {
-            return Line::Begins(part, text);
+            return Line::Begins(found.part, found.text);
         }
         self.begin_slow(line, head, clocks)
     }
@@ -385,13 +392,14 @@ impl Prefix {
     ///
     /// Free text ends at the first place where the next literal stands, which is the first choice of the
     /// backtracking matcher too. Bytes that could make another choice better (`@`, `:` before blanks) step aside.
-    #[inline]
+    #[inline(never)]
     fn straight<'a>(
         &self,
         line: &'a [u8],
         head: &mut Head<'a>,
         clocks: &mut Clocks,
-    ) -> Option<(Part, usize)> {
+        gaps: &mut Gaps,
+    ) -> Option<Straight> {
         let mut at = 0;
         for (index, piece) in self.pieces.iter().enumerate() {
             match piece {
@@ -404,7 +412,7 @@ impl Prefix {
                 Piece::SessionOnly => {
                     if let Some((part, len)) = word_at(&line[at..]) {
                         forget(&self.pieces, index, head);
-                        return Some((part, at + len));
+                        return Some(Straight { part, text: at + len, whole: None });
                     }
                 }
                 Piece::Field { escape, .. } => {
@@ -449,12 +457,15 @@ impl Prefix {
                             len
                         }
                     };
+                    if changes(piece).is_some() {
+                        gaps.push(at, at + len);
+                    }
                     at += len;
                 }
             }
         }
         let (part, len) = word_at(&line[at..])?;
-        Some((part, at + len))
+        Some(Straight { part, text: at + len, whole: Some(at) })
     }
 }
 

@@ -35,15 +35,39 @@ const WORDS: &[(&[u8], Part)] = &[
 /// The severity or part word at the start of `text`, and the bytes of `WORD:  `.
 #[inline]
 pub(crate) fn word_at(text: &[u8]) -> Option<(Part, usize)> {
-    // Nearly every line of a log that is worth reading is a LOG line.
-    if text.starts_with(WORDS[0].0) {
-        return Some((WORDS[0].1, WORDS[0].0.len()));
+    // Nearly every line of a log that is worth reading is one of these; a constant is compared in words.
+    if text.starts_with(b"LOG:  ") {
+        return Some((Part::Record(Severity::Log), 6));
     }
+    if text.starts_with(b"DETAIL:  ") {
+        return Some((Part::Detail, 9));
+    }
+    if text.starts_with(b"STATEMENT:  ") {
+        return Some((Part::Statement, 12));
+    }
+    other_word_at(text)
+}
+
+#[inline(never)]
+fn other_word_at(text: &[u8]) -> Option<(Part, usize)> {
     let first = *text.first()?;
-    WORDS[1..]
+    WORDS
         .iter()
         .find(|(word, _)| word[0] == first && text.starts_with(word))
         .map(|(word, part)| (*part, word.len()))
+}
+
+/// Whether a word may have begun at the end of `text`.
+pub(crate) fn ends_in_word(text: &[u8]) -> bool {
+    // Nearly all prefixes end in something that no word holds.
+    match text {
+        [.., before, b' '] if *before != b':' => return false,
+        [.., last] if !last.is_ascii_uppercase() && !last.is_ascii_digit() && !b": ".contains(last) => {
+            return false;
+        }
+        _ => {}
+    }
+    WORDS.iter().any(|(word, _)| (1..word.len()).any(|len| text.ends_with(&word[..len])))
 }
 
 /// The severity of a word without its colon, as csvlog and jsonlog write it; translated words too.
@@ -144,6 +168,20 @@ mod tests {
         let line = b"x:  LOGS:  [1] LOG:  duration: 1 ms ERROR:  no";
         let found: Vec<_> = candidates(line, 2048).map(|found| (found.word, found.part)).collect();
         assert_eq!(found, [(15, Part::Record(Severity::Log)), (36, Part::Record(Severity::Error))]);
+    }
+
+    #[test]
+    fn words_that_may_go_on() {
+        for (text, may) in [
+            ("[1] u@d ", false),
+            ("[1] u@D", true),
+            ("x LOG:", true),
+            ("xSTATE", true),
+            ("DEBUG1", true),
+            ("", false),
+        ] {
+            assert_eq!(ends_in_word(text.as_bytes()), may, "{text}");
+        }
     }
 
     #[test]

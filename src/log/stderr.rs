@@ -3,11 +3,13 @@
 //! A message of several lines is written with a tab after each line end (elog.c, `append_with_tabs()`); what is
 //! undone here. Whether a line begins an entry is told by that line alone, so a log may be cut before any of them.
 
+use std::ops::Range;
+
 use bumpalo::Bump;
 use memchr::{memchr, memrchr};
 
 use super::entry::{Entry, Fields, Part, Severity};
-use super::prefix::{Clocks, Head, Line, Prefix};
+use super::prefix::{Clocks, Head, Line, Memo, Prefix};
 use super::severity::verbose_sqlstate;
 use super::{Sink, Skip, SkipReason};
 use crate::units::ByteOffset;
@@ -67,7 +69,7 @@ impl Stderr {
         None
     }
 
-    /// Every entry of a chunk.
+    /// Every entry of a chunk; how many line ends it has.
     pub(crate) fn read<'a>(
         &self,
         chunk: &'a [u8],
@@ -75,55 +77,67 @@ impl Stderr {
         arena: &'a Bump,
         clocks: &mut Clocks,
         sink: &mut impl Sink<'a>,
-    ) {
+    ) -> u64 {
         // Two heads take turns: that of the open entry is still needed while the next line is tried.
         let mut heads = [Head::default(), Head::default()];
+        let mut memo = Memo::default();
         let mut now = 0;
         let mut open = Open::Before;
         // Where the open thing begins, and where the last line with something on it ended.
         let mut begin = 0;
         let mut filled = 0;
+        let mut many = false;
+        let mut lines = 0;
         let mut at = 0;
-        while at < chunk.len() {
+        loop {
             let line_end = memchr(b'\n', &chunk[at..]).map_or(chunk.len(), |len| at + len);
             let after = (line_end + 1).min(chunk.len());
-            if chunk[at] == b'\t' {
-                filled = after;
-                at = after;
-                continue;
-            }
+            lines += (after - line_end) as u64;
             let line_at = at + no_text(&chunk[at..line_end], at);
             let line = &chunk[line_at..line_end];
-            let kind = self.prefix.begin(line, &mut heads[now ^ 1], clocks);
-            let begun = match kind {
-                Line::Begins(part, text) => Some(Open::Entry { part, text: line_at + text }),
-                Line::Foreign => Some(Open::Foreign(foreign_reason(line))),
-                Line::Continues
-                    if self.tabs && !matches!(line, b"" | b"\r") && matches!(open, Open::Entry { .. }) =>
-                {
-                    Some(Open::Foreign(SkipReason::NoPrefix))
-                }
-                Line::Continues => None,
+            let begun = match line.first() {
+                // The end of the chunk, which closes the last entry.
+                None if at == chunk.len() => Some(Open::Before),
+                Some(b'\t') if line_at == at => None,
+                _ => match self.prefix.begin_again(line, &mut heads[now ^ 1], clocks, &mut memo) {
+                    Line::Begins(part, text) => Some(Open::Entry { part, text: line_at + text }),
+                    Line::Foreign => Some(Open::Foreign(foreign_reason(line))),
+                    Line::Continues
+                        if self.tabs
+                            && !matches!(line, b"" | b"\r")
+                            && matches!(open, Open::Entry { .. }) =>
+                    {
+                        Some(Open::Foreign(SkipReason::NoPrefix))
+                    }
+                    Line::Continues => None,
+                },
             };
             match begun {
                 Some(begun) => {
-                    self.close(chunk, base, arena, &open, &heads[now], begin, filled, at, sink);
+                    self.close(chunk, base, arena, &open, &heads[now], begin..filled, many, at, sink);
+                    if at == chunk.len() {
+                        return lines;
+                    }
                     now ^= 1;
                     open = begun;
+                    many = false;
                     begin = at;
                     filled = after;
                 }
                 // Blank lines count once something follows them.
                 None if line.is_empty() || line == b"\r" => {}
-                None => filled = after,
+                None => {
+                    many = true;
+                    filled = after;
+                }
             }
             at = after;
         }
-        self.close(chunk, base, arena, &open, &heads[now], begin, filled, chunk.len(), sink);
     }
 
-    /// Hands over what began at `begin`; the blank lines between `filled` and `end` belong to nobody.
-    #[inline]
+    /// Hands over what stands in `place`, on one line or on `many`; the blank lines between its end and `end` belong
+    /// to nobody.
+    #[inline(always)]
     #[expect(
         clippy::too_many_arguments,
         reason = "the loop's state, taken apart so that it stays in registers"
@@ -135,11 +149,12 @@ impl Stderr {
         arena: &'a Bump,
         open: &Open,
         head: &Head<'a>,
-        begin: usize,
-        filled: usize,
+        place: Range<usize>,
+        many: bool,
         end: usize,
         sink: &mut impl Sink<'a>,
     ) {
+        let Range { start: begin, end: filled } = place;
         let offset = |at: usize| ByteOffset(base.0 + at as u64);
         match open {
             Open::Before if filled > begin => {
@@ -154,7 +169,7 @@ impl Stderr {
                 sink.skip(Skip { reason: *reason, at: offset(begin), len: (filled - begin) as u64 });
             }
             Open::Entry { part, text } => {
-                let mut text = self.text(&chunk[*text..filled], arena);
+                let mut text = self.text(&chunk[*text..filled], many, arena);
                 let fields = self.fields(head, &mut text, *part, arena);
                 sink.entry(Entry {
                     at: offset(begin),
@@ -162,6 +177,7 @@ impl Stderr {
                     time: head.time,
                     session: head.session,
                     who: head.who,
+                    origin: head.origin,
                     part: *part,
                     text,
                     fields,
@@ -175,10 +191,10 @@ impl Stderr {
 
     /// The text of an entry without line end; several lines joined without their tabs.
     #[inline]
-    fn text<'a>(&self, raw: &'a [u8], arena: &'a Bump) -> &'a [u8] {
+    fn text<'a>(&self, raw: &'a [u8], many: bool, arena: &'a Bump) -> &'a [u8] {
         let raw = raw.strip_suffix(b"\n").unwrap_or(raw);
         let raw = if self.crlf { raw.strip_suffix(b"\r").unwrap_or(raw) } else { raw };
-        if memchr(b'\n', raw).is_none() { raw } else { join_lines(raw, self.crlf, arena) }
+        if many { join_lines(raw, self.crlf, arena) } else { raw }
     }
 
     /// Values that go beyond the frame: those of rare escapes, and the SQLSTATE of a verbose log.

@@ -23,11 +23,12 @@
 use hashbrown::HashMap;
 
 use super::Lengths;
+use super::actors;
 use super::sheets::{Sheets, Traces};
 use super::tally::Tally;
 use crate::event::Event;
 use crate::finding::{NO_TIME, Step};
-use crate::log::{Part, Session};
+use crate::log::{Entry, Part, Session, Who};
 use crate::record::{OwnedRecord, Record};
 use crate::units::ByteOffset;
 
@@ -201,11 +202,24 @@ pub struct Sessions<'a> {
     index: HashMap<Session, usize>,
     live: Vec<Live<'a>>,
     latest: Option<(Session, usize)>,
+    /// By origin of an entry.
+    origins: Vec<Origin>,
+    /// None: a chunk lies in one file, and does not hold its end.
+    lengths: Lengths,
+}
+
+/// What entries of one origin have in common.
+#[derive(Debug, Clone, Copy, Default)]
+struct Origin {
+    /// The place of its session, counted from 1; 0 before its first entry.
+    place: usize,
+    /// The hash of its names.
+    actor: u64,
 }
 
 impl<'a> Sessions<'a> {
-    fn session(&mut self, session: Session, at: ByteOffset) -> &mut Live<'a> {
-        let place = match self.latest {
+    fn place(&mut self, session: Session, at: ByteOffset) -> usize {
+        match self.latest {
             Some((latest, place)) if latest == session => place,
             _ => {
                 let next = self.live.len();
@@ -216,35 +230,57 @@ impl<'a> Sessions<'a> {
                 self.latest = Some((session, place));
                 place
             }
-        };
-        &mut self.live[place]
+        }
     }
 
-    /// A new record: it finishes the one before it in its session.
+    /// The session of an origin, and the hash of its names.
     #[inline]
-    pub fn record(&mut self, record: Record<'a>, tally: &mut Tally) {
-        let live = self.session(record.session, record.at);
+    fn origin(&mut self, origin: u32, who: &Who<'_>, session: Session, at: ByteOffset) -> Origin {
+        let index = origin as usize;
+        if let Some(known) = self.origins.get(index)
+            && known.place > 0
+        {
+            return *known;
+        }
+        let new = Origin { place: self.place(session, at) + 1, actor: actors::hash_who(who) };
+        if origin != 0 {
+            if self.origins.len() <= index {
+                self.origins.resize(index + 1, Origin::default());
+            }
+            self.origins[index] = new;
+        }
+        new
+    }
+
+    /// A new record, of an entry with this origin: it finishes the one before it in its session.
+    #[inline]
+    pub fn record(&mut self, mut record: Record<'a>, origin: u32, tally: &mut Tally) {
+        let origin = self.origin(origin, &record.who, record.session, record.at);
+        record.actor = origin.actor;
+        let live = &mut self.live[origin.place - 1];
         // Settled where it stands, then overwritten: a record is too large to be moved about for nothing.
         if let Some(finished) = &live.pending {
-            live.pairing.settle(finished, &Lengths::default(), tally);
+            live.pairing.settle(finished, &self.lengths, tally);
         }
         live.pending = Some(record);
     }
 
     /// A part of the session's last record. `join` makes one text of two (syslog cuts long messages).
+    #[inline]
     pub fn part(
         &mut self,
-        session: Session,
-        at: ByteOffset,
-        part: Part,
-        text: &'a [u8],
+        entry: &Entry<'a>,
         join: impl FnOnce(&'a [u8], &'a [u8]) -> &'a [u8],
         tally: &mut Tally,
     ) {
-        let live = self.session(session, at);
+        let Entry { at, part, text, .. } = *entry;
+        let place = match self.origins.get(entry.origin as usize) {
+            Some(known) if known.place > 0 => known.place - 1,
+            _ => self.place(entry.session, at),
+        };
+        let live = &mut self.live[place];
         match &mut live.pending {
-            // A chunk lies in one file.
-            Some(pending) if Lengths::default().within(PART_WINDOW, pending.at, at) => {
+            Some(pending) if self.lengths.within(PART_WINDOW, pending.at, at) => {
                 let more = part == Part::More;
                 let target = if more { pending.last } else { part };
                 pending.last = target;

@@ -11,6 +11,7 @@ use crate::units::Timestamp;
 
 /// Minutes kept.
 pub const MOST_MINUTES: usize = 100_000;
+const MINUTE_MICROS: i64 = 60_000_000;
 const GAP_MICROS: i64 = 600_000_000;
 const MOST_GAPS: usize = 20;
 
@@ -31,7 +32,7 @@ pub struct Minutes {
     /// Index into `minutes`, by minute since the epoch.
     index: BTreeMap<i64, usize>,
     minutes: Vec<Minute>,
-    /// The minute of the last look-up: entries come nearly in order.
+    /// The minute of the last look-up, as the instant at which it begins: entries come nearly in order.
     latest: Option<(i64, usize)>,
     /// Minutes from here on were dropped.
     limit: Option<i64>,
@@ -44,28 +45,36 @@ impl Minutes {
         Self { cap, index: BTreeMap::new(), minutes: Vec::new(), latest: None, limit: None }
     }
 
-    fn minute(&mut self, time: Timestamp) -> Option<&mut Minute> {
-        let minute = time.0.div_euclid(60_000_000);
-        let place = match self.latest {
-            Some((latest, place)) if latest == minute => place,
-            _ => {
-                if self.limit.is_some_and(|limit| minute >= limit) {
-                    return None;
-                }
-                let next = self.minutes.len();
-                let place = *self.index.entry(minute).or_insert(next);
-                if place == next {
-                    self.minutes.push(Minute { first: time, last: time, calls: [0; 60] });
-                    if next >= self.cap * 2 {
-                        self.prune();
-                        return self.minute(time);
-                    }
-                }
-                self.latest = Some((minute, place));
-                place
+    /// The minute of an instant, and the microseconds since it began.
+    #[inline]
+    fn minute(&mut self, time: Timestamp) -> Option<(&mut Minute, u64)> {
+        if let Some((begins, place)) = self.latest
+            && let Ok(into) = u64::try_from(time.0.wrapping_sub(begins))
+            && into < MINUTE_MICROS as u64
+        {
+            return Some((&mut self.minutes[place], into));
+        }
+        self.other_minute(time)
+    }
+
+    #[inline(never)]
+    fn other_minute(&mut self, time: Timestamp) -> Option<(&mut Minute, u64)> {
+        let minute = time.0.div_euclid(MINUTE_MICROS);
+        if self.limit.is_some_and(|limit| minute >= limit) {
+            return None;
+        }
+        let next = self.minutes.len();
+        let place = *self.index.entry(minute).or_insert(next);
+        if place == next {
+            self.minutes.push(Minute { first: time, last: time, calls: [0; 60] });
+            if next >= self.cap * 2 {
+                self.prune();
+                return self.other_minute(time);
             }
-        };
-        self.minutes.get_mut(place)
+        }
+        let into = time.0.rem_euclid(MINUTE_MICROS);
+        self.latest = Some((time.0.wrapping_sub(into), place));
+        Some((&mut self.minutes[place], into as u64))
     }
 
     /// Keeps the earliest minutes.
@@ -85,7 +94,7 @@ impl Minutes {
 
     /// An entry was logged.
     pub fn entry(&mut self, time: Timestamp) {
-        if let Some(minute) = self.minute(time) {
+        if let Some((minute, _)) = self.minute(time) {
             minute.first = minute.first.min(time);
             minute.last = minute.last.max(time);
         }
@@ -93,8 +102,8 @@ impl Minutes {
 
     /// A statement was logged.
     pub fn call(&mut self, time: Timestamp) {
-        if let Some(minute) = self.minute(time) {
-            let second = time.second().rem_euclid(60) as usize;
+        if let Some((minute, into)) = self.minute(time) {
+            let second = (into / 1_000_000) as usize;
             minute.calls[second] = minute.calls[second].saturating_add(1);
         }
     }
@@ -107,7 +116,7 @@ impl Minutes {
         }
         for place in other.index.values() {
             let theirs = &other.minutes[*place];
-            let Some(ours) = self.minute(theirs.first) else { continue };
+            let Some((ours, _)) = self.minute(theirs.first) else { continue };
             ours.first = ours.first.min(theirs.first);
             ours.last = ours.last.max(theirs.last);
             for (own, their) in ours.calls.iter_mut().zip(theirs.calls) {

@@ -41,12 +41,12 @@ impl<'a, 't> Scan<'a, 't> {
         }
     }
 
-    /// The chunk is read.
+    /// The chunk is read; it has so many line ends.
     #[must_use]
-    pub fn close(self) -> Fragment {
+    pub fn close(self, lines: u64) -> Fragment {
         let mut fragment = self.fragment;
         fragment.end = ByteOffset(fragment.start.0 + self.chunk.len() as u64);
-        fragment.lines = memchr::memchr_iter(b'\n', self.chunk).count() as u64;
+        fragment.lines = lines;
         fragment.ends = self.sessions.close();
         fragment.ends.traces = std::mem::take(&mut self.tally.review.traces);
         fragment.files.insert(fragment.start.file(), self.file);
@@ -61,7 +61,7 @@ impl<'a, 't> Scan<'a, 't> {
 }
 
 impl<'a> Sink<'a> for Scan<'a, '_> {
-    #[inline]
+    #[inline(always)]
     fn entry(&mut self, entry: Entry<'a>) {
         self.file.entry_bytes += u64::from(entry.len);
         match entry.part {
@@ -70,9 +70,9 @@ impl<'a> Sink<'a> for Scan<'a, '_> {
                 if let Some(time) = entry.time {
                     self.clock(time);
                 }
-                self.sessions.record(Record::new(&entry, severity), self.tally);
+                self.sessions.record(Record::new(&entry, severity), entry.origin, self.tally);
             }
-            part => {
+            _ => {
                 let arena = self.arena;
                 let join = |before: &'a [u8], more: &'a [u8]| -> &'a [u8] {
                     let joined = arena.alloc_slice_fill_copy(before.len() + more.len(), 0_u8);
@@ -80,7 +80,7 @@ impl<'a> Sink<'a> for Scan<'a, '_> {
                     joined[before.len()..].copy_from_slice(more);
                     joined
                 };
-                self.sessions.part(entry.session, entry.at, part, entry.text, join, self.tally);
+                self.sessions.part(&entry, join, self.tally);
             }
         }
     }

@@ -215,7 +215,7 @@ pub struct Call<'r, 'a> {
     /// The statement that the text stands for.
     pub sql: &'r [u8],
     /// Fingerprint, parameter hash and rows.
-    pub digest: Digest,
+    pub digest: &'r Digest,
     /// Its duration, where the log has one.
     pub duration: Option<Micros>,
     /// Its place.
@@ -248,17 +248,20 @@ impl Statements {
         if !self.table.takes(fingerprint.0) {
             return None;
         }
-        if self.table.get(fingerprint.0).is_none() {
-            if self.table.is_overfull() {
-                self.prune();
-                if !self.table.takes(fingerprint.0) {
-                    return None;
-                }
+        if self.table.is_overfull() && self.table.get(fingerprint.0).is_none() {
+            self.prune();
+            if !self.table.takes(fingerprint.0) {
+                return None;
             }
-            self.table.entry(fingerprint.0, || StatementTally::new(fingerprint, order, text));
-            self.keep = distinct::kept_for(self.table.len().min(MOST_FINGERPRINTS));
         }
-        let tally = self.table.get_mut(fingerprint.0)?;
+        let (known, mut new) = (self.table.len(), false);
+        let tally = self.table.entry(fingerprint.0, || {
+            new = true;
+            StatementTally::new(fingerprint, order, text)
+        });
+        if new {
+            self.keep = distinct::kept_for((known + 1).min(MOST_FINGERPRINTS));
+        }
         if order < tally.origin {
             // A seam is judged after the chunks on both sides of it.
             tally.origin = order;
@@ -270,7 +273,7 @@ impl Statements {
     /// Counts one executed statement.
     pub fn call(&mut self, call: &Call<'_, '_>) {
         let keep = self.keep;
-        let Some(tally) = self.get(&call.digest, call.order, call.sql) else {
+        let Some(tally) = self.get(call.digest, call.order, call.sql) else {
             self.other.add(call.duration);
             return;
         };

@@ -16,7 +16,7 @@ use crate::event::server::{self, ServerEvent};
 use crate::event::{Event, Plan, Text, explain};
 use crate::filter::{Filter, Gate, Statement};
 use crate::finding::Step;
-use crate::log::{Severity, Who};
+use crate::log::Severity;
 use crate::record::Record;
 use crate::sql::{self, Digest, Recall};
 use crate::units::{ByteOffset, Micros, Timestamp};
@@ -111,8 +111,13 @@ fn digest<'a>(recall: &mut Recall, text: Text<'a>) -> (Digest, &'a [u8]) {
     {
         return (digest, sql::prepared_statement(prepare).unwrap_or(text.sql));
     }
-    let params = text.params.and_then(sql::Params::parse);
-    (recall.digest(text.sql, params.as_ref()), text.sql)
+    match text.params {
+        None => (recall.digest(text.sql, None), text.sql),
+        Some(detail) => {
+            let params = sql::Params::parse(detail);
+            (recall.digest(text.sql, params.as_ref()), text.sql)
+        }
+    }
 }
 
 /// A text without its values: nobody counts those of parse and bind messages.
@@ -137,9 +142,9 @@ impl Tally {
         (self.stream, at)
     }
 
-    fn actor(&mut self, who: &Who<'_>) -> u64 {
-        let hash = actors::hash_who(who);
-        self.directory.learn_who(hash, who);
+    fn actor(&mut self, record: &Record<'_>) -> u64 {
+        let hash = if record.actor == 0 { actors::hash_who(&record.who) } else { record.actor };
+        self.directory.learn_who(hash, &record.who);
         hash
     }
 
@@ -148,14 +153,14 @@ impl Tally {
         self.speak();
         let (digest, sql) = self.digest_kept(record, text, duration)?;
         let order = self.order(record.at);
-        let actor = self.actor(&record.who);
+        let actor = self.actor(record);
         let labels = if digest.comments { self.labels(text.sql) } else { Labels::default() };
         let route = (labels.route != 0).then_some(labels.route);
         if let Some(time) = record.time {
             self.minutes.call(time);
             self.span = Some(self.span.map_or((time, time), |span| (span.0.min(time), span.1.max(time))));
         }
-        let call = Call { record, text, sql, digest, duration, order, actor, route };
+        let call = Call { record, text, sql, digest: &digest, duration, order, actor, route };
         if self.slowest.wants(duration, order) {
             self.slowest.add(&call);
         }
@@ -303,7 +308,7 @@ impl Tally {
             return;
         }
         let order = self.order(record.at);
-        let actor = self.actor(&record.who);
+        let actor = self.actor(record);
         let statement = digest.map(|digest| {
             if let Some(tally) = self.statements.get(&digest, order, record.statement) {
                 tally.errors += 1;

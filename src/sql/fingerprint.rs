@@ -28,7 +28,8 @@ use super::hash::{Chain, Fingerprint, NULL_HASH, ValueHasher, ValueHashes, value
 use super::lexer::{Lexer, TokenKind, dollar_string, number_end, operator_end, string_goes_on};
 use super::literal::{Form, Literal, canonical_number, is_plain_number, param_hash};
 use super::params::Params;
-use super::swar::{before_byte, digits, keep, load, name_word};
+use super::plain::{short_number, string};
+use super::swar::{load, name_word};
 use super::table::{Act, Class, act, class, long_act, starts_naming};
 use super::types::{interval_fields_end, is_typable, type_end, typed_string};
 use super::words::names_a_type;

@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use super::hash::{NULL_HASH, ValueHasher, value_hash};
 use super::lexer::{dollar_string, string_goes_on};
 use super::params::{Param, Params};
+use super::swar::{before_byte, load};
 
 /// How a value is written.
 #[derive(Copy, Clone, Debug, Eq, PartialEq)]
@@ -151,13 +152,22 @@ enum Piece<'a, 'b> {
 pub(super) fn param_hash(param: Param<'_>) -> u64 {
     match param {
         Param::Null => NULL_HASH,
-        Param::Text(quoted) if memchr::memchr(b'\'', quoted).is_none() => value_hash(quoted),
+        Param::Text(quoted) if is_simple(quoted) => value_hash(quoted),
         Param::Text(quoted) => {
             let mut hasher = ValueHasher::new();
             doubled_pieces(quoted, |piece| hasher.write(piece));
             hasher.finish()
         }
     }
+}
+
+/// Is there no quote in it? Most values are shorter than a call of `memchr` is worth.
+#[inline]
+fn is_simple(quoted: &[u8]) -> bool {
+    if quoted.len() <= 8 {
+        return before_byte(load(quoted, 0), b'\'') == 8;
+    }
+    memchr::memchr(b'\'', quoted).is_none()
 }
 
 /// A number that already reads as PostgreSQL would print it: digits, at most one point inside, no leading zero.

@@ -13,6 +13,7 @@ mod literal;
 mod normalise;
 mod params;
 mod parsed;
+mod plain;
 mod pretty;
 mod recall;
 #[cfg(test)]
@@ -22,6 +23,7 @@ mod swar;
 mod table;
 mod tables;
 mod tags;
+mod template;
 mod types;
 mod words;
 

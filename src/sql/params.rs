@@ -3,8 +3,10 @@
 //! `parameters: $1 = '42', $2 = NULL` up to PostgreSQL 15, `Parameters: …` since. Serves the parameter hash; it
 //! knows the list's own quoting and nothing of the statement that the values belong to.
 
+use super::swar::{before_byte, load};
+
 /// How many values fit without an allocation.
-const INLINE: usize = 16;
+const INLINE: usize = 8;
 
 /// One bound value.
 #[derive(Copy, Clone, Debug, Eq, PartialEq)]
@@ -31,14 +33,7 @@ impl<'a> Params<'a> {
     /// (`log_parameter_max_length`), which it shows as `...` before the closing quote. Both are not
     /// [complete](Self::is_complete): what was bound is not known.
     pub fn parse(detail: &'a [u8]) -> Option<Self> {
-        let mut rest = detail.trim_ascii_start();
-        if rest.get(..7).is_some_and(|word| word.eq_ignore_ascii_case(b"DETAIL:")) {
-            rest = rest[7..].trim_ascii_start();
-        }
-        rest = match rest.split_at_checked(11) {
-            Some((word, list)) if word.eq_ignore_ascii_case(b"parameters:") => list.trim_ascii_start(),
-            _ => return None,
-        };
+        let mut rest = list(detail)?;
         let mut params = Params { inline: [Param::Null; INLINE], more: Vec::new(), len: 0, complete: true };
         while !rest.trim_ascii().is_empty() {
             let Some((param, after)) = one(rest, params.len + 1) else {
@@ -87,15 +82,34 @@ impl<'a> Params<'a> {
     }
 }
 
+/// What comes after `parameters:`.
+fn list(detail: &[u8]) -> Option<&[u8]> {
+    // As the server writes it.
+    if let Some(list) = detail.strip_prefix(b"parameters: ").or_else(|| detail.strip_prefix(b"Parameters: "))
+    {
+        return Some(list.trim_ascii_start());
+    }
+    let mut rest = detail.trim_ascii_start();
+    if rest.get(..7).is_some_and(|word| word.eq_ignore_ascii_case(b"DETAIL:")) {
+        rest = rest[7..].trim_ascii_start();
+    }
+    let (word, list) = rest.split_at_checked(11)?;
+    word.eq_ignore_ascii_case(b"parameters:").then(|| list.trim_ascii_start())
+}
+
 /// Reads `$number = value` and the comma after it.
+#[inline]
 fn one(list: &[u8], number: usize) -> Option<(Param<'_>, &[u8])> {
-    let rest = list.trim_ascii_start().strip_prefix(b"$")?;
-    let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
-    let written: usize = std::str::from_utf8(&rest[..digits]).ok()?.parse().ok()?;
+    let mut rest = list.trim_ascii_start().strip_prefix(b"$")?;
+    let mut written = 0_usize;
+    while let Some((digit, after)) = rest.split_first().filter(|(digit, _)| digit.is_ascii_digit()) {
+        written = written.saturating_mul(10).saturating_add(usize::from(digit - b'0'));
+        rest = after;
+    }
     if written != number {
         return None;
     }
-    let rest = rest[digits..].strip_prefix(b" = ")?;
+    let rest = rest.strip_prefix(b" = ")?;
     let (param, rest) = match rest.strip_prefix(b"NULL") {
         Some(rest) => (Param::Null, rest),
         None => {
@@ -111,7 +125,13 @@ fn one(list: &[u8], number: usize) -> Option<(Param<'_>, &[u8])> {
 }
 
 /// Where the quote stands that is not doubled.
+#[inline]
 fn closing_quote(body: &[u8]) -> Option<usize> {
+    // Most values are shorter than a call of `memchr` is worth.
+    let before = before_byte(load(body, 0), b'\'');
+    if before < 8 && body.get(before + 1) != Some(&b'\'') {
+        return Some(before);
+    }
     let mut at = 0;
     loop {
         let quote = at + memchr::memchr(b'\'', &body[at..])?;

@@ -1,73 +1,77 @@
-//! A digest that remembers: texts that come again and again are compared, not lexed.
+//! A digest that remembers: statements that come again and again are compared, not lexed.
 //!
-//! An extended-protocol call logs its text up to three times, and a prepared statement's text is the same in every
-//! call. What such a text yields is fixed but for the values of its `$n`, so a [`Recall`] keeps, for texts seen at
-//! least twice in a row in their slot, the digest and where each value comes from. It is an optimisation and nothing
-//! else: `Recall::digest` equals [`digest`](super::digest) for every text, and texts with values of their own, which
-//! never come again, cost it one comparison of a key.
+//! A [`Recall`] keeps templates (template.rs) of the statements that it meets often. It is an optimisation and nothing
+//! else: `Recall::digest` equals [`digest`](super::digest) for every text, whatever came before it. What it costs where
+//! it is of no use is bounded: a few comparisons for a text that no template fits, and learning ever more rarely for a
+//! statement of which nothing is learned.
 
 use super::Digest;
-use super::canonical::canonical;
-use super::hash::{Chain, ValueHashes};
-use super::literal::{Form, param_hash};
+use super::hash::Fingerprint;
 use super::params::Params;
+use super::swar::{before_value, keep, load};
+use super::template::Template;
 
-/// Slots; a power of two.
-const SLOTS: usize = 256;
-/// Longer texts are not kept: bytes of all slots together stay below a megabyte.
+/// Buckets of templates, by the beginning of their texts; a power of two.
+const BUCKETS: usize = 256;
+/// Templates of one bucket.
+const MOST_ALIKE: usize = 8;
+/// Statements whose full readings are counted.
+const COUNTED: usize = 512;
+/// Longer texts are not learned: the lexer reads a gigabyte of them a second.
 const LONGEST: usize = 4096;
+/// Memory of all templates; beyond it they are all forgotten.
+const MOST_BYTES: usize = 2 << 20;
 
-/// Where a value of the parameter hash comes from.
-#[derive(Debug, Clone, Copy)]
-enum Origin {
-    /// It stands in the text.
-    Text(u64),
-    /// It is that of `$n`.
-    Param(u16),
-}
-
-/// A text and what it yields.
+/// A template and how useful it was.
 #[derive(Debug, Clone)]
 struct Known {
-    text: Box<[u8]>,
-    digest: Digest,
-    origins: Box<[Origin]>,
+    template: Template,
+    used: bool,
 }
 
-#[derive(Debug, Clone, Default)]
-struct Slot {
-    /// Key of the last text that was not known here.
-    candidate: u64,
-    known: Option<Known>,
+/// A statement that had to be read in full.
+#[derive(Debug, Clone, Copy, Default)]
+struct Unknown {
+    fingerprint: Fingerprint,
+    /// How often.
+    times: u32,
+    /// When the next text of it is learned.
+    learn_at: u32,
+    /// How often one was.
+    learned: u32,
 }
 
-/// Texts that come again and again.
+/// Statements that come again and again.
 #[derive(Debug, Clone)]
 pub struct Recall {
-    slots: Box<[Slot]>,
+    /// By [`bucket`]; those used lately in front.
+    known: Box<[Vec<Known>]>,
+    unknown: Box<[Unknown]>,
+    bytes: usize,
 }
 
 impl Default for Recall {
     fn default() -> Self {
-        Self { slots: vec![Slot::default(); SLOTS].into_boxed_slice() }
+        Self {
+            known: vec![Vec::new(); BUCKETS].into_boxed_slice(),
+            unknown: vec![Unknown::default(); COUNTED].into_boxed_slice(),
+            bytes: 0,
+        }
     }
 }
 
-/// A few samples of a text, mixed; never zero.
-fn key(text: &[u8]) -> u64 {
-    let sample = |at: usize| {
-        let mut word = [0; 8];
-        let bytes = &text[at..text.len().min(at + 8)];
-        word[..bytes.len()].copy_from_slice(bytes);
-        u64::from_le_bytes(word)
+/// Where the template of a text is: by its first sixteen bytes, up to where a value may begin.
+#[inline]
+fn bucket(sql: &[u8]) -> usize {
+    let word = |at: usize| {
+        let word = load(sql, at);
+        let len = before_value(word);
+        (word & keep(len), len)
     };
-    let quarter = text.len() / 4;
-    let mut key = text.len() as u64;
-    for at in [0, quarter, quarter * 2, quarter * 3, text.len().saturating_sub(8)] {
-        key = (key ^ sample(at)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        key ^= key >> 29;
-    }
-    key | 1
+    let (first, len) = word(0);
+    let second = if len == 8 { word(8).0 } else { 0 };
+    let mixed = (first ^ second.rotate_left(29)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    (mixed >> 56) as usize % BUCKETS
 }
 
 impl Recall {
@@ -76,52 +80,56 @@ impl Recall {
         if sql.len() > LONGEST {
             return super::digest(sql, params);
         }
-        let key = key(sql);
-        let slot = &mut self.slots[(key >> 32) as usize % SLOTS];
-        if let Some(known) = &slot.known
-            && *known.text == *sql
-        {
-            let (params, values) = known.params(params).unzip();
-            return Digest { params, values: values.unwrap_or_default(), ..known.digest };
-        }
-        if slot.candidate == key {
-            slot.known = Known::new(sql);
-        }
-        slot.candidate = key;
-        super::digest(sql, params)
-    }
-}
-
-impl Known {
-    /// `None` when a value comes from neither the text nor a numbered parameter.
-    fn new(sql: &[u8]) -> Option<Self> {
-        let canonical = canonical(sql);
-        let origins: Option<Box<[Origin]>> = canonical
-            .literals
-            .iter()
-            .map(|literal| match literal.form {
-                Form::Parameter => {
-                    let number = std::str::from_utf8(literal.text.get(1..)?).ok()?;
-                    number.parse().ok().map(Origin::Param)
+        let complete = params.filter(|params| params.is_complete());
+        let bucket = bucket(sql);
+        let known = &mut self.known[bucket];
+        for place in 0..known.len() {
+            if let Some(digest) = known[place].template.read(sql, complete) {
+                known[place].used = true;
+                if place > 0 {
+                    // One step ahead: a statement that came once does not push back those that come always.
+                    known.swap(place, place - 1);
                 }
-                _ => literal.hash(None).map(Origin::Text),
-            })
-            .collect();
-        Some(Self { text: sql.into(), digest: super::digest(sql, None), origins: origins? })
+                return digest;
+            }
+        }
+        let digest = super::digest(sql, params);
+        self.miss(sql, bucket, digest.fingerprint);
+        digest
     }
 
-    fn params(&self, params: Option<&Params<'_>>) -> Option<(u64, ValueHashes)> {
-        let known = params.filter(|params| params.is_complete());
-        let (mut chain, mut values) = (Chain::values(), ValueHashes::default());
-        for origin in &self.origins {
-            let hash = match origin {
-                Origin::Text(hash) => *hash,
-                Origin::Param(number) => param_hash(known?.get(usize::from(*number))?),
-            };
-            chain = chain.link(hash);
-            values.push(hash);
+    /// A text was read in full: is it time to learn it?
+    #[inline(never)]
+    fn miss(&mut self, sql: &[u8], bucket: usize, fingerprint: Fingerprint) {
+        let unknown = &mut self.unknown[fingerprint.0 as usize % COUNTED];
+        if unknown.fingerprint != fingerprint {
+            *unknown = Unknown { fingerprint, times: 0, learn_at: 2, learned: 0 };
         }
-        Some((chain.seal(), values))
+        unknown.times = unknown.times.saturating_add(1);
+        if unknown.times < unknown.learn_at {
+            return;
+        }
+        unknown.learned += 1;
+        unknown.learn_at = unknown.times.saturating_add(unknown.learned.saturating_mul(8));
+        let Some(template) = Template::learn(sql) else { return };
+        if self.bytes + template.size() > MOST_BYTES {
+            self.known.iter_mut().for_each(Vec::clear);
+            self.bytes = 0;
+        }
+        self.bytes += template.size();
+        let known = &mut self.known[bucket];
+        // Of one statement there is one template at most that was of no use so far.
+        let useless = known.iter().position(|old| !old.used && old.template.fingerprint() == fingerprint);
+        let last = known.len().checked_sub(1).filter(|_| known.len() >= MOST_ALIKE);
+        let place = useless.or(last);
+        let template = Known { template, used: false };
+        match place {
+            Some(place) => {
+                self.bytes -= known[place].template.size();
+                known[place] = template;
+            }
+            None => known.push(template),
+        }
     }
 }
 

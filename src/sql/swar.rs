@@ -3,6 +3,8 @@
 //! Arithmetic inside one machine word, for the fast digest. Each byte of a word is a lane; tests answer in the
 //! lane's high bit. Additions never carry into the next lane, because the high bits are cleared first.
 
+use super::hash::le_word;
+
 const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGH: u64 = 0x8080_8080_8080_8080;
 
@@ -57,6 +59,15 @@ pub(super) fn digits(word: u64) -> usize {
     ((!digit & HIGH).trailing_zeros() / 8) as usize
 }
 
+/// How many lanes from the first on surely hold no value: no digit, quote or minus stands there.
+#[inline(always)]
+pub(super) fn before_value(word: u64) -> usize {
+    let low = word & !HIGH;
+    let digit = at_least(low, b'0') & !at_least(low, b'9' + 1);
+    let value = (digit | equal(low, b'\'') | equal(low, b'-')) & !word & HIGH;
+    (value.trailing_zeros() / 8) as usize
+}
+
 /// Ones in the lowest `len` lanes.
 #[inline(always)]
 pub(super) const fn keep(len: usize) -> u64 {
@@ -81,10 +92,15 @@ pub(super) fn load(bytes: &[u8], at: usize) -> u64 {
     }
 }
 
-#[cold]
+/// Near the end: the last eight bytes, with those before `at` shifted out.
+#[inline(never)]
 fn load_end(bytes: &[u8], at: usize) -> u64 {
-    let rest = bytes.get(at..).unwrap_or_default();
-    rest.iter().rev().fold(0, |word, b| (word << 8) | u64::from(*b))
+    let left = bytes.len().saturating_sub(at);
+    match bytes.last_chunk::<8>() {
+        Some(_) if left == 0 => 0,
+        Some(last) => u64::from_le_bytes(*last) >> (8 * (8 - left)),
+        None => le_word(bytes.get(at..).unwrap_or_default()),
+    }
 }
 
 #[cfg(test)]
@@ -107,6 +123,9 @@ mod tests {
                 let count = bytes.iter().take_while(|b| b.is_ascii_digit()).count();
                 assert_eq!(digits(u64::from_le_bytes(bytes)), count);
                 assert_eq!(word.upper, bytes[..len].iter().any(u8::is_ascii_uppercase));
+                let value = |b: &u8| b.is_ascii_digit() || matches!(b, b'\'' | b'-');
+                let count = bytes.iter().position(value).unwrap_or(8);
+                assert_eq!(before_value(u64::from_le_bytes(bytes)), count);
             }
         }
     }
@@ -129,5 +148,8 @@ mod tests {
         assert_eq!(load(b"abcdefgh", 1), u64::from_le_bytes(*b"bcdefgh\0"));
         assert_eq!(load(b"abc", 3), 0);
         assert_eq!(load(b"abc", 9), 0);
+        assert_eq!(load(b"abcdefgh", 7), u64::from(b'h'));
+        assert_eq!(load(b"abcdefgh", 8), 0);
+        assert_eq!(load(b"abcdefgh", 20), 0);
     }
 }

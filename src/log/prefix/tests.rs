@@ -39,6 +39,53 @@ fn seen(template: &str, line: &[u8]) -> String {
     fast.0
 }
 
+/// Lines that are read one after the other say what each says alone, whatever was remembered of those before.
+fn remembered(template: &str, lines: &[&[u8]]) {
+    let prefix = Prefix::compile(template);
+    let mut memo = Memo::default();
+    let mut head = Head::default();
+    let mut clocks = Clocks::new(0);
+    let mut origins = std::collections::HashMap::new();
+    for line in lines {
+        let mut alone = Head::default();
+        let expected = prefix.begin(line, &mut alone, &mut Clocks::new(0));
+        let found = prefix.begin_again(line, &mut head, &mut clocks, &mut memo);
+        assert_eq!(found, expected, "{template} on {:?}", String::from_utf8_lossy(line));
+        if let Line::Begins(..) = found {
+            let said = |head: &Head<'_>| format!("{:?} {:?} {:?}", head.time, head.session, head.who);
+            assert_eq!(said(&head), said(&alone), "{template} on {:?}", String::from_utf8_lossy(line));
+            let fields = |head: &Head<'_>| (head.fields.query_id, head.fields.sqlstate, head.fields.line);
+            assert_eq!(fields(&head), fields(&alone));
+            let whose = (alone.session, format!("{:?}", alone.who));
+            if head.origin != 0 {
+                assert_eq!(*origins.entry(head.origin).or_insert_with(|| whose.clone()), whose);
+            }
+        }
+    }
+}
+
+#[test]
+fn prefixes_are_remembered_by_backend() {
+    let line = |pid: u32, number: u32, user: &str, word: &str| {
+        format!("2026-11-23 14:59:16.{number:03} UTC [{pid}]: [{number}-1] user={user},db=d {word}:  x")
+            .into_bytes()
+    };
+    let lines = [
+        line(77, 1, "u", "LOG"),
+        line(77, 2, "u", "LOG"),
+        line(78, 10, "u", "ERROR"),
+        line(77, 3, "v", "LOG"),
+        line(77, 4, "u:", "DETAIL"),
+        line(78, 11, "u", "STATEMENT"),
+        line(7812345, 11, "u", "LOG"),
+        line(7812346, 12, "u", "LOG"),
+    ];
+    let lines: Vec<&[u8]> = lines.iter().map(Vec::as_slice).collect();
+    remembered("%m [%p]: [%l-1] user=%u,db=%d ", &lines);
+    let prefix = Prefix::compile_guess("%m [%p]: [%l-1] user=%u,db=%d ");
+    assert!(prefix.plan.is_some());
+}
+
 fn check(template: &str, line: &str, expected: &str) {
     assert_eq!(seen(template, line.as_bytes()), expected, "{template} on {line}");
 }
@@ -179,24 +226,39 @@ proptest! {
         word in "(LOG|ERROR|DETAIL|FEHLER|OCHIBKA):  ",
     ) {
         let prefix = Prefix::compile(&template);
-        let mut line = Vec::new();
-        for (piece, name) in prefix.pieces.iter().zip(names.iter().cycle()) {
-            match piece {
-                Piece::Literal(text) => line.extend_from_slice(text),
-                Piece::SessionOnly => {}
-                Piece::Field { escape, .. } => line.extend_from_slice(match escape {
-                    Escape::TimeMillis => b"2026-11-23 14:59:16.162 UTC",
-                    Escape::Time => b"2026-11-23 14:59:16 UTC",
-                    Escape::SessionId => b"6b0455ba.36f4",
-                    Escape::SqlState => b"00000",
-                    Escape::VirtualXid => b"3/14",
-                    escape if escape.is_free() => name.as_bytes(),
-                    _ => b"42",
-                }),
+        let write = |names: &[String], number: &str, word: &str, session: bool| {
+            let mut line = Vec::new();
+            for (piece, name) in prefix.pieces.iter().zip(names.iter().cycle()) {
+                match piece {
+                    Piece::Literal(text) => line.extend_from_slice(text),
+                    Piece::SessionOnly if !session => break,
+                    Piece::SessionOnly => {}
+                    Piece::Field { escape, .. } => line.extend_from_slice(match escape {
+                        Escape::TimeMillis => b"2026-11-23 14:59:16.162 UTC",
+                        Escape::Time => b"2026-11-23 14:59:16 UTC",
+                        Escape::SessionId => b"6b0455ba.36f4",
+                        Escape::SqlState => b"00000",
+                        Escape::VirtualXid => b"3/14",
+                        escape if escape.is_free() => name.as_bytes(),
+                        _ => number.as_bytes(),
+                    }),
+                }
             }
-        }
-        line.extend_from_slice(word.as_bytes());
-        line.extend_from_slice(names[0].as_bytes());
+            line.extend_from_slice(word.as_bytes());
+            line.extend_from_slice(names[0].as_bytes());
+            line
+        };
+        let line = write(&names, "42", &word, true);
         seen(&template, &line);
+        let others = [
+            write(&names, "42", "LOG:  ", true),
+            write(&names, "43", "HINT:  ", true),
+            write(&names, "42", "LOG:  ", false),
+            write(&names[1..], "42", "DEBUG1:  ", true),
+            write(&names[2..], "42", "STATEMENT:  ", true),
+        ];
+        let mut lines: Vec<&[u8]> = others.iter().map(Vec::as_slice).collect();
+        lines.push(&line);
+        remembered(&template, &[&lines[..], &lines[..]].concat());
     }
 }

@@ -83,6 +83,7 @@ fn add(events: &mut Events, which: usize, at: u64, statement: u64) {
         time: Some(Timestamp((at as i64 % 97) * 700_000_000)),
         session: Session::default(),
         who: Who::default(),
+        origin: 0,
         part: Part::Record(severity),
         text: message.as_bytes(),
         fields: None,

@@ -62,20 +62,13 @@ impl Pass<'_, '_, '_> {
     /// A number. Up to seven digits in a row are one word; anything else takes the long way.
     #[inline(always)]
     pub(super) fn number(&mut self, negative: bool) {
-        let word = load(self.sql, self.at);
-        let len = digits(word);
-        let first = word as u8;
-        let after = self.sql.get(self.at + len).copied().unwrap_or(0);
-        let plain = (first != b'0' || len == 1) && !matches!(class(after), Class::Letter | Class::Dot);
-        if len == 0 || len > 7 || !plain {
-            return self.other_number(negative);
+        match short_number(self.sql, self.at, negative) {
+            Some((hash, end)) => {
+                self.at = end;
+                self.value(hash);
+            }
+            None => self.other_number(negative),
         }
-        self.at += len;
-        let digits = word & keep(len);
-        let (text, len) = if negative { ((digits << 8) | u64::from(b'-'), len + 1) } else { (digits, len) };
-        let chain = Chain::values().link(text);
-        let chain = if len == 8 { chain.link(0) } else { chain };
-        self.value(chain.link(len as u64).seal());
     }
 
     #[cold]
@@ -100,28 +93,14 @@ impl Pass<'_, '_, '_> {
     pub(super) fn string(&mut self) -> Step {
         self.drop_type();
         let start = self.at;
-        let mut at = start + 1;
-        let mut chain = Chain::values();
-        loop {
-            let word = load(self.sql, at);
-            let before = before_byte(word, b'\'');
-            if before < 8 {
-                let end = at + before;
-                let after = self.sql.get(end + 1).copied().unwrap_or(0);
-                if after == b'\'' || (class(after) == Class::Space && self.goes_on(end + 1)) {
-                    return self.slow_string(start);
-                }
-                let len = (end - start - 1) as u64;
-                self.value(chain.link(word & keep(before)).link(len).seal());
-                self.at = end + 1;
-                return Ok(());
-            }
-            if at + 8 > self.sql.len() {
-                return self.slow_string(start);
-            }
-            chain = chain.link(word);
-            at += 8;
+        let Some((hash, end)) = string(self.sql, start) else { return self.slow_string(start) };
+        let after = self.sql.get(end).copied().unwrap_or(0);
+        if after == b'\'' || (class(after) == Class::Space && self.goes_on(end)) {
+            return self.slow_string(start);
         }
+        self.value(hash);
+        self.at = end;
+        Ok(())
     }
 
     /// Does the string that ended before `at` go on in another line?
