@@ -9,9 +9,7 @@ use survey_app::assets::Assets;
 use survey_app::cli::{Arguments, Command, Run, Servers, Web};
 use survey_app::endpoints::Endpoints;
 use survey_app::publish::Place;
-use survey_app::{
-    capacity, config, lesson, migrate, observe, provision, run, site, stack, tune, up, worker,
-};
+use survey_app::{capacity, config, lesson, migrate, observe, provision, run, site, stack, tune, up, worker};
 use tokio::net::TcpListener;
 
 fn main() -> ExitCode {

@@ -53,6 +53,7 @@ impl Stage {
         };
         let endpoints = Endpoints {
             secret: "a secret of the tests".into(),
+            proxy_key: None,
             redis: None,
             memcached: None,
             primary,
