@@ -230,9 +230,15 @@ fn planted(report: &Value) {
     }
 }
 
-/// The tuned log has nothing left to show.
+/// The tuned log has nothing left to show, but that somebody's own answers are counted on the primary: the router pins
+/// that read to it for some seconds after a save of the same person, and the log does not say whose requests are whose.
 fn cured(report: &Value) {
-    assert_eq!(shown(report), BTreeMap::new());
+    let mut shown = shown(report);
+    let pinned = "SELECT count(*) AS n FROM response_item WHERE session_id = ?";
+    if shown.get("replica_reads").is_some_and(|statements| statements.iter().eq([&pinned])) {
+        shown.remove("replica_reads");
+    }
+    assert_eq!(shown, BTreeMap::new());
 }
 
 /// What the models say of a statement, and what was sent.
@@ -296,6 +302,8 @@ fn forecast(naive: &Value, tuned: &Value) {
     for row in rows(tuned).iter().filter(|row| row["kind"] != "transaction") {
         work.entry(name(row)).or_default().tuned += number(&row["calls"]);
     }
-    let wrong: BTreeMap<&String, &Outcome> = work.iter().filter(|(_, outcome)| !outcome.is_good()).collect();
+    // Hot is what is sent for each respondent; the roster of the run is made once, by both profiles alike.
+    let hot = work.iter().filter(|(_, outcome)| outcome.before.max(outcome.tuned) >= S);
+    let wrong: BTreeMap<&String, &Outcome> = hot.filter(|(_, outcome)| !outcome.is_good()).collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
 }

@@ -192,7 +192,7 @@ fn tick(value: f64, step: f64) -> String {
 /// Three digits that matter.
 pub fn number(value: f64) -> String {
     match value {
-        v if v == 0.0 => "0".to_string(),
+        0.0 => "0".to_string(),
         v if v >= 100.0 => format!("{v:.0}"),
         v if v >= 10.0 => format!("{v:.1}"),
         v if v >= 0.01 => format!("{v:.2}"),

@@ -104,8 +104,11 @@ impl Scraped {
     }
 }
 
+/// Names of labels and their values.
+type Labels = Vec<(String, String)>;
+
 /// Name, labels and value of a line that is neither empty nor a comment.
-fn line(text: &str) -> Option<(&str, Vec<(String, String)>, f64)> {
+fn line(text: &str) -> Option<(&str, Labels, f64)> {
     if text.starts_with('#') {
         return None;
     }

@@ -425,10 +425,7 @@ pub(super) async fn check_replica(ground: &Ground, state: &State) -> Result<Vec<
     let who = Who::replica(ground, state)?;
     // Roles and databases are the primary's, and are named there.
     let login = who.login(ground);
-    let on_primary = match settings::of_roles(&login).await {
-        Ok(same) => same,
-        Err(_) => BTreeSet::new(),
-    };
+    let on_primary = settings::of_roles(&login).await.unwrap_or_default();
     let mut out = check(ground, &who, &on_primary).await?;
     if out.iter().any(|d| d.what == who.name) {
         return Ok(out);
