@@ -94,12 +94,11 @@ impl Chart {
 
 /// The next number that divides into four and looks round.
 fn round_up(value: u64) -> u64 {
-    let mut step = 4;
+    // At most 4e18, four times which still is a u64.
+    let mut step: u64 = 4;
     while step < value {
-        for factor in [5, 10, 15, 20] {
-            if step * factor / 5 >= value {
-                return step * factor / 5;
-            }
+        if let Some(round) = (1..=4).map(|times| step * times).find(|round| *round >= value) {
+            return round;
         }
         let Some(next) = step.checked_mul(10) else { return value };
         step = next;
@@ -182,7 +181,7 @@ mod tests {
         assert_eq!(got, [4, 4, 8, 400_000, 1_600_000, 8_000]);
         for value in (1..200_000).step_by(37) {
             let top = round_up(value);
-            assert!(top >= value && top % 4 == 0 && top < value * 4 + 4, "{value} → {top}");
+            assert!(top >= value && top.is_multiple_of(4) && top < value * 4 + 4, "{value} → {top}");
         }
         assert_eq!(round_up(u64::MAX), u64::MAX);
     }

@@ -12,7 +12,8 @@ type Labels = BTreeMap<String, String>;
 /// A reader of the exposition format, version 0.0.4, written from its specification and nothing else.
 fn read(text: &str) -> Vec<(String, Labels, f64)> {
     let (mut kinds, mut helped) = (BTreeMap::new(), BTreeSet::new());
-    let (mut out, mut seen): (Vec<(String, Labels, f64)>, BTreeSet<(String, Labels)>) = Default::default();
+    let mut out: Vec<(String, Labels, f64)> = Vec::new();
+    let mut seen: BTreeSet<(String, Labels)> = BTreeSet::new();
     let mut groups: Vec<String> = Vec::new();
     assert!(text.ends_with('\n'), "the last line ends");
     for line in text.lines() {
