@@ -11,7 +11,9 @@
 pub mod chatty_transaction;
 pub mod check_then_write;
 pub mod idle_in_transaction;
+mod known;
 pub mod n_plus_one;
+mod outline;
 pub mod read_back;
 pub mod redundant_select;
 pub mod replica_reads;
@@ -20,6 +22,7 @@ mod step;
 mod tally;
 mod unit;
 
+pub use known::Known;
 pub use step::{
     Fact, Facts, Ignored, KNOWN, MOST_FACTS, MOST_PAIRS, NO_TIME, Step, TRACE, Verb, column_id, pair,
     table_id,

@@ -87,7 +87,7 @@ fn close(
 fn burst(unit: &Unit<'_>, detect: &Detect, out: &mut Findings) {
     // More askings than two need a count of each chain; two is the default and the common case.
     let mut chains: Vec<(u32, u64, Vec<u32>)> = Vec::new();
-    for mark in 0..unit.steps.len() {
+    for mark in unit.again().map(|mark| mark as usize) {
         let step = &unit.steps[mark];
         if !step.is_known() || !unit.fact(mark as u32).is_judged() {
             continue;

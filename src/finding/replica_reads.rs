@@ -4,7 +4,6 @@
 //! within the pin time after a write of the same actor, who must see what he wrote. The actor is the trace or
 //! request where statements say theirs, else the session.
 
-use super::{Detect, Findings, Unit, UnitKind, Verb};
 use crate::units::Micros;
 
 /// Pin times that are tried, in microseconds; the one that is configured comes after them.
@@ -31,27 +30,42 @@ impl Reads {
     }
 }
 
-/// Judges one unit of a session.
-pub fn judge(unit: &Unit<'_>, detect: &Detect, out: &mut Findings) {
-    let writing = unit.kind == UnitKind::Transaction
-        && (0..unit.steps.len() as u32).any(|place| unit.fact(place).verb == Verb::Write);
-    for (place, step) in unit.steps.iter().enumerate() {
-        if !unit.fact(place as u32).is_judged() {
-            continue;
+/// Questions of one unit by how long before them their actor wrote.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Free {
+    /// Longer than so many of [`PINS`]: calls and time.
+    by_pin: [(u64, u64); PINS.len() + 1],
+    /// Longer than the configured pin time.
+    pinned: (u64, u64),
+}
+
+impl Free {
+    /// One question, `since` microseconds after the last write.
+    #[inline]
+    pub(super) fn add(&mut self, duration: u64, since: u64, pin: u64) {
+        let place = PINS.iter().filter(|pin| since > **pin).count();
+        self.by_pin[place].0 += 1;
+        self.by_pin[place].1 += duration;
+        if since > pin {
+            self.pinned.0 += 1;
+            self.pinned.1 += duration;
         }
-        let Some(reads) = out.reads(step.fingerprint, step.route) else { continue };
-        let duration = Micros(step.duration);
-        reads.asked.0 += 1;
-        reads.asked.1 += duration;
-        if writing {
-            continue;
-        }
-        let since = unit.since_write(place as u32);
-        for (free, pin) in reads.free.iter_mut().zip(PINS.into_iter().chain([detect.pin])) {
-            if since > pin {
-                free.0 += 1;
-                free.1 += duration;
+    }
+
+    /// All of them; none is free in a transaction that `writes`.
+    pub(super) fn reads(&self, writes: bool) -> Reads {
+        let mut reads = Reads::default();
+        for (place, (calls, duration)) in self.by_pin.into_iter().enumerate() {
+            reads.asked.0 += calls;
+            reads.asked.1 += Micros(duration);
+            for free in reads.free.iter_mut().take(if writes { 0 } else { place }) {
+                free.0 += calls;
+                free.1 += Micros(duration);
             }
         }
+        if !writes {
+            reads.free[PINS.len()] = (self.pinned.0, Micros(self.pinned.1));
+        }
+        reads
     }
 }

@@ -23,6 +23,8 @@ const MOST_ASKINGS: usize = 1 << 18;
 const FEWEST_ASKINGS: usize = 1 << 10;
 /// Statements whose askings are kept.
 const MOST_ASKED: usize = 4096;
+/// Bins of the histogram that a limit is read off; a power of two.
+const BINS: usize = 1 << 12;
 /// Times of writes kept in all.
 const MOST_WRITES: usize = 1 << 18;
 /// Times kept of one table at least.
@@ -62,6 +64,17 @@ pub struct Asking {
     pub pairs: [u32; 3],
 }
 
+impl Asking {
+    /// After every other.
+    const LAST: Self = Self {
+        key: u64::MAX,
+        moment: Moment { time: Timestamp(i64::MAX), stream: u32::MAX, at: u64::MAX },
+        who: u32::MAX,
+        duration: u32::MAX,
+        pairs: [u32::MAX; 3],
+    };
+}
+
 /// The askings of one statement.
 #[derive(Debug, Clone, Default)]
 pub struct Askings {
@@ -77,14 +90,43 @@ pub struct Askings {
 }
 
 impl Askings {
-    fn add(&mut self, asking: Asking, keep: usize) {
+    /// Whether an asking with this key has no place any more.
+    #[inline]
+    fn is_beyond(&self, key: u64) -> bool {
+        self.limit.is_some_and(|limit| key > limit.key)
+    }
+
+    /// Adds an asking; `keep` is only asked when there are many.
+    fn add(&mut self, asking: Asking, keep: impl FnOnce() -> usize) {
         if self.limit.is_some_and(|limit| asking > limit) {
             return;
         }
         self.kept.push(asking);
-        if self.kept.len() >= keep + keep / 4 + 64 {
-            self.prune(keep);
+        if self.kept.len() > FEWEST_ASKINGS {
+            let keep = keep();
+            if self.kept.len() >= keep + keep / 4 + 64 {
+                self.thin(keep);
+            }
         }
+    }
+
+    /// Drops most of what is more than `keep`, in the order in which they came: a limit is read off a histogram of
+    /// the keys, which are hashes. Where many have one key, that one is cut in time.
+    fn thin(&mut self, keep: usize) {
+        let highest = self.limit.map_or(u64::MAX, |limit| limit.key);
+        let shift = (64 - highest.leading_zeros()).saturating_sub(BINS.trailing_zeros());
+        let mut bins = [0_u32; BINS];
+        for asking in &self.kept {
+            bins[(asking.key >> shift) as usize] += 1;
+        }
+        let mut below = 0;
+        let bin = bins.iter().position(|count| {
+            below += *count as usize;
+            below >= keep
+        });
+        let Some(bin) = bin.filter(|_| below <= keep + keep / 8) else { return self.prune(keep) };
+        let key = ((bin as u64) << shift) | ((1_u64 << shift) - 1);
+        self.lower(Asking { key, ..Asking::LAST });
     }
 
     fn prune(&mut self, keep: usize) {
@@ -95,31 +137,52 @@ impl Askings {
         }
     }
 
+    fn lower(&mut self, limit: Asking) {
+        if self.limit.is_none_or(|own| limit < own) {
+            self.limit = Some(limit);
+            self.kept.retain(|asking| *asking <= limit);
+        }
+    }
+
     fn merge(&mut self, other: Self, keep: usize) {
         self.calls += other.calls;
         self.duration += other.duration;
         self.first = earliest(self.first, other.first);
-        if let Some(limit) = other.limit
-            && self.limit.is_none_or(|own| limit < own)
-        {
-            self.limit = Some(limit);
-            self.kept.retain(|asking| *asking <= limit);
+        if let Some(limit) = other.limit {
+            self.lower(limit);
+        }
+        if self.kept.is_empty() {
+            let limit = self.limit;
+            self.kept = other.kept;
+            self.kept.retain(|asking| limit.is_none_or(|limit| *asking <= limit));
+            return;
         }
         for asking in other.kept {
-            self.add(asking, keep);
+            self.add(asking, || keep);
         }
     }
 
     /// Sorted by key and time; what was cut short is dropped.
     fn finish(&mut self, keep: usize) {
-        self.prune(keep);
-        self.kept.sort_unstable();
+        // Keys with places are smaller than askings, and those of one key mostly came in order.
+        let mut order: Vec<(u64, u32)> =
+            self.kept.iter().zip(0..).map(|(asking, place)| (asking.key, place)).collect();
+        order.sort_unstable();
+        let kept = order.iter().map(|(_, place)| self.kept[*place as usize]).collect();
+        self.kept = kept;
+        for same in self.kept.chunk_by_mut(|a, b| a.key == b.key).filter(|same| !same.is_sorted()) {
+            same.sort_unstable();
+        }
+        if self.kept.len() > keep {
+            self.kept.truncate(keep);
+            self.limit = self.kept.last().copied();
+        }
         if self.limit.is_some()
             && let (Some(first), Some(last)) = (self.kept.first(), self.kept.last())
             && first.key != last.key
         {
-            let last = last.key;
-            self.kept.retain(|asking| asking.key != last);
+            let key = last.key;
+            self.kept.truncate(self.kept.partition_point(|asking| asking.key < key));
         }
     }
 
@@ -380,22 +443,29 @@ impl Trace {
             self.asked.prune(drop);
             return self.ask(moment, caller, step);
         }
-        let keep = keep_for(MOST_ASKINGS, FEWEST_ASKINGS, self.asked.len());
+        let statements = self.asked.len();
         let new = || Asked { fingerprint: step.fingerprint, database, askings: Askings::default() };
         let askings = &mut self.asked.entry(hash, new).askings;
         askings.calls += 1;
-        askings.first = earliest(askings.first, Some(moment));
+        if askings.first.is_none_or(|first| moment < first) {
+            askings.first = Some(moment);
+        }
         askings.duration += Micros(step.duration);
+        let key = spread(step.params);
+        // Most of a long log.
+        if askings.is_beyond(key) {
+            return;
+        }
         let who = if step.tag != 0 { step.tag } else { caller.session };
         askings.add(
             Asking {
-                key: spread(step.params),
+                key,
                 moment,
                 who: spread(who) as u32,
                 duration: short(step.duration),
                 pairs: std::array::from_fn(|place| step.keys().get(place).copied().unwrap_or(0)),
             },
-            keep,
+            || keep_for(MOST_ASKINGS, FEWEST_ASKINGS, statements),
         );
     }
 
