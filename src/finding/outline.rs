@@ -10,7 +10,9 @@ use hashbrown::HashMap;
 
 use super::known::{self, Known};
 use super::replica_reads::Free;
-use super::{Bench, Fact, Findings, MINUTE, NO_TIME, Step, UnitCounts, UnitKind, read_back, redundant_select};
+use super::{
+    Bench, Fact, Findings, MINUTE, NO_TIME, Step, UnitCounts, UnitKind, read_back, redundant_select,
+};
 use crate::units::Timestamp;
 
 /// A burst ends at every full ten seconds of the clock.
@@ -359,9 +361,8 @@ impl<'p> Pass<'p> {
             0 => self.wrote,
             tag => to.writers.get(&tag).copied(),
         };
-        let since = last.map_or(u64::MAX, |last| {
-            u64::try_from(step.start().0.saturating_sub(last.0)).unwrap_or(0)
-        });
+        let since =
+            last.map_or(u64::MAX, |last| u64::try_from(step.start().0.saturating_sub(last.0)).unwrap_or(0));
         let place = &mut to.seen[number as usize].1;
         let reads = match to.reads.get_mut(*place as usize) {
             Some(reads) if reads.1 == step.route => reads,

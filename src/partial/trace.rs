@@ -11,6 +11,8 @@
 
 use hashbrown::HashMap;
 
+use super::askings::FEWEST_ASKINGS;
+pub use super::askings::{Asking, Askings};
 use super::row_writes::{RowWrite, RowWrites};
 use crate::bounded::Bounded;
 use crate::finding::{Fact, Step};
@@ -19,12 +21,8 @@ use crate::units::{Micros, Timestamp};
 
 /// Askings kept in all.
 const MOST_ASKINGS: usize = 1 << 18;
-/// Askings kept of one statement at least.
-const FEWEST_ASKINGS: usize = 1 << 10;
 /// Statements whose askings are kept.
 const MOST_ASKED: usize = 4096;
-/// Bins of the histogram that a limit is read off; a power of two.
-const BINS: usize = 1 << 12;
 /// Times of writes kept in all.
 const MOST_WRITES: usize = 1 << 18;
 /// Times kept of one table at least.
@@ -47,150 +45,6 @@ pub struct Moment {
     pub stream: u32,
     /// Its byte.
     pub at: u64,
-}
-
-/// One asking of a question.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Asking {
-    /// Hash of the parameters.
-    pub key: u64,
-    /// When.
-    pub moment: Moment,
-    /// Hash of the trace, or of the session where there is none.
-    pub who: u32,
-    /// Microseconds, at most 71 minutes.
-    pub duration: u32,
-    /// The first columns and values that it compares; zeros beyond.
-    pub pairs: [u32; 3],
-}
-
-impl Asking {
-    /// After every other.
-    const LAST: Self = Self {
-        key: u64::MAX,
-        moment: Moment { time: Timestamp(i64::MAX), stream: u32::MAX, at: u64::MAX },
-        who: u32::MAX,
-        duration: u32::MAX,
-        pairs: [u32::MAX; 3],
-    };
-}
-
-/// The askings of one statement.
-#[derive(Debug, Clone, Default)]
-pub struct Askings {
-    /// All of them: calls and time.
-    pub calls: u64,
-    /// Their time.
-    pub duration: Micros,
-    /// The first of them.
-    pub first: Option<Moment>,
-    /// Those that were kept.
-    pub kept: Vec<Asking>,
-    limit: Option<Asking>,
-}
-
-impl Askings {
-    /// Whether an asking with this key has no place any more.
-    #[inline]
-    fn is_beyond(&self, key: u64) -> bool {
-        self.limit.is_some_and(|limit| key > limit.key)
-    }
-
-    /// Adds an asking; `keep` is only asked when there are many.
-    fn add(&mut self, asking: Asking, keep: impl FnOnce() -> usize) {
-        if self.limit.is_some_and(|limit| asking > limit) {
-            return;
-        }
-        self.kept.push(asking);
-        if self.kept.len() > FEWEST_ASKINGS {
-            let keep = keep();
-            if self.kept.len() >= keep + keep / 4 + 64 {
-                self.thin(keep);
-            }
-        }
-    }
-
-    /// Drops most of what is more than `keep`, in the order in which they came: a limit is read off a histogram of
-    /// the keys, which are hashes. Where many have one key, that one is cut in time.
-    fn thin(&mut self, keep: usize) {
-        let highest = self.limit.map_or(u64::MAX, |limit| limit.key);
-        let shift = (64 - highest.leading_zeros()).saturating_sub(BINS.trailing_zeros());
-        let mut bins = [0_u32; BINS];
-        for asking in &self.kept {
-            bins[(asking.key >> shift) as usize] += 1;
-        }
-        let mut below = 0;
-        let bin = bins.iter().position(|count| {
-            below += *count as usize;
-            below >= keep
-        });
-        let Some(bin) = bin.filter(|_| below <= keep + keep / 8) else { return self.prune(keep) };
-        let key = ((bin as u64) << shift) | ((1_u64 << shift) - 1);
-        self.lower(Asking { key, ..Asking::LAST });
-    }
-
-    fn prune(&mut self, keep: usize) {
-        if self.kept.len() > keep {
-            let (_, limit, _) = self.kept.select_nth_unstable(keep - 1);
-            self.limit = Some(*limit);
-            self.kept.truncate(keep);
-        }
-    }
-
-    fn lower(&mut self, limit: Asking) {
-        if self.limit.is_none_or(|own| limit < own) {
-            self.limit = Some(limit);
-            self.kept.retain(|asking| *asking <= limit);
-        }
-    }
-
-    fn merge(&mut self, other: Self, keep: usize) {
-        self.calls += other.calls;
-        self.duration += other.duration;
-        self.first = earliest(self.first, other.first);
-        if let Some(limit) = other.limit {
-            self.lower(limit);
-        }
-        if self.kept.is_empty() {
-            let limit = self.limit;
-            self.kept = other.kept;
-            self.kept.retain(|asking| limit.is_none_or(|limit| *asking <= limit));
-            return;
-        }
-        for asking in other.kept {
-            self.add(asking, || keep);
-        }
-    }
-
-    /// Sorted by key and time; what was cut short is dropped.
-    fn finish(&mut self, keep: usize) {
-        // Keys with places are smaller than askings, and those of one key mostly came in order.
-        let mut order: Vec<(u64, u32)> =
-            self.kept.iter().zip(0..).map(|(asking, place)| (asking.key, place)).collect();
-        order.sort_unstable();
-        let kept = order.iter().map(|(_, place)| self.kept[*place as usize]).collect();
-        self.kept = kept;
-        for same in self.kept.chunk_by_mut(|a, b| a.key == b.key).filter(|same| !same.is_sorted()) {
-            same.sort_unstable();
-        }
-        if self.kept.len() > keep {
-            self.kept.truncate(keep);
-            self.limit = self.kept.last().copied();
-        }
-        if self.limit.is_some()
-            && let (Some(first), Some(last)) = (self.kept.first(), self.kept.last())
-            && first.key != last.key
-        {
-            let key = last.key;
-            self.kept.truncate(self.kept.partition_point(|asking| asking.key < key));
-        }
-    }
-
-    /// Whether all askings were kept.
-    #[must_use]
-    pub fn is_exact(&self) -> bool {
-        self.limit.is_none()
-    }
 }
 
 /// The askings of one statement in one database.
@@ -376,6 +230,8 @@ pub struct Trace {
     written: Bounded<Writes>,
     commits: Commits,
     rows: Bounded<Rows>,
+    /// A number of tables, and how many times of writes each of them keeps.
+    share: (usize, usize),
 }
 
 impl Default for Trace {
@@ -385,6 +241,7 @@ impl Default for Trace {
             written: Bounded::new(MOST_TABLES),
             commits: Commits::default(),
             rows: Bounded::new(MOST_UPDATES),
+            share: (0, MOST_WRITES),
         }
     }
 }
@@ -393,10 +250,6 @@ impl Default for Trace {
 fn spread(hash: u64) -> u64 {
     let mixed = (hash ^ (hash >> 32)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     (mixed ^ (mixed >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9) ^ (mixed >> 32)
-}
-
-fn earliest(one: Option<Moment>, other: Option<Moment>) -> Option<Moment> {
-    one.into_iter().chain(other).min()
 }
 
 fn short(duration: u64) -> u32 {
@@ -476,10 +329,16 @@ impl Trace {
         if !self.written.takes(table) {
             return;
         }
-        let keep = keep_for(MOST_WRITES, FEWEST_WRITES, self.written.len());
+        // A division is dear, and new tables are rare.
+        if self.share.0 != self.written.len() {
+            self.share = (self.written.len(), keep_for(MOST_WRITES, FEWEST_WRITES, self.written.len()));
+        }
+        let keep = self.share.1;
         let writes = self.written.entry(table, || Writes { table: id, ..Writes::default() });
         writes.count += 1;
-        writes.last = writes.last.max(Some(row.moment));
+        if writes.last.is_none_or(|last| last < row.moment) {
+            writes.last = Some(row.moment);
+        }
         writes.rows.add(row, keep);
         writes.add(row.moment, keep);
     }
