@@ -23,79 +23,52 @@ struct Line {
     value: u32,
 }
 
-#[derive(Debug, Clone, Copy)]
-enum Says {
-    Call,
-    Statement,
-    Duration,
-    Parse,
-    Bind,
-    Execute,
-    Fetch,
-    Detail,
-    Error,
-    StatementPart,
-    Warning,
-    Disconnection,
-    Received,
-    MultiLine,
-    Waiting,
-    Acquired,
-    TempFile,
-    Checkpoint,
-    Vacuum,
-    Authorized,
-    Deadlock,
-    Plan,
-    Parameter,
-    Begin,
-    Commit,
-    Insert,
-    Update,
-    Traced,
-    Request,
+/// What a line can say, and how often it does beside the others.
+macro_rules! says {
+    ($($kind:ident $weight:literal,)*) => {
+        #[derive(Debug, Clone, Copy)]
+        enum Says {
+            $($kind,)*
+        }
+
+        const ANYTHING: &[(Says, usize)] = &[$((Says::$kind, $weight),)*];
+    };
+}
+
+says! {
+    Call 2,
+    Statement 2,
+    Duration 3,
+    Parse 1,
+    Bind 1,
+    Execute 2,
+    Fetch 1,
+    Detail 2,
+    Error 1,
+    StatementPart 1,
+    Warning 1,
+    Disconnection 1,
+    Received 1,
+    MultiLine 1,
+    Waiting 1,
+    Acquired 1,
+    TempFile 1,
+    Checkpoint 1,
+    Vacuum 1,
+    Authorized 1,
+    Deadlock 1,
+    Plan 1,
+    Parameter 1,
+    Begin 1,
+    Commit 1,
+    Insert 1,
+    Update 1,
+    Traced 2,
+    Request 1,
 }
 
 fn line() -> impl Strategy<Value = Line> {
-    use Says::*;
-    line_of(vec![
-        Call,
-        Call,
-        Statement,
-        Statement,
-        Duration,
-        Duration,
-        Duration,
-        Parse,
-        Bind,
-        Execute,
-        Execute,
-        Fetch,
-        Detail,
-        Detail,
-        Error,
-        StatementPart,
-        Warning,
-        Disconnection,
-        Received,
-        MultiLine,
-        Waiting,
-        Acquired,
-        TempFile,
-        Checkpoint,
-        Vacuum,
-        Authorized,
-        Deadlock,
-        Plan,
-        Parameter,
-        Begin,
-        Commit,
-        Insert,
-        Update,
-        Traced,
-        Traced,
-        Request,
-    ])
+    line_of(ANYTHING.iter().flat_map(|(says, weight)| vec![*says; *weight]).collect())
 }
 
 /// What a log has that is neither statement nor duration: there its plans are the calls.

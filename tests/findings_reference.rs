@@ -16,6 +16,8 @@ enum Op {
     Begin,
     Commit,
     Rollback,
+    /// ROLLBACK TO SAVEPOINT. That there is none does not matter to a log.
+    Undo,
     /// SELECT … WHERE id = key.
     Find(u8, u8),
     /// SELECT … of the whole table.
@@ -32,6 +34,7 @@ impl Op {
             Begin => "BEGIN".to_owned(),
             Commit => "COMMIT".to_owned(),
             Rollback => "ROLLBACK".to_owned(),
+            Undo => "ROLLBACK TO SAVEPOINT s".to_owned(),
             Find(table, key) => format!("SELECT v FROM t{table} WHERE id = {key}"),
             List(table) => format!("SELECT id FROM t{table} ORDER BY id"),
             Insert(table, key) => format!("INSERT INTO t{table} (id, v) VALUES ({key}, 0)"),
@@ -46,7 +49,7 @@ impl Op {
             List(table) => format!("list{table}"),
             Insert(table, _) => format!("insert{table}"),
             Update(table, _) => format!("update{table}"),
-            Begin | Commit | Rollback => format!("{self:?}"),
+            Begin | Commit | Rollback | Undo => format!("{self:?}"),
         }
     }
 
@@ -61,7 +64,7 @@ impl Op {
     fn table(self) -> Option<u8> {
         match self {
             Find(table, _) | List(table) | Insert(table, _) | Update(table, _) => Some(table),
-            Begin | Commit | Rollback => None,
+            Begin | Commit | Rollback | Undo => None,
         }
     }
 
@@ -90,6 +93,7 @@ fn op() -> impl Strategy<Value = Op> {
         2 => Just(Begin),
         2 => Just(Commit),
         1 => Just(Rollback),
+        1 => Just(Undo),
         8 => (table(), key()).prop_map(|(table, key)| Find(table, key)),
         2 => table().prop_map(List),
         3 => (table(), key()).prop_map(|(table, key)| Insert(table, key)),
@@ -189,6 +193,18 @@ fn units(calls: &[Call]) -> Vec<Work> {
     units
 }
 
+/// Transactions in pieces, each ending with what undid it.
+fn attempts(units: Vec<Work>, calls: &[Call]) -> Vec<Work> {
+    let pieces = |unit: Work| {
+        if !unit.transaction {
+            return vec![unit];
+        }
+        let split = unit.calls.split_inclusive(|place| calls[*place].op == Undo);
+        split.map(|piece| Work { calls: piece.to_vec(), ..unit }).collect()
+    };
+    units.into_iter().flat_map(pieces).collect()
+}
+
 fn reference(calls: &[Call]) -> Saved {
     let mut saved = Saved::new();
     for session in 0..3 {
@@ -204,7 +220,7 @@ fn reference(calls: &[Call]) -> Saved {
 fn judge(calls: &[Call], saved: &mut Saved) {
     let mut add = |rule, op: Op, count: u64| *saved.entry((rule, op.shape())).or_default() += count;
     let op = |place: usize| calls[place].op;
-    for unit in units(calls) {
+    for unit in attempts(units(calls), calls) {
         let places = &unit.calls;
         for (index, &place) in places.iter().enumerate() {
             if !op(place).is_question() {
@@ -216,50 +232,8 @@ fn judge(calls: &[Call], saved: &mut Saved) {
             if let Some(before) = before {
                 let written = places[before..index]
                     .iter()
-                    .any(|p| op(*p).is_write() && op(*p).table() == op(place).table());
+                    .any(|p| op(*p) == Undo || op(*p).is_write() && op(*p).table() == op(place).table());
                 add("redundant_select", op(place), u64::from(!written));
-            }
-        }
-        if unit.transaction {
-            for table in 0..2 {
-                let finds: Vec<Op> = places
-                    .iter()
-                    .map(|p| op(*p))
-                    .filter(|op| matches!(op, Find(t, _) if *t == table))
-                    .collect();
-                let inserts =
-                    places.iter().filter(|p| matches!(op(**p), Insert(t, _) if t == table)).count() as u64;
-                if finds.len() >= 5 && distinct(&finds) >= 5 {
-                    add("n_plus_one", finds[0], finds.len() as u64 - 1);
-                }
-                if inserts >= 5 {
-                    add("row_by_row_insert", Insert(table, 0), inserts - 1);
-                }
-            }
-            let shapes: Vec<String> = places.iter().map(|p| op(*p).shape()).collect();
-            let mut start = 0;
-            while start < places.len() {
-                start += sequence(places, &shapes, start, &op, &mut add).unwrap_or(1);
-            }
-        } else {
-            for run in runs(places, &op) {
-                let ops: Vec<Op> = run.iter().map(|p| op(*p)).collect();
-                let first = places.iter().position(|p| *p == run[0]).unwrap();
-                let led = first > 0 && op(places[first - 1]).is_question();
-                let alone = first == 0 && unit.fresh && run.len() <= 25;
-                let took = calls[*run.last().unwrap()].end - calls[run[0]].end;
-                let close = took <= 250_000 * run.len() as i64;
-                if matches!(ops[0], Find(..))
-                    && ops.len() >= 5
-                    && distinct(&ops) >= 5
-                    && (led || alone)
-                    && close
-                {
-                    add("n_plus_one", ops[0], ops.len() as u64 - 1);
-                }
-                if matches!(ops[0], Insert(..)) && ops.len() >= 5 {
-                    add("row_by_row_insert", ops[0], ops.len() as u64 - 1);
-                }
             }
         }
         let mut looked: Vec<usize> = Vec::new();
@@ -283,6 +257,51 @@ fn judge(calls: &[Call], saved: &mut Saved) {
         looked.sort_unstable();
         looked.dedup();
         looked.iter().for_each(|place| add("check_then_write", op(*place), 1));
+        let look = |place: usize| looked.contains(&place);
+        if unit.transaction {
+            for table in 0..2 {
+                let finds: Vec<Op> = places
+                    .iter()
+                    .filter(|p| !look(**p))
+                    .map(|p| op(*p))
+                    .filter(|op| matches!(op, Find(t, _) if *t == table))
+                    .collect();
+                let inserts =
+                    places.iter().filter(|p| matches!(op(**p), Insert(t, _) if t == table)).count() as u64;
+                if finds.len() >= 5 && distinct(&finds) >= 5 {
+                    add("n_plus_one", finds[0], finds.len() as u64 - 1);
+                }
+                if inserts >= 5 {
+                    add("row_by_row_insert", Insert(table, 0), inserts - 1);
+                }
+            }
+            let shapes: Vec<String> = places.iter().map(|p| op(*p).shape()).collect();
+            let mut start = 0;
+            while start < places.len() {
+                start += sequence(places, &shapes, start, &op, &look, &mut add).unwrap_or(1);
+            }
+        } else {
+            for run in runs(places, &op) {
+                let ops: Vec<Op> = run.iter().map(|p| op(*p)).collect();
+                let own: Vec<Op> = run.iter().filter(|p| !look(**p)).map(|p| op(*p)).collect();
+                let first = places.iter().position(|p| *p == run[0]).unwrap();
+                let led = first > 0 && op(places[first - 1]).is_question();
+                let alone = first == 0 && unit.fresh && run.len() <= 25;
+                let took = calls[*run.last().unwrap()].end - calls[run[0]].end;
+                let close = took <= 250_000 * run.len() as i64;
+                if matches!(ops[0], Find(..))
+                    && ops.len() >= 5
+                    && distinct(&own) >= 5
+                    && (led || alone)
+                    && close
+                {
+                    add("n_plus_one", ops[0], own.len() as u64 - 1);
+                }
+                if matches!(ops[0], Insert(..)) && ops.len() >= 5 {
+                    add("row_by_row_insert", ops[0], ops.len() as u64 - 1);
+                }
+            }
+        }
         for &place in places {
             if !matches!(op(place), Find(..)) {
                 continue;
@@ -290,7 +309,7 @@ fn judge(calls: &[Call], saved: &mut Saved) {
             for before in (0..place).rev().take(32) {
                 let recent = calls[place].begin - calls[before].end <= 5_000_000;
                 let inside = before >= places[0];
-                if !(recent || inside) || op(before) == op(place) || op(before) == Rollback {
+                if !(recent || inside) || op(before) == op(place) || matches!(op(before), Rollback | Undo) {
                     break;
                 }
                 if op(before).is_write() && op(before).row() == op(place).row() {
@@ -317,6 +336,7 @@ fn sequence(
     shapes: &[String],
     start: usize,
     op: &impl Fn(usize) -> Op,
+    look: &impl Fn(usize) -> bool,
     add: &mut impl FnMut(&'static str, Op, u64),
 ) -> Option<usize> {
     for length in 2..=8 {
@@ -332,10 +352,11 @@ fn sequence(
         let mut marked: Vec<Op> = Vec::new();
         for offset in 0..length {
             let ops: Vec<Op> = (0..times).map(|time| op(places[start + offset + time * length])).collect();
-            let all: Vec<Op> =
-                places.iter().map(|p| op(*p)).filter(|other| other.shape() == ops[0].shape()).collect();
+            let looks = (0..times).any(|time| look(places[start + offset + time * length]));
+            let own = places.iter().filter(|p| !look(**p)).map(|p| op(*p));
+            let all: Vec<Op> = own.filter(|other| other.shape() == ops[0].shape()).collect();
             let by_itself = all.len() >= 5 && distinct(&all) >= 5;
-            if ops[0].is_question() && distinct(&ops) >= 3 && !by_itself {
+            if ops[0].is_question() && distinct(&ops) >= 3 && !looks && !by_itself {
                 marked.push(ops[0]);
             }
         }

@@ -6,7 +6,7 @@ mod sample;
 
 use base64::Engine as _;
 use pglens::render::{Format, Style, render};
-use pglens::report::Report;
+use pglens::report::{Finding, Report};
 use sha2::{Digest, Sha256};
 
 fn rendered(report: &Report, format: Format, style: &Style) -> String {
@@ -46,6 +46,22 @@ fn json_is_the_report_and_nothing_else() {
     let json = plain(&report, Format::Json);
     assert_eq!(json.matches('\n').count(), 1);
     assert_eq!(serde_json::from_str::<Report>(&json).unwrap(), report);
+}
+
+/// What a replica could take is said of the whole log, and named after the statement with most reads.
+#[test]
+fn what_a_replica_could_take_hides_no_other_finding() {
+    let mut report = empty();
+    report.findings = ["replica_reads", "n_plus_one"]
+        .map(|kind| Finding {
+            kind: kind.to_owned(),
+            fingerprint: "00000000000000aa".to_owned(),
+            title: kind.to_owned(),
+            ..Finding::default()
+        })
+        .to_vec();
+    let text = plain(&report, Format::Text);
+    assert!(text.contains("Replica reads: replica_reads") && text.contains("N+1: n_plus_one"), "{text}");
 }
 
 #[test]

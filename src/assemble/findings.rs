@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use crate::config::Ignore;
 use crate::finding::{
     Detect, Facts, FindingTally, Found, Ignored, Key, NO_TIME, Rule, UnitCounts, UnitKind,
-    replica_reads::PINS,
+    replica_reads::{PINS, of_tables},
 };
 use crate::forecast::cache;
 use crate::partial::actors::Directory;
@@ -82,8 +82,17 @@ pub(super) fn findings(parts: &Parts<'_>) -> (Vec<Finding>, Judged) {
             finding.id.clone(),
         )
     });
-    judged.capped |= findings.len() > MOST;
-    findings.truncate(MOST);
+    if findings.len() > MOST {
+        judged.capped = true;
+        // Minor ones go first: those that save nothing by themselves, as an idle transaction, stand at the end.
+        let mut room = MOST.saturating_sub(findings.iter().filter(|finding| !finding.minor).count());
+        findings.retain(|finding| {
+            let kept = !finding.minor || room > 0;
+            room = room.saturating_sub(usize::from(finding.minor));
+            kept
+        });
+        findings.truncate(MOST);
+    }
     (findings, judged)
 }
 
@@ -249,8 +258,8 @@ fn replica_reads(parts: &Parts<'_>) -> Option<Draft> {
     }
     let mut by_statement: BTreeMap<u64, (u64, Micros)> = BTreeMap::new();
     let (mut asked, mut free) = (0, (0, Micros(0)));
-    for (fingerprint, _, reads) in &parts.found.reads {
-        let own = reads.free[PINS.len()];
+    for (fingerprint, _, reads) in of_tables(&parts.found.reads, parts.facts) {
+        let own = reads.free(PINS.len());
         let entry = by_statement.entry(*fingerprint).or_default();
         entry.0 += own.0;
         entry.1 += own.1;
@@ -343,11 +352,18 @@ fn worded(draft: Draft, parts: &Parts<'_>) -> Finding {
     let weight = |part: u64, whole: u64| part * 1000 < whole * parts.detect.minor_permille;
     let statements = if cost.statements > 0 { cost.statements } else { calls };
     let idle = number("idle_us").max(number("waiting_us"));
-    // A replica that could take a tenth of the reads is not worth its keep.
-    let few = key.rule == Rule::ReplicaReads && calls * 10 < number("reads");
-    let minor = few
-        || weight(statements, parts.totals.statements)
-            && weight(cost.duration_us.0.max(idle), parts.totals.duration_us.0.max(1));
+    // Clients wait between statements all day: against the little time that statements take it always weighs much.
+    let time = match key.rule {
+        Rule::ChattyTransaction => parts.totals.duration_us.0.max(span(parts.totals)),
+        _ => parts.totals.duration_us.0,
+    };
+    // A replica that could take less than a tenth of the load, or of the reads, is not worth its keep.
+    let tenth = |part: u64, whole: u64| part * 10 >= whole;
+    let worth = tenth(calls, number("reads"))
+        && (tenth(calls, parts.totals.statements)
+            || tenth(cost.duration_us.0, parts.totals.duration_us.0.max(1)));
+    let minor = (key.rule == Rule::ReplicaReads && !worth)
+        || weight(statements, parts.totals.statements) && weight(cost.duration_us.0.max(idle), time.max(1));
     Finding {
         id: id(key, route.as_deref()),
         kind: key.rule.as_str().to_owned(),
@@ -358,6 +374,14 @@ fn worded(draft: Draft, parts: &Parts<'_>) -> Finding {
         cost,
         advice,
         minor,
+    }
+}
+
+/// Microseconds from the first to the last entry.
+fn span(totals: &Totals) -> u64 {
+    match (totals.first, totals.last) {
+        (Some(first), Some(last)) => u64::try_from(last.0.saturating_sub(first.0)).unwrap_or(0),
+        _ => 0,
     }
 }
 

@@ -9,7 +9,7 @@ use crate::partial::errors::ErrorTally;
 use crate::partial::slowest::SlowCall as KeptCall;
 use crate::partial::statements::{Finished, StatementTally};
 use crate::report::*;
-use crate::sql::{self, Kind};
+use crate::sql::Kind;
 use crate::units::{Micros, Timestamp};
 
 /// Sums over all fingerprints and what was beyond their cap.
@@ -94,8 +94,7 @@ pub(super) fn hot_inserts(list: &[StatementTally]) -> Vec<HotInsert> {
 
 /// A single slow call.
 pub(super) fn slow_call(call: &KeptCall, wishes: &Wishes) -> SlowCall {
-    let fingerprint = sql::digest(&call.sql, None).fingerprint.to_string();
-    SlowCall { fingerprint, call: example(call, wishes) }
+    SlowCall { fingerprint: call.fingerprint.to_string(), call: example(call, wishes) }
 }
 
 /// One row a fingerprint, and the SELECTs that were asked again.

@@ -10,9 +10,20 @@ use crate::sql::Kind;
 /// How many calls before the write the look may stand.
 pub const REACH: usize = 32;
 
-/// Judges one unit.
-pub fn judge(unit: &Unit<'_>, _detect: &Detect, out: &mut Findings) {
-    let mut found: Vec<(u64, u32, u64)> = Vec::new();
+/// A call that looks for a row before it is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Look {
+    /// Its statement.
+    pub fingerprint: u64,
+    /// Its place in the unit.
+    pub place: u32,
+    /// The statement that writes.
+    pub write: u64,
+}
+
+/// The looks of a unit, by statement and place.
+pub(super) fn looks(unit: &Unit<'_>) -> Vec<Look> {
+    let mut found: Vec<Look> = Vec::new();
     for place in 1..unit.steps.len() {
         let fact = unit.fact(place as u32);
         if fact.verb != Verb::Write || fact.columns.is_empty() {
@@ -24,16 +35,22 @@ pub fn judge(unit: &Unit<'_>, _detect: &Detect, out: &mut Findings) {
             _ => continue,
         };
         if let Some(look) = look(unit, place, reach) {
-            found.push((unit.step(look).fingerprint, look, unit.steps[place].fingerprint));
+            let (fingerprint, write) = (unit.step(look).fingerprint, unit.steps[place].fingerprint);
+            found.push(Look { fingerprint, place: look, write });
         }
     }
     found.sort_unstable();
     // A look is one, whatever is written after it.
-    found.dedup_by_key(|look| look.1);
-    for same in found.chunk_by(|a, b| a.0 == b.0) {
-        let marks: Vec<u32> = same.iter().map(|look| look.1).collect();
+    found.dedup_by_key(|look| look.place);
+    found
+}
+
+/// Judges one unit.
+pub fn judge(unit: &Unit<'_>, _detect: &Detect, out: &mut Findings) {
+    for same in unit.looks.chunk_by(|a, b| a.fingerprint == b.fingerprint) {
+        let marks: Vec<u32> = same.iter().map(|look| look.place).collect();
         let time = marks.iter().map(|mark| unit.step(*mark).duration).sum();
-        let related = [same[0].2, 0];
+        let related = [same[0].write, 0];
         out.add(
             Rule::CheckThenWrite,
             unit,

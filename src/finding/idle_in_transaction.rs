@@ -9,10 +9,15 @@ pub fn judge(unit: &Unit<'_>, detect: &Detect, out: &mut Findings) {
         return;
     }
     let mut gaps: Vec<(u64, u32, u64)> = Vec::new();
+    // The last call: a gap after an error is one after the call before it.
+    let mut last = 0;
     for place in 1..unit.steps.len() {
         let idle = unit.steps[place - 1].wait_before(&unit.steps[place]);
         if idle > detect.idle {
-            gaps.push((unit.steps[place - 1].fingerprint, place as u32 - 1, idle));
+            gaps.push((unit.steps[last].fingerprint, last as u32, idle));
+        }
+        if unit.steps[place].is_call() {
+            last = place;
         }
     }
     gaps.sort_unstable();

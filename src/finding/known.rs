@@ -9,7 +9,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use super::outline::Find;
-use super::{Fact, MOST_FACTS, Verb};
+use super::{FAILURE, Fact, MOST_FACTS, Verb};
 use crate::sql::Kind;
 
 /// Statements that are found without the map; a power of two.
@@ -19,11 +19,9 @@ const RECENT: usize = 1 << 9;
 pub(super) const JUDGED: u16 = 1;
 /// A question by key.
 pub(super) const KEYED: u16 = 1 << 1;
-/// It writes.
+/// Its transaction writes.
 pub(super) const WRITES: u16 = 1 << 2;
-/// It is a whole transaction, and writes.
-pub(super) const WHOLE: u16 = 1 << 9;
-/// It writes and names a row.
+/// An INSERT or UPDATE that names a row.
 pub(super) const NAMES: u16 = 1 << 3;
 /// An INSERT whose rows stand in a VALUES list.
 pub(super) const SINGLE: u16 = 1 << 4;
@@ -35,8 +33,10 @@ pub(super) const COMMITS: u16 = 1 << 6;
 pub(super) const BEGINS: u16 = 1 << 7;
 /// A unit ends with it.
 pub(super) const ENDS: u16 = 1 << 8;
+/// It undoes what was done before.
+pub(super) const UNDOES: u16 = 1 << 9;
 
-/// Facts by number. The first is that of a statement about which nothing is known.
+/// Facts by number. The first is that of a statement about which nothing is known, the second that of a failure.
 #[derive(Debug, Clone)]
 pub struct Known {
     list: Vec<Arc<Fact>>,
@@ -48,13 +48,16 @@ pub struct Known {
 
 impl Default for Known {
     fn default() -> Self {
-        let unknown = Fact::unknown();
-        Self {
-            classes: vec![class(&unknown)],
-            list: vec![Arc::new(unknown)],
+        let mut known = Self {
+            list: Vec::new(),
+            classes: Vec::new(),
             index: HashMap::new(),
             recent: vec![(0, 0); RECENT].into_boxed_slice(),
-        }
+        };
+        known.add(Arc::new(Fact::unknown()));
+        let failed = known.add(Arc::new(Fact::failed()));
+        known.index.insert(FAILURE, failed);
+        known
     }
 }
 
@@ -82,14 +85,20 @@ impl Known {
 
     /// Remembers a fact; `None` beyond [`MOST_FACTS`].
     pub fn insert(&mut self, fingerprint: u64, fact: Arc<Fact>) -> Option<u32> {
-        if self.list.len() > MOST_FACTS {
+        // Two are no statement's.
+        if self.list.len() >= MOST_FACTS + 2 {
             return None;
         }
+        let number = self.add(fact);
+        self.index.insert(fingerprint, number);
+        Some(number)
+    }
+
+    fn add(&mut self, fact: Arc<Fact>) -> u32 {
         let number = self.list.len() as u32;
         self.classes.push(class(&fact));
         self.list.push(fact);
-        self.index.insert(fingerprint, number);
-        Some(number)
+        number
     }
 
     /// A fact.
@@ -112,20 +121,19 @@ impl Known {
 }
 
 fn class(fact: &Fact) -> u16 {
-    let writes = fact.verb == Verb::Write;
     let row = matches!(fact.kind, Kind::Insert | Kind::Update) && !fact.columns.is_empty();
     let whole = fact.verb == Verb::Whole;
     [
         (JUDGED, fact.is_judged()),
         (KEYED, fact.keyed && fact.ignored.is_none()),
-        (WRITES, writes),
-        (WHOLE, whole && !fact.writes.is_empty()),
-        (NAMES, writes && row),
+        (WRITES, fact.is_write()),
+        (NAMES, row),
         (SINGLE, fact.values),
         (OPENS, fact.verb == Verb::Begin),
         (COMMITS, fact.verb == Verb::Commit),
         (BEGINS, whole || fact.verb == Verb::Begin),
         (ENDS, whole || matches!(fact.verb, Verb::Commit | Verb::Rollback)),
+        (UNDOES, fact.undoes()),
     ]
     .into_iter()
     .filter(|(_, is)| *is)

@@ -13,6 +13,7 @@ pub mod check_then_write;
 pub mod idle_in_transaction;
 mod known;
 pub mod n_plus_one;
+mod naming;
 mod outline;
 pub mod read_back;
 pub mod redundant_select;
@@ -24,8 +25,8 @@ mod unit;
 
 pub use known::Known;
 pub use step::{
-    Fact, Facts, Ignored, KNOWN, MOST_FACTS, MOST_PAIRS, NO_TIME, Step, TRACE, Verb, column_id, pair,
-    table_id,
+    FAILURE, Fact, Facts, Ignored, KNOWN, MOST_FACTS, MOST_PAIRS, NO_TIME, Step, TRACE, Verb, column_id,
+    pair, table_id,
 };
 pub use tally::{Calls, FindingTally, Findings, Found, Join, Key, MOST_EXAMPLE, MOST_FINDINGS, Row};
 pub use unit::{Bench, Judge, MINUTE, Unit, UnitCounts, UnitKind};

@@ -4,6 +4,8 @@
 //! *sequence* of up to eight statements that repeats three times. In a burst nothing says where a request ends, so
 //! only calls in a row count there, close together, and after a question of another kind (or after a silence), and
 //! sequences are not judged: a pool that serves the same request again and again looks just like one.
+//!
+//! A call that looks for a row before it is written is left to `check_then_write`: one problem, one finding.
 
 use super::{Calls, Detect, Findings, Join, Rule, Unit, UnitKind, Verb};
 use crate::units::Micros;
@@ -37,6 +39,7 @@ fn whole(unit: &Unit<'_>, detect: &Detect, out: &mut Findings) {
         marks.sort_unstable();
         join(unit, &marks, out);
         if is_n_plus_one(unit, group, detect) {
+            marks.retain(|mark| !unit.is_look(*mark));
             report(unit, &marks, out);
         }
     }
@@ -44,11 +47,10 @@ fn whole(unit: &Unit<'_>, detect: &Detect, out: &mut Findings) {
 
 /// Whether a group, sorted by parameters, is one.
 fn is_n_plus_one(unit: &Unit<'_>, group: &[u32], detect: &Detect) -> bool {
+    let own = || group.iter().filter(|mark| !unit.is_look(**mark)).map(|mark| unit.step(*mark));
     (group.len() as u64) >= detect.n_plus_one
         && unit.fact(group[0]).is_judged()
-        && distinct(
-            group.iter().map(|mark| unit.step(*mark)).filter(|step| step.is_known()).map(|step| step.params),
-        ) >= detect.n_plus_one
+        && distinct(own().filter(|step| step.is_known()).map(|step| step.params)) >= detect.n_plus_one
 }
 
 /// Different values of a sorted list.
@@ -61,8 +63,17 @@ fn distinct(sorted: impl Iterator<Item = u64>) -> u64 {
 fn join(unit: &Unit<'_>, marks: &[u32], out: &mut Findings) {
     let time = marks.iter().skip(1).map(|mark| unit.step(*mark).duration).sum();
     let saved = marks.len() as u64 - 1;
-    let join = Join { units: 1, saved, duration: Micros(time), commits: 0 };
-    out.join(Rule::NPlusOne, unit.step(marks[0]).fingerprint, join);
+    let first = unit.step(marks[0]);
+    let led = source(unit, marks[0]).is_some_and(|before| unit.fact(before).question);
+    let join = Join {
+        units: 1,
+        saved,
+        duration: Micros(time),
+        led: u64::from(led),
+        led_duration: Micros(if led { first.duration } else { 0 }),
+        ..Join::default()
+    };
+    out.join(Rule::NPlusOne, first.fingerprint, join);
 }
 
 fn report(unit: &Unit<'_>, marks: &[u32], out: &mut Findings) {
@@ -74,19 +85,17 @@ fn report(unit: &Unit<'_>, marks: &[u32], out: &mut Findings) {
         &Calls {
             marks,
             saved: (marks.len() as u64 - 1, time),
-            related: [source(unit, first).unwrap_or(0), 0],
+            related: [source(unit, first).map_or(0, |before| unit.step(before).fingerprint), 0],
             numbers: &[],
         },
     );
 }
 
-/// The statement that led to the call at `first`: the one before it that asks or writes something else.
-fn source(unit: &Unit<'_>, first: u32) -> Option<u64> {
+/// The place of the call that led to the one at `first`: the one before it that asks or writes something else.
+fn source(unit: &Unit<'_>, first: u32) -> Option<u32> {
     let own = unit.step(first).fingerprint;
-    (0..first).rev().take(LEAD).find_map(|before| {
-        let step = unit.step(before);
-        let telling = matches!(unit.fact(before).verb, Verb::Read | Verb::Write) && step.fingerprint != own;
-        telling.then_some(step.fingerprint)
+    (0..first).rev().take(LEAD).find(|before| {
+        matches!(unit.fact(*before).verb, Verb::Read | Verb::Write) && unit.step(*before).fingerprint != own
     })
 }
 
@@ -104,13 +113,16 @@ fn bursts(unit: &Unit<'_>, detect: &Detect, out: &mut Findings) {
         if !(led || alone) || !fact.keyed || took > LOOP_GAP * run.len() as u64 {
             continue;
         }
+        let own: Vec<u32> = (first..).take(run.len()).filter(|mark| !unit.is_look(*mark)).collect();
         params.clear();
-        params.extend(run.iter().filter(|step| step.is_known()).map(|step| step.params));
+        params.extend(
+            own.iter().map(|mark| unit.step(*mark)).filter(|step| step.is_known()).map(|step| step.params),
+        );
         params.sort_unstable();
         if distinct(params.iter().copied()) >= detect.n_plus_one {
             let marks: Vec<u32> = (first..).take(run.len()).collect();
             join(unit, &marks, out);
-            report(unit, &marks, out);
+            report(unit, &own, out);
         }
     }
 }
@@ -159,9 +171,10 @@ fn sequence(
             .collect();
         params.sort_unstable();
         let varies = distinct(params.into_iter()) >= detect.sequence;
-        if fact.is_judged() && varies && !is_n_plus_one(unit, group, detect) {
+        let looks = marks_of(offset).any(|mark| unit.is_look(mark));
+        if fact.is_judged() && varies && !looks && !is_n_plus_one(unit, group, detect) {
             marks.extend(marks_of(offset));
-        } else if related[1] == 0 && fact.verb != Verb::Other {
+        } else if related[1] == 0 && !matches!(fact.verb, Verb::Other | Verb::Failed) {
             let place = usize::from(related[0] != 0);
             related[place] = step.fingerprint;
         }

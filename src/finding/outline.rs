@@ -26,16 +26,20 @@ const FAR: u32 = redundant_select::NEAR as u32 + 1;
 pub(super) const TAGGED: u16 = 1;
 /// A call that belongs to none.
 pub(super) const UNTAGGED: u16 = 1 << 1;
-/// A call that writes.
+/// A call whose transaction writes.
 pub(super) const WROTE: u16 = 1 << 2;
 /// A statement twice.
 pub(super) const TWICE: u16 = 1 << 3;
-/// A question by key, and then a write that names a row.
+/// A question by key, and then an INSERT or UPDATE that names a row.
 pub(super) const LOOK: u16 = 1 << 4;
-/// A question by key, not long after a write of the session.
+/// A question by key, not long after an INSERT or UPDATE of the session that names a row.
 pub(super) const BACK: u16 = 1 << 5;
 /// A pause that a transaction must not make.
 pub(super) const IDLE: u16 = 1 << 6;
+/// A failure in place of a call.
+pub(super) const FAILED: u16 = 1 << 7;
+/// A call that undoes what was done before.
+pub(super) const UNDID: u16 = 1 << 8;
 /// Everything: nobody looked.
 pub(super) const ANY: u16 = u16::MAX;
 
@@ -92,8 +96,18 @@ pub(super) struct Outline {
     recent: Box<[u32]>,
     base: u32,
     /// Questions of the unit: what a replica could answer.
-    reads: Vec<(u64, u64, Free)>,
+    reads: Vec<Questions>,
     writers: HashMap<u64, Timestamp>,
+}
+
+/// Questions of one statement and route.
+#[derive(Debug, Clone, Copy)]
+struct Questions {
+    fingerprint: u64,
+    route: u64,
+    /// They belong to a trace or request.
+    tagged: bool,
+    free: Free,
 }
 
 impl Default for Outline {
@@ -116,10 +130,32 @@ impl Default for Outline {
 }
 
 impl Outline {
-    /// The facts of a sheet's calls, and nothing else.
-    pub(super) fn learn(&mut self, steps: &[Step], known: &mut Known, find: &Find<'_>) {
-        self.facts.clear();
-        self.facts.extend(steps.iter().map(|step| known.number(step.fingerprint, find)));
+    /// Reads the calls of one trace or request: their facts, and what a replica could answer. Tells whether it writes.
+    pub(super) fn trace(
+        &mut self,
+        bench: Bench<'_>,
+        known: &mut Known,
+        find: &Find<'_>,
+        out: &mut Findings,
+    ) -> bool {
+        self.clear(bench.steps.len());
+        self.unit += 1;
+        let mut wrote: Option<Timestamp> = None;
+        for step in bench.steps {
+            let number = known.number(step.fingerprint, find);
+            let class = known.class(number);
+            self.facts.push(number);
+            if class & known::JUDGED != 0 {
+                self.seen(number);
+                self.ask(step, number, since(step, wrote), false, bench.detect.pin);
+            }
+            if class & known::WRITES != 0 {
+                wrote = Some(step.time);
+            }
+        }
+        self.tell(false, out);
+        self.leave(0);
+        wrote.is_some()
     }
 
     /// Reads the calls of one session within a minute. What a replica could answer is counted at once.
@@ -170,6 +206,47 @@ impl Outline {
         self.writers.clear();
     }
 
+    /// Whether the unit has had a fact before; from now on it has.
+    #[inline]
+    fn seen(&mut self, number: u32) -> bool {
+        if self.seen.len() <= number as usize {
+            self.seen.resize(number as usize + 1, (0, 0));
+        }
+        let seen = &mut self.seen[number as usize];
+        if seen.0 == self.unit {
+            return true;
+        }
+        *seen = (self.unit, u32::MAX);
+        false
+    }
+
+    /// A question of a fact that was seen, `since` microseconds after its actor's last write.
+    #[inline]
+    fn ask(&mut self, step: &Step, number: u32, since: u64, tagged: bool, pin: u64) {
+        let place = &mut self.seen[number as usize].1;
+        let questions = match self.reads.get_mut(*place as usize) {
+            Some(questions) if questions.route == step.route && questions.tagged == tagged => questions,
+            // Another route than last time: one entry more, all are added up.
+            _ => {
+                *place = self.reads.len() as u32;
+                let (fingerprint, route) = (step.fingerprint, step.route);
+                self.reads.push(Questions { fingerprint, route, tagged, free: Free::default() });
+                &mut self.reads[*place as usize]
+            }
+        };
+        questions.free.add(step.duration, since, pin);
+    }
+
+    /// Tells what a replica could have answered of the unit. Questions of a trace are asked in the trace; a session
+    /// knows of them only what a transaction holds back.
+    fn tell(&mut self, writes: bool, out: &mut Findings) {
+        for questions in self.reads.drain(..).filter(|questions| writes || !questions.tagged) {
+            if let Some(reads) = out.reads(questions.fingerprint, questions.route) {
+                reads.merge(&questions.free.reads(!questions.tagged, writes));
+            }
+        }
+    }
+
     /// The units are read: another sheet's places must not look near.
     fn leave(&mut self, steps: usize) {
         self.base += steps as u32 + FAR;
@@ -184,6 +261,11 @@ impl Outline {
 
 /// Asks elsewhere for a fact.
 pub(super) type Find<'f> = dyn Fn(u64) -> Option<Arc<Fact>> + 'f;
+
+/// Microseconds between an actor's last write and a call; without a write more than any pin time.
+fn since(step: &Step, wrote: Option<Timestamp>) -> u64 {
+    wrote.map_or(u64::MAX, |wrote| u64::try_from(step.start().0.saturating_sub(wrote.0)).unwrap_or(0))
+}
 
 /// Whether the session was silent before its first call of the minute: it came over a second into it.
 fn starts_fresh(bench: Bench<'_>) -> bool {
@@ -206,8 +288,8 @@ struct Pass<'p> {
     keyed: bool,
     /// The end of the ten seconds of the call before, and their beginning.
     clock: (i64, i64),
-    /// The place of the session's last write.
-    last_write: Option<usize>,
+    /// The place of the session's last INSERT or UPDATE that names a row.
+    named: Option<usize>,
     /// When the session wrote without saying for whom.
     wrote: Option<Timestamp>,
     /// What the two calls before were.
@@ -233,7 +315,7 @@ impl<'p> Pass<'p> {
             run: 0,
             keyed: false,
             clock: (0, 0),
-            last_write: None,
+            named: None,
             wrote: None,
             before: [0; 2],
         }
@@ -304,38 +386,38 @@ impl<'p> Pass<'p> {
     #[inline]
     fn note(&mut self, place: usize, step: &Step, number: u32, class: u16) {
         let mut has = if step.tag == 0 { UNTAGGED } else { TAGGED };
-        if self.to.seen.len() <= number as usize {
-            self.to.seen.resize(number as usize + 1, (0, 0));
+        if !step.is_call() {
+            has |= FAILED;
         }
-        let seen = &mut self.to.seen[number as usize];
-        if seen.0 == self.to.unit {
+        if self.to.seen(number) {
             has |= TWICE;
-        } else {
-            *seen = (self.to.unit, u32::MAX);
         }
         if class & known::KEYED != 0 {
             self.keyed = true;
-            if self.last_write.is_some_and(|write| place - write <= read_back::REACH) {
+            if self.named.is_some_and(|named| place - named <= read_back::REACH) {
                 has |= BACK;
             }
         }
         if class & known::JUDGED != 0 {
             self.ask(place, step, number);
         }
-        if class & known::NAMES != 0 && self.keyed {
-            has |= LOOK;
+        if class & known::NAMES != 0 {
+            self.named = Some(place);
+            if self.keyed {
+                has |= LOOK;
+            }
+        }
+        if class & known::UNDOES != 0 {
+            has |= UNDID;
         }
         if class & known::WRITES != 0 {
-            self.last_write = Some(place);
+            has |= WROTE;
             match step.tag {
                 0 => self.wrote = Some(step.time),
                 tag => {
                     self.to.writers.insert(tag, step.time);
                 }
             }
-        }
-        if class & (known::WRITES | known::WHOLE) != 0 {
-            has |= WROTE;
         }
         let [first, second] = self.before;
         let single = second & known::SINGLE != 0;
@@ -361,19 +443,7 @@ impl<'p> Pass<'p> {
             0 => self.wrote,
             tag => to.writers.get(&tag).copied(),
         };
-        let since =
-            last.map_or(u64::MAX, |last| u64::try_from(step.start().0.saturating_sub(last.0)).unwrap_or(0));
-        let place = &mut to.seen[number as usize].1;
-        let reads = match to.reads.get_mut(*place as usize) {
-            Some(reads) if reads.1 == step.route => reads,
-            // Another route than last time: one entry more, all are added up.
-            _ => {
-                *place = to.reads.len() as u32;
-                to.reads.push((step.fingerprint, step.route, Free::default()));
-                &mut to.reads[*place as usize]
-            }
-        };
-        reads.2.add(step.duration, since, self.bench.detect.pin);
+        to.ask(step, number, since(step, last), step.tag != 0, self.bench.detect.pin);
     }
 
     fn end_run(&mut self, place: usize) {
@@ -389,11 +459,7 @@ impl<'p> Pass<'p> {
         if end > self.cut.start {
             self.end_run(end);
             let writes = self.cut.kind == UnitKind::Transaction && self.cut.has & WROTE != 0;
-            for (fingerprint, route, free) in self.to.reads.drain(..) {
-                if let Some(reads) = self.out.reads(fingerprint, route) {
-                    reads.merge(&free.reads(writes));
-                }
-            }
+            self.to.tell(writes, self.out);
             self.to.has |= self.cut.has;
             self.cut.end = end;
             self.cut.runs.1 = self.to.runs.len();

@@ -6,6 +6,7 @@
 //! Only the first reading after the write counts; asking once more is `redundant_select`.
 
 use super::{Calls, Detect, Findings, Rule, Unit, Verb};
+use crate::sql::Kind;
 
 /// How many calls back a write is remembered.
 pub const REACH: usize = 32;
@@ -24,7 +25,8 @@ pub fn judge(unit: &Unit<'_>, detect: &Detect, out: &mut Findings) {
         if quiet > REACH {
             continue;
         }
-        if !fact.keyed || fact.ignored.is_some() {
+        // A count is no row that was written.
+        if !fact.keyed || fact.count || fact.ignored.is_some() {
             continue;
         }
         if let Some(write) = written(unit, place, detect) {
@@ -57,11 +59,14 @@ fn written(unit: &Unit<'_>, place: usize, detect: &Detect) -> Option<u64> {
         if earlier.fingerprint == step.fingerprint && earlier.params == step.params {
             return None;
         }
-        if known.verb == Verb::Rollback {
+        // What was written before may be undone: ROLLBACK, ROLLBACK TO, an error.
+        if known.barrier || known.verb == Verb::Failed {
             return None;
         }
-        let insert_or_update = known.verb == Verb::Write && !known.columns.is_empty();
-        if insert_or_update && known.touches(fact) && step.asks_for(earlier) {
+        let writes_row = matches!(known.kind, Kind::Insert | Kind::Update) && !known.columns.is_empty();
+        // What another trace wrote must be all that is asked for; what the unit itself wrote may be a part of it.
+        let whole = inside || fact.keys == fact.own_keys;
+        if writes_row && whole && known.touches(fact) && step.asks_for(earlier) {
             // A trace that wrote the row itself is judged as a whole.
             let own = unit.others && (earlier.tag == step.tag || step.tag == 0);
             return (!own).then_some(earlier.fingerprint);

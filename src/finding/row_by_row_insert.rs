@@ -7,6 +7,9 @@
 use super::{Calls, Detect, Findings, Join, Rule, Unit, UnitKind, Verb};
 use crate::units::Micros;
 
+/// Rows of one statement at most, as the forecast tries them.
+pub const SIZES: [u64; 6] = [1, 2, 5, 10, 100, 1000];
+
 /// Judges one unit.
 pub fn judge(unit: &Unit<'_>, detect: &Detect, out: &mut Findings) {
     match unit.kind {
@@ -15,7 +18,7 @@ pub fn judge(unit: &Unit<'_>, detect: &Detect, out: &mut Findings) {
                 if run.len() >= 2 && is_single(unit, first) {
                     let marks: Vec<u32> =
                         (first..).take(run.len()).filter(|mark| is_single(unit, *mark)).collect();
-                    report(unit, &marks, true, detect, out);
+                    report(unit, &marks, marks.len(), detect, out);
                 }
             }
         }
@@ -25,8 +28,12 @@ pub fn judge(unit: &Unit<'_>, detect: &Detect, out: &mut Findings) {
                     let mut marks: Vec<u32> =
                         group.iter().copied().filter(|mark| is_single(unit, *mark)).collect();
                     marks.sort_unstable();
-                    let autocommit = unit.kind != UnitKind::Transaction && !unit.has_transactions();
-                    report(unit, &marks, autocommit, detect, out);
+                    let alone = |mark: &&u32| **mark > 0 && is_pair(unit, **mark as usize - 1);
+                    let commits = match unit.kind != UnitKind::Transaction && !unit.has_transactions() {
+                        true => marks.len(),
+                        false => marks.iter().filter(alone).count(),
+                    };
+                    report(unit, &marks, commits, detect, out);
                 }
             }
         }
@@ -37,15 +44,17 @@ fn is_single(unit: &Unit<'_>, mark: u32) -> bool {
     unit.fact(mark).values && unit.step(mark).rows == 1
 }
 
-fn report(unit: &Unit<'_>, marks: &[u32], autocommit: bool, detect: &Detect, out: &mut Findings) {
+/// INSERTs of one statement, `commits` of them with a transaction of their own.
+fn report(unit: &Unit<'_>, marks: &[u32], commits: usize, detect: &Detect, out: &mut Findings) {
     let [first, others @ ..] = marks else { return };
     if others.is_empty() {
         return;
     }
     let saved = others.len() as u64;
     let time = others.iter().map(|mark| unit.step(*mark).duration).sum();
-    let commits = if autocommit { saved } else { 0 };
-    let join = Join { units: 1, saved, duration: Micros(time), commits };
+    let commits = (commits as u64).saturating_sub(1);
+    let left = SIZES.map(|size| (marks.len() as u64).div_ceil(size));
+    let join = Join { units: 1, saved, duration: Micros(time), commits, left, ..Join::default() };
     out.join(Rule::RowByRowInsert, unit.step(*first).fingerprint, join);
     if (marks.len() as u64) < detect.row_by_row {
         return;
@@ -58,13 +67,13 @@ fn report(unit: &Unit<'_>, marks: &[u32], autocommit: bool, detect: &Detect, out
     );
 }
 
-/// `BEGIN; INSERT; COMMIT` in a row, over the whole of a session's minute.
+/// `BEGIN; INSERT; COMMIT` in a row, over the whole of a session's minute; those of a trace are judged there.
 pub fn pairs(unit: &Unit<'_>, detect: &Detect, out: &mut Findings) {
     let mut marks: Vec<u32> = Vec::new();
     let mut place = 0;
     while place < unit.steps.len() {
         let insert = place as u32 + 1;
-        let next = is_pair(unit, place)
+        let next = is_plain_pair(unit, place)
             && marks.last().is_none_or(|last| {
                 unit.step(*last).fingerprint == unit.step(insert).fingerprint
                     && unit.step(*last + 1).wait_before(&unit.steps[place]) <= detect.burst_gap
@@ -75,12 +84,16 @@ pub fn pairs(unit: &Unit<'_>, detect: &Detect, out: &mut Findings) {
             continue;
         }
         // A pair that does not go on begins the next run itself.
-        let again = !marks.is_empty() && is_pair(unit, place);
-        report(unit, &marks, true, detect, out);
+        let again = !marks.is_empty() && is_plain_pair(unit, place);
+        report(unit, &marks, marks.len(), detect, out);
         marks.clear();
         place += usize::from(!again);
     }
-    report(unit, &marks, true, detect, out);
+    report(unit, &marks, marks.len(), detect, out);
+}
+
+fn is_plain_pair(unit: &Unit<'_>, place: usize) -> bool {
+    is_pair(unit, place) && unit.steps[place + 1].tag == 0
 }
 
 fn is_pair(unit: &Unit<'_>, place: usize) -> bool {

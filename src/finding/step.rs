@@ -8,7 +8,8 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::sql::{Kind, Shape};
+use super::naming;
+use crate::sql::{Key, Kind, Shape};
 use crate::units::Timestamp;
 
 /// Column-and-value pairs kept of one call: those of WHERE first, then those that are written.
@@ -16,6 +17,9 @@ pub const MOST_PAIRS: usize = 6;
 
 /// The time of a step that the log gives none.
 pub const NO_TIME: Timestamp = Timestamp(i64::MIN);
+
+/// What stands for a statement where one failed.
+pub const FAILURE: u64 = 1;
 
 /// One executed call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +30,7 @@ pub struct Step {
     pub duration: u64,
     /// Its place: byte of its stream.
     pub at: u64,
-    /// Its statement; 0 for the edge of a session.
+    /// Its statement; 0 for the edge of a session, [`FAILURE`] for a failure.
     pub fingerprint: u64,
     /// Hash of its parameters, where they are known.
     pub params: u64,
@@ -36,7 +40,7 @@ pub struct Step {
     pub tag: u64,
     /// Hashes of column and value: what WHERE compares by equality, then what is written; 0 beyond the last.
     pub pairs: [u32; MOST_PAIRS],
-    /// How many of `pairs` stand in WHERE.
+    /// How many of `pairs` stand in WHERE, outside of subqueries.
     pub keys: u8,
     /// Rows of its VALUES list, at most 255.
     pub rows: u8,
@@ -77,6 +81,18 @@ impl Step {
         self.fingerprint == 0
     }
 
+    /// A failure: the transaction that it happened in is lost.
+    #[must_use]
+    pub fn failure(time: Timestamp, at: u64) -> Self {
+        Self { fingerprint: FAILURE, ..Self::edge(time, at) }
+    }
+
+    /// Whether this is a call, and neither an edge nor a failure.
+    #[must_use]
+    pub fn is_call(&self) -> bool {
+        self.fingerprint > FAILURE
+    }
+
     /// Whether its parameters are known.
     #[must_use]
     pub fn is_known(&self) -> bool {
@@ -108,7 +124,8 @@ impl Step {
     #[must_use]
     pub fn asks_for(&self, write: &Self) -> bool {
         let keys = self.keys();
-        !keys.is_empty() && keys.iter().all(|key| write.pairs.contains(key))
+        // 0 is a value that is not known, as those of a list are: it names no row.
+        !keys.is_empty() && keys.iter().all(|key| *key != 0 && write.pairs.contains(key))
     }
 }
 
@@ -129,6 +146,8 @@ pub enum Verb {
     Whole,
     /// Anything else: SET, SHOW, savepoints, cursors …
     Other,
+    /// No statement, but an error: whatever its transaction did is lost, unless it goes back to a savepoint.
+    Failed,
 }
 
 /// Why the rules leave a statement alone unless told otherwise.
@@ -136,8 +155,10 @@ pub enum Verb {
 pub enum Ignored {
     /// It reads the system catalogue alone.
     Catalogue,
-    /// An ORM's uniqueness validation: `SELECT 1 AS one … LIMIT`.
+    /// An ORM's uniqueness validation: `SELECT 1 AS one … LIMIT 1`.
     Validation,
+    /// A migration tool's list of what it has done.
+    Migration,
     /// `SELECT 1` and the empty statement.
     Ping,
     /// SET and SHOW.
@@ -151,6 +172,7 @@ impl Ignored {
         match self {
             Self::Catalogue => "catalogue look-up",
             Self::Validation => "uniqueness validation",
+            Self::Migration => "migration history",
             Self::Ping => "connection check",
             Self::Setting => "setting",
         }
@@ -185,10 +207,19 @@ pub struct Fact {
     pub count: bool,
     /// Why the rules leave it alone.
     pub ignored: Option<Ignored>,
-    /// Placeholder and column hash of each pair, WHERE first.
+    /// Placeholder and column hash of each pair, WHERE first, then what is written; of a SELECT, the `id` of the
+    /// rows that foreign keys in WHERE point to.
     pub columns: Box<[(u32, u32)]>,
     /// How many of `columns` stand in WHERE.
     pub keys: u8,
+    /// How many of these stand outside of subqueries; they come first.
+    pub own_keys: u8,
+    /// Of a SELECT: the names of what the columns after the keys point to.
+    pub parents: Box<[u64]>,
+    /// Of a SELECT of one table by its `id` alone: the names by which other tables refer to it.
+    pub names: Box<[u64]>,
+    /// It makes a temporary table.
+    pub temporary: bool,
     /// Values of a call, if no list of them was folded.
     pub placeholders: usize,
 }
@@ -226,6 +257,32 @@ const WRITING: &[&str] = &[
 /// Functions with another answer each time.
 const RANDOM: &[&str] = &["random", "gen_random_uuid", "uuid_generate_v4", "clock_timestamp"];
 
+/// How the normalised text of an ORM's uniqueness validation begins: Rails, then Django (before 3.2, and since).
+const VALIDATIONS: &[&str] =
+    &["select ? as one from ", "select (?) as \"a\" from ", "select ? as \"a\" from "];
+
+/// Tables in which migration tools keep what they have done: Django, Rails, Alembic, Flyway, Liquibase, Prisma,
+/// Knex, Entity Framework, Doctrine, goose, sqlx, Diesel, Sequelize, refinery.
+const MIGRATIONS: &[&str] = &[
+    "django_migrations",
+    "schema_migrations",
+    "ar_internal_metadata",
+    "alembic_version",
+    "flyway_schema_history",
+    "databasechangelog",
+    "databasechangeloglock",
+    "_prisma_migrations",
+    "knex_migrations",
+    "knex_migrations_lock",
+    "__EFMigrationsHistory",
+    "doctrine_migration_versions",
+    "goose_db_version",
+    "_sqlx_migrations",
+    "__diesel_schema_migrations",
+    "SequelizeMeta",
+    "refinery_schema_history",
+];
+
 /// The id of a table. `public.` is dropped: an application writes it or not, and means the same table.
 #[must_use]
 pub fn table_id(name: &str) -> u64 {
@@ -257,6 +314,10 @@ fn is_catalogue(table: &str) -> bool {
     table.starts_with("pg_catalog.") || table.starts_with("information_schema.") || table.starts_with("pg_")
 }
 
+fn is_migrations(table: &str) -> bool {
+    MIGRATIONS.contains(&table.rsplit('.').next().unwrap_or(table))
+}
+
 impl Fact {
     /// What `shape` and the normalised text with its `placeholders` say; `writing` are further functions that write.
     #[must_use]
@@ -283,15 +344,15 @@ impl Fact {
             Kind::Utility | Kind::Transaction | Kind::Cursor | Kind::Other => Verb::Other,
             _ => Verb::Write,
         });
+        let reads_only =
+            |of: fn(&str) -> bool| question && !shape.reads.is_empty() && shape.reads.iter().all(|t| of(t));
+        let validation = |text: &str| VALIDATIONS.iter().any(|begin| text.starts_with(begin));
         let ignored = match shape.kind {
-            Kind::Select
-                if question
-                    && !shape.reads.is_empty()
-                    && shape.reads.iter().all(|table| is_catalogue(table)) =>
-            {
-                Some(Ignored::Catalogue)
+            Kind::Select if reads_only(is_catalogue) => Some(Ignored::Catalogue),
+            Kind::Select if reads_only(is_migrations) => Some(Ignored::Migration),
+            Kind::Select if validation(&words.lower) && words.lower.ends_with(" limit ?") => {
+                Some(Ignored::Validation)
             }
-            Kind::Select if words.lower.starts_with("select ? as one from ") => Some(Ignored::Validation),
             Kind::Select if !shape.has_from && matches!(&*words.lower, "select ?" | "select") => {
                 Some(Ignored::Ping)
             }
@@ -299,9 +360,29 @@ impl Fact {
             Kind::Utility if words.first() == "set" || words.first() == "show" => Some(Ignored::Setting),
             _ => None,
         };
-        let pairs = shape.keys.iter().chain(&shape.written).take(MOST_PAIRS);
-        let columns: Box<[(u32, u32)]> =
+        let (own, nested): (Vec<&Key>, Vec<&Key>) = shape.keys.iter().partition(|key| !key.nested);
+        let pairs = own.iter().chain(&nested).copied().chain(&shape.written).take(MOST_PAIRS);
+        let mut columns: Vec<(u32, u32)> =
             pairs.map(|key| (key.placeholder as u32, column_id(&key.column))).collect();
+        let (mut parents, mut names) = (Vec::new(), Vec::new());
+        if question {
+            for key in own.iter().take(MOST_PAIRS) {
+                if columns.len() < MOST_PAIRS
+                    && let Some(parent) = naming::referred(&key.column)
+                {
+                    columns.push((key.placeholder as u32, column_id(naming::ID)));
+                    parents.push(parent);
+                }
+            }
+            if let ([table], [key], []) = (&*shape.reads, &*own, &*nested) {
+                names = naming::names(table);
+                let own_id =
+                    |column: &str| naming::referred(column).is_some_and(|name| names.contains(&name));
+                if key.column != naming::ID && !own_id(&key.column) {
+                    names.clear();
+                }
+            }
+        }
         Self {
             kind: shape.kind,
             verb,
@@ -315,8 +396,12 @@ impl Fact {
             barrier: words.is_barrier(shape.kind, verb),
             count: question && words.lower.starts_with("select count("),
             ignored,
-            columns,
+            columns: columns.into(),
             keys: shape.keys.len().min(MOST_PAIRS) as u8,
+            own_keys: own.len().min(MOST_PAIRS) as u8,
+            parents: parents.into(),
+            names: names.into(),
+            temporary: shape.temp && !shape.writes.is_empty(),
             placeholders,
         }
     }
@@ -327,7 +412,23 @@ impl Fact {
         self.question && self.ignored.is_none() && !self.reads.is_empty()
     }
 
-    /// Whether it writes `table`.
+    /// Whether its transaction writes: also a BEGIN or COMMIT that was sent together with a write.
+    #[must_use]
+    pub fn is_write(&self) -> bool {
+        match self.verb {
+            Verb::Write => true,
+            Verb::Begin | Verb::Commit | Verb::Whole => !self.writes.is_empty(),
+            Verb::Read | Verb::Rollback | Verb::Other | Verb::Failed => false,
+        }
+    }
+
+    /// Whether it undoes what was done before: ROLLBACK, and ROLLBACK TO a savepoint.
+    #[must_use]
+    pub fn undoes(&self) -> bool {
+        self.verb == Verb::Rollback || self.kind == Kind::Transaction && self.barrier
+    }
+
+    /// Whether it writes a table that the question reads.
     #[must_use]
     pub fn touches(&self, question: &Self) -> bool {
         self.writes.iter().any(|table| question.reads.binary_search(table).is_ok())

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::replica_reads::Reads;
+use super::row_by_row_insert::SIZES;
 use super::{Rule, Step, Unit, UnitKind};
 use crate::bounded::Bounded;
 use crate::units::{Micros, Timestamp};
@@ -153,6 +154,12 @@ pub struct Join {
     pub duration: Micros,
     /// Transactions saved.
     pub commits: u64,
+    /// Units in which a question led to them, with which they could be joined.
+    pub led: u64,
+    /// Time of the first call of each of these.
+    pub led_duration: Micros,
+    /// Of INSERTs: how many are left when a statement takes at most so many rows, for each of [`SIZES`].
+    pub left: [u64; SIZES.len()],
 }
 
 impl Default for Findings {
@@ -228,6 +235,9 @@ impl Findings {
             own.saved += join.saved;
             own.duration += join.duration;
             own.commits += join.commits;
+            own.led += join.led;
+            own.led_duration += join.led_duration;
+            own.left.iter_mut().zip(join.left).for_each(|(own, their)| *own += their);
         }
     }
 
@@ -304,7 +314,7 @@ fn example(steps: &[Step], marks: &[u32]) -> Vec<Row> {
     let mut marks: Vec<u32> = marks.to_vec();
     marks.sort_unstable();
     for (place, step) in steps.iter().enumerate().take(last.saturating_add(1)).skip(first) {
-        if step.is_edge() {
+        if !step.is_call() {
             continue;
         }
         let marked = marks.binary_search(&(place as u32)).is_ok();

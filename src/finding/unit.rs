@@ -11,10 +11,11 @@
 
 use std::sync::Arc;
 
+use super::check_then_write::Look;
 use super::outline::{self, Cut, Find, Outline, Run};
 use super::{
     Detect, Fact, Findings, Known, Step, TRACE, Verb, chatty_transaction, check_then_write,
-    idle_in_transaction, n_plus_one, read_back, redundant_select, row_by_row_insert,
+    idle_in_transaction, known, n_plus_one, read_back, redundant_select, row_by_row_insert,
 };
 use crate::sql::Kind;
 
@@ -110,6 +111,8 @@ pub struct Unit<'a> {
     groups: &'a [u32],
     /// Places of whatever makes earlier answers stale.
     stale: &'a [u32],
+    /// Calls that look for a row before it is written.
+    pub(super) looks: &'a [Look],
 }
 
 impl<'a> Unit<'a> {
@@ -135,6 +138,13 @@ impl<'a> Unit<'a> {
     #[must_use]
     pub fn group_of(&self, fingerprint: u64) -> &'a [u32] {
         self.groups().find(|group| self.step(group[0]).fingerprint == fingerprint).unwrap_or(&[])
+    }
+
+    /// Whether a call looks for a row before it is written.
+    #[must_use]
+    pub fn is_look(&self, place: u32) -> bool {
+        let name = (self.step(place).fingerprint, place);
+        self.looks.binary_search_by_key(&name, |look| (look.fingerprint, look.place)).is_ok()
     }
 
     /// Calls of one statement in a row, at least two: the place of the first, and all of them.
@@ -221,11 +231,9 @@ impl Judge {
     ) {
         let Some(first) = bench.steps.first() else { return };
         let kind = if first.flags & TRACE != 0 { UnitKind::Trace } else { UnitKind::Request };
-        self.outline.learn(bench.steps, known, find);
         counts.by_kind[kind as usize].0 += 1;
         counts.by_kind[kind as usize].1 += bench.steps.len() as u64;
-        counts.writing +=
-            u64::from(self.outline.facts.iter().any(|fact| known.fact(*fact).verb == Verb::Write));
+        counts.writing += u64::from(self.outline.trace(bench, known, find, out));
         self.requests(bench, Cut::unseen(kind, bench.steps.len(), true), known, out);
     }
 
@@ -242,8 +250,15 @@ impl Judge {
         self.outline.read(bench, known, find, out, counts);
         for place in 0..self.outline.cuts.len() {
             let cut = self.outline.cuts[place];
+            let mut calls = cut.end - cut.start;
+            if cut.has & outline::FAILED != 0 {
+                calls = bench.steps[cut.start..cut.end].iter().filter(|step| step.is_call()).count();
+                if calls == 0 {
+                    continue;
+                }
+            }
             counts.by_kind[cut.kind as usize].0 += 1;
-            counts.by_kind[cut.kind as usize].1 += (cut.end - cut.start) as u64;
+            counts.by_kind[cut.kind as usize].1 += calls as u64;
             if cut.has & outline::WROTE != 0 {
                 self.commits(bench, cut, known, &mut |step, statements| {
                     counts.writing += u64::from(step.tag == 0);
@@ -258,7 +273,7 @@ impl Judge {
                 }
             }
             if cut.has & outline::TAGGED == 0 {
-                self.requests(bench, cut, known, out);
+                self.attempts(bench, cut, known, out);
             } else if cut.has & outline::UNTAGGED != 0 {
                 self.untagged(bench, cut, known, out);
             }
@@ -293,6 +308,21 @@ impl Judge {
         self.plain_facts = facts;
     }
 
+    /// A transaction is judged in pieces, each ending with a ROLLBACK TO SAVEPOINT: what was undone is an attempt of
+    /// its own, or a test of a suite that keeps its tests apart that way, and what comes next is another.
+    fn attempts(&mut self, bench: Bench<'_>, cut: Cut, known: &Known, out: &mut Findings) {
+        let mut start = cut.start;
+        if cut.kind == UnitKind::Transaction && cut.has & outline::UNDID != 0 {
+            for place in cut.start..cut.end - 1 {
+                if known.class(self.outline.facts[place]) & known::UNDOES != 0 {
+                    self.requests(bench, Cut { start, end: place + 1, ..cut }, known, out);
+                    start = place + 1;
+                }
+            }
+        }
+        self.requests(bench, Cut { start, ..cut }, known, out);
+    }
+
     fn requests(&mut self, bench: Bench<'_>, cut: Cut, known: &Known, out: &mut Findings) {
         let has = |bit: u16| cut.has & bit != 0;
         let same = match cut.kind {
@@ -301,15 +331,16 @@ impl Judge {
         };
         if same {
             self.prepare(bench, cut, known);
-            let unit = self.unit(bench, cut, known);
+        }
+        let unit = self.unit(bench, cut, known);
+        let looks = if has(outline::LOOK) { check_then_write::looks(&unit) } else { Vec::new() };
+        let unit = Unit { looks: &looks, ..unit };
+        if same {
             redundant_select::judge(&unit, bench.detect, out);
             n_plus_one::judge(&unit, bench.detect, out);
             row_by_row_insert::judge(&unit, bench.detect, out);
         }
-        let unit = self.unit(bench, cut, known);
-        if has(outline::LOOK) {
-            check_then_write::judge(&unit, bench.detect, out);
-        }
+        check_then_write::judge(&unit, bench.detect, out);
         if has(outline::BACK) {
             read_back::judge(&unit, bench.detect, out);
         }
@@ -348,6 +379,7 @@ impl Judge {
             again: &self.outline.again[cut.again.0..cut.again.1],
             groups: &self.groups,
             stale: &self.stale,
+            looks: &[],
         }
     }
 
@@ -356,15 +388,21 @@ impl Judge {
         let steps = &bench.steps[cut.start..cut.end];
         let facts = &self.outline.facts[cut.start..cut.end];
         let fact = |place: usize| known.fact(facts[place]);
-        let writes = |place: usize| fact(place).verb == Verb::Write;
+        let writes = |place: usize| fact(place).is_write();
         match cut.kind {
             UnitKind::Burst => {
                 (0..steps.len()).filter(|place| writes(*place)).for_each(|place| commit(&steps[place], 1))
             }
             UnitKind::Transaction => {
                 let Some(last) = steps.len().checked_sub(1) else { return };
-                let wrote = (0..steps.len()).any(writes)
-                    || fact(last).verb == Verb::Whole && !fact(last).writes.is_empty();
+                let wrote = (0..steps.len()).any(writes);
+                // An error loses everything, unless the transaction goes back to a savepoint after it.
+                let lost = (0..steps.len())
+                    .rev()
+                    .find(|place| fact(*place).verb == Verb::Failed || fact(*place).barrier);
+                if lost.is_some_and(|place| fact(place).verb == Verb::Failed) {
+                    return;
+                }
                 if wrote && matches!(fact(last).verb, Verb::Commit | Verb::Whole) {
                     commit(&steps[last], steps.len() as u64);
                 }
@@ -375,6 +413,12 @@ impl Judge {
 }
 
 impl Fact {
+    /// An error in place of a statement.
+    #[must_use]
+    pub fn failed() -> Self {
+        Self { verb: Verb::Failed, barrier: false, ..Self::unknown() }
+    }
+
     /// A statement that nothing is known about: it may do anything.
     #[must_use]
     pub fn unknown() -> Self {
@@ -393,6 +437,10 @@ impl Fact {
             ignored: None,
             columns: Box::default(),
             keys: 0,
+            own_keys: 0,
+            parents: Box::default(),
+            names: Box::default(),
+            temporary: false,
             placeholders: 0,
         }
     }

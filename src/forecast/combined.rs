@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Inputs, joined, rows};
+use super::{Inputs, joined, led, rows};
 use crate::finding::Rule;
 use crate::report::{Forecast, Load};
 use crate::sql::Kind;
@@ -21,8 +21,8 @@ pub fn forecast(inputs: &Inputs<'_>, cached: &BTreeMap<u64, Load>) -> Forecast {
         }
     };
     cached.iter().for_each(|(fingerprint, load)| best(*fingerprint, *load));
-    for rule in [Rule::NPlusOne, Rule::RowByRowInsert] {
-        joined(inputs, rule).into_iter().for_each(|(fingerprint, load)| best(fingerprint, load));
+    for joined in [led(inputs), joined(inputs, Rule::RowByRowInsert)] {
+        joined.into_iter().for_each(|(fingerprint, load)| best(fingerprint, load));
     }
     for rule in [Rule::CheckThenWrite, Rule::RedundantSelect] {
         let mut spared: BTreeMap<u64, Load> = BTreeMap::new();

@@ -15,7 +15,7 @@ pub mod write_through;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::finding::{Facts, Found, Rule};
+use crate::finding::{Facts, Found, Join, Rule};
 use crate::partial::trace::Replay;
 use crate::report::{Forecast, ForecastRow, Forecasts, Load};
 use crate::units::Micros;
@@ -87,15 +87,38 @@ fn rows(saved: BTreeMap<u64, Load>, before: impl Fn(u64) -> Load) -> (Load, Load
 /// What joining the calls of each unit saves, by statement: of those that have a finding of this rule, and then in
 /// every unit, also where there were too few of them for a finding.
 fn joined(inputs: &Inputs<'_>, rule: Rule) -> BTreeMap<u64, Load> {
-    let named: BTreeSet<u64> = inputs
-        .found
-        .list
-        .iter()
-        .filter(|found| found.key.rule == rule)
-        .map(|found| found.key.fingerprint)
-        .collect();
+    let named = named(inputs, rule);
     let joins = inputs.found.joins.iter().filter(|join| join.0 == rule && named.contains(&join.1));
     joins.map(|join| (join.1, Load { calls: join.2.saved, duration_us: join.2.duration })).collect()
+}
+
+/// The same, as it was counted.
+fn joins(inputs: &Inputs<'_>, rule: Rule) -> Vec<Join> {
+    let named = named(inputs, rule);
+    let joins = inputs.found.joins.iter().filter(|join| join.0 == rule && named.contains(&join.1));
+    joins.map(|join| join.2).collect()
+}
+
+/// The statements that findings of a rule name.
+fn named(inputs: &Inputs<'_>, rule: Rule) -> BTreeSet<u64> {
+    let findings = inputs.found.list.iter().filter(|found| found.key.rule == rule);
+    findings.map(|found| found.key.fingerprint).collect()
+}
+
+/// What joining the calls of each N+1 with the question that leads to them saves besides, by statement.
+fn led(inputs: &Inputs<'_>) -> BTreeMap<u64, Load> {
+    let runs = joined(inputs, Rule::NPlusOne);
+    let found = inputs.found.joins.iter().filter(|join| join.0 == Rule::NPlusOne);
+    found
+        .filter_map(|(_, fingerprint, join)| {
+            let run = runs.get(fingerprint)?;
+            // A statement that comes alone as well is not always there to be joined with.
+            let always = join.led * 10 >= join.units * 9;
+            let (calls, time) = if always { (join.led, join.led_duration) } else { (0, Micros(0)) };
+            let load = Load { calls: run.calls + calls, duration_us: Micros(run.duration_us.0 + time.0) };
+            Some((*fingerprint, load))
+        })
+        .collect()
 }
 
 /// A forecast that joins what findings of one rule name.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::{Inputs, rows};
-use crate::finding::replica_reads::{PINS, Reads};
+use crate::finding::replica_reads::{PINS, Reads, of_tables};
 use crate::partial::trace::Moment;
 use crate::report::{Curve, Forecast, Load};
 
@@ -12,7 +12,7 @@ use crate::report::{Curve, Forecast, Load};
 pub fn forecast(inputs: &Inputs<'_>) -> Forecast {
     let mut by_statement: BTreeMap<u64, Reads> = BTreeMap::new();
     let mut all = Reads::default();
-    for (fingerprint, _, reads) in &inputs.found.reads {
+    for (fingerprint, _, reads) in of_tables(&inputs.found.reads, inputs.facts) {
         by_statement.entry(*fingerprint).or_default().merge(reads);
         all.merge(reads);
     }
@@ -37,7 +37,7 @@ pub fn forecast(inputs: &Inputs<'_>) -> Forecast {
     let mut asked = BTreeMap::new();
     for (fingerprint, reads) in &by_statement {
         let (calls, duration_us) = reads.asked;
-        let free = reads.free[PINS.len()];
+        let free = reads.free(PINS.len());
         let never_written = inputs.facts.get(*fingerprint).is_some_and(|fact| {
             !fact.reads.is_empty() && fact.reads.iter().all(|table| !written.contains(table))
         });
@@ -52,7 +52,7 @@ pub fn forecast(inputs: &Inputs<'_>) -> Forecast {
     }
     let (_, _, statements) = rows(saved, |fingerprint| asked.get(&fingerprint).copied().unwrap_or_default());
     let before = Load { calls: all.asked.0, duration_us: all.asked.1 };
-    let free = all.free[PINS.len()];
+    let free = all.free(PINS.len());
     let after = Load {
         calls: before.calls - free.0,
         duration_us: crate::units::Micros(before.duration_us.0.saturating_sub(free.1.0)),
@@ -68,7 +68,7 @@ pub fn forecast(inputs: &Inputs<'_>) -> Forecast {
         name: "reads left on the primary by pin time".to_owned(),
         x_unit: "seconds".to_owned(),
         y_unit: "calls".to_owned(),
-        points: points(&|place| all.asked.0 - all.free[place].0),
+        points: points(&|place| all.asked.0 - all.free(place).0),
     };
     let by_weight = Curve {
         name: "reads left on the primary by the replica's share of free reads".to_owned(),

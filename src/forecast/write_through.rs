@@ -1,18 +1,24 @@
 //! `write_through`: a cache by the row, which a write refreshes instead of dropping.
 //!
 //! The application that writes a row knows it. An answer is known when the question was asked before, or when a
-//! write named the row (a column and a value that the question compares too) before. A write that names no row (a
-//! bulk UPDATE) drops every answer about its table. A row that `INSERT … RETURNING` made is known from then on.
-//! Counts are kept for 300 seconds, as caches of counts are, whatever is written.
+//! write named all that it compares (columns and values) before. A write that names no row (a bulk UPDATE) drops
+//! every answer about its table. A row that `INSERT … RETURNING` made is known from then on, and so is what refers
+//! to it (`finding::naming`): nothing did when it was made. Counts are kept for 300 seconds, as caches of counts are,
+//! whatever is written.
+//!
+//! What was written before a question was first asked, and never since, only filled its tables: nobody remembers it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::{Inputs, rows, scale};
 use crate::finding::Fact;
 use crate::partial::row_writes::RowWrite;
-use crate::partial::trace::{Asked, Asking, Replay, table_key};
+use crate::partial::trace::{Asked, Asking, Moment, Replay, Writes, table_key};
 use crate::report::{Forecast, Load};
 use crate::units::Micros;
+
+/// Writes of one column and value that are compared with an asking, latest first.
+const MOST_LOOKED_AT: usize = 256;
 
 /// The model's answer; `saved` is what such a cache answers, by statement.
 #[must_use]
@@ -27,8 +33,9 @@ pub fn forecast(inputs: &Inputs<'_>, saved: BTreeMap<u64, Load>) -> Forecast {
         rows(saved, |fingerprint| before.get(&fingerprint).copied().unwrap_or_default());
     let numbers = BTreeMap::from([("hits".to_owned(), before.calls - after.calls)]);
     Forecast {
-        assumptions: "A read-through cache that a write by key refreshes instead of dropping (write-through), rows \
-                      made by INSERT … RETURNING included; a write that names no row drops its table; counts are \
+        assumptions: "A read-through cache in which a write by key refreshes its row instead of dropping the table \
+                      (write-through). Rows made by INSERT … RETURNING are known, and that nothing referred to them \
+                      before; other first readings are not. A write that names no row drops its table; counts are \
                       kept for 300 s."
             .to_owned(),
         before,
@@ -41,14 +48,15 @@ pub fn forecast(inputs: &Inputs<'_>, saved: BTreeMap<u64, Load>) -> Forecast {
 
 /// Calls and time that such a cache answers, by statement: never fewer than one that is dropped by the table.
 pub(super) fn saved(inputs: &Inputs<'_>) -> BTreeMap<u64, Load> {
+    let births = births(inputs);
     let mut saved: BTreeMap<u64, Load> = BTreeMap::new();
     for (asked, replayed) in inputs.replay.asked.iter().zip(&inputs.replays.list) {
         let Some(fact) = inputs.facts.get(asked.fingerprint) else { continue };
         let mut best = replayed.hits();
         if fact.count {
             best = most(best, replayed.aged_300());
-        } else if let Some(by_row) = by_row(inputs.replay, fact, asked) {
-            best = most(best, by_row);
+        } else if let Some(written) = Written::of(inputs.replay, fact, asked) {
+            best = most(best, by_row(fact, asked, &written, &births).0);
         }
         let sample = asked.askings.kept.len() as u64;
         let load = saved.entry(asked.fingerprint).or_default();
@@ -62,69 +70,122 @@ fn most(one: (u64, u64), other: (u64, u64)) -> (u64, u64) {
     if other.0 > one.0 { other } else { one }
 }
 
-/// Calls and time that a cache by the row answers; `None` where the rows are not known.
-fn by_row(replay: &Replay, fact: &Fact, asked: &Asked) -> Option<(u64, u64)> {
-    let tables: Vec<&[RowWrite]> = fact
-        .reads
-        .iter()
-        .filter_map(|table| replay.written.get(&table_key(*table, asked.database)))
-        .map(|writes| writes.rows.list())
-        .collect::<Option<_>>()?;
-    if replay.tables_capped || !asked.askings.kept.iter().all(|asking| asking.pairs[0] != 0) {
-        return None;
+/// The writes of the tables that a question reads.
+struct Written<'r> {
+    /// Those that name rows, by column and value.
+    named: Vec<(u32, &'r RowWrite)>,
+    /// Those that name none.
+    bulk: Vec<Moment>,
+    /// Rows that were made and told.
+    told: Vec<Moment>,
+}
+
+impl<'r> Written<'r> {
+    /// `None` where the rows are not known, and where a table was only filled before the question was first asked.
+    fn of(replay: &'r Replay, fact: &Fact, asked: &Asked) -> Option<Self> {
+        let tables: Vec<&Writes> = fact
+            .reads
+            .iter()
+            .filter_map(|table| replay.written.get(&table_key(*table, asked.database)))
+            .collect();
+        let live = tables.iter().any(|table| table.last > asked.askings.first);
+        if replay.tables_capped || !live || !asked.askings.kept.iter().all(|asking| asking.pairs[0] != 0) {
+            return None;
+        }
+        let mut written = Self { named: Vec::new(), bulk: Vec::new(), told: Vec::new() };
+        let writes: Vec<&[RowWrite]> = tables.iter().map(|table| table.rows.list()).collect::<Option<_>>()?;
+        for write in writes.into_iter().flatten() {
+            let pairs = write.pairs.iter().filter(|pair| **pair != 0);
+            written.named.extend(pairs.map(|pair| (*pair, write)));
+            if !write.is_named() {
+                written.bulk.push(write.moment);
+            } else if write.told {
+                written.told.push(write.moment);
+            }
+        }
+        written.named.sort_unstable();
+        written.bulk.sort_unstable();
+        written.told.sort_unstable();
+        Some(written)
     }
-    let mut named: Vec<(u32, &RowWrite)> = Vec::new();
-    let mut bulk = Vec::new();
-    let mut told = Vec::new();
-    for write in tables.iter().flat_map(|table| table.iter()) {
-        named.extend(write.pairs.iter().filter(|pair| **pair != 0).map(|pair| (*pair, write)));
-        if !write.is_named() {
-            bulk.push(write.moment);
-        } else if write.told {
-            told.push(write.moment);
+
+    /// The last write before an asking that named all that it compares.
+    fn naming(&self, keys: &[u32], asking: &Asking) -> Option<Moment> {
+        let first = *keys.first()?;
+        let next =
+            self.named.partition_point(|(pair, write)| (*pair, write.moment) <= (first, asking.moment));
+        let same = self.named[..next].iter().rev().take_while(|(pair, _)| *pair == first);
+        let all = |write: &RowWrite| keys.iter().all(|key| write.pairs.contains(key));
+        same.take(MOST_LOOKED_AT).find(|(_, write)| all(write)).map(|(_, write)| write.moment)
+    }
+
+    fn dropped(&self, from: Moment, to: Moment) -> bool {
+        self.bulk.partition_point(|moment| *moment <= from)
+            < self.bulk.partition_point(|moment| *moment <= to)
+    }
+}
+
+/// When rows were made that INSERT … RETURNING told, by the names of their table and the hash of their `id`.
+type Births = HashMap<(u64, u32), Moment>;
+
+fn births(inputs: &Inputs<'_>) -> Births {
+    let mut births = Births::new();
+    for asked in &inputs.replay.asked {
+        let Some(fact) = inputs.facts.get(asked.fingerprint).filter(|fact| !fact.names.is_empty()) else {
+            continue;
+        };
+        let Some(written) = Written::of(inputs.replay, fact, asked) else { continue };
+        let (_, born) = by_row(fact, asked, &written, &births);
+        for (asking, moment) in born {
+            let id = asking.pairs[usize::from(!fact.parents.is_empty())];
+            for name in &fact.names {
+                births.entry((table_key(*name, asked.database), id)).or_insert(moment);
+            }
         }
     }
-    named.sort_unstable();
-    bulk.sort_unstable();
-    told.sort_unstable();
-    // The last write before an asking that named its row.
-    let refreshed = |asking: &Asking| {
-        let pairs = asking.pairs.iter().filter(|pair| **pair != 0);
-        pairs
-            .filter_map(|pair| {
-                let next =
-                    named.partition_point(|(other, write)| (*other, write.moment) <= (*pair, asking.moment));
-                let (found, write) = next.checked_sub(1).map(|last| named[last])?;
-                (found == *pair).then_some(write.moment)
-            })
-            .max()
-    };
+    births
+}
+
+/// Calls and time that a cache by the row answers, and the first askings for rows that were made a moment before.
+fn by_row<'a>(
+    fact: &Fact,
+    asked: &'a Asked,
+    written: &Written<'_>,
+    births: &Births,
+) -> ((u64, u64), Vec<(&'a Asking, Moment)>) {
+    let keys = usize::from(fact.keys).min(asked.askings.kept.first().map_or(0, |asking| asking.pairs.len()));
     let mut sum = (0, 0);
     let mut cold: Vec<&Asking> = Vec::new();
     for key in asked.askings.kept.chunk_by(|a, b| a.key == b.key) {
         for (place, asking) in key.iter().enumerate() {
-            let asked_before = place.checked_sub(1).map(|before| key[before].moment);
-            let Some(known) = refreshed(asking).max(asked_before) else {
+            let (compared, parents) = asking.pairs.split_at(keys);
+            let named = written.naming(compared, asking).filter(|_| keys == usize::from(fact.keys));
+            let before = place.checked_sub(1).map(|before| key[before].moment);
+            // What belongs to a row that was made in this log was not there before.
+            let parent = fact.parents.iter().zip(parents).find_map(|(name, id)| {
+                births.get(&(table_key(*name, asked.database), *id)).filter(|born| **born <= asking.moment)
+            });
+            let Some(known) = named.max(before).max(parent.copied()) else {
                 cold.push(asking);
                 continue;
             };
-            let dropped = bulk.partition_point(|moment| *moment <= known)
-                < bulk.partition_point(|moment| *moment <= asking.moment);
-            if !dropped {
+            if !written.dropped(known, asking.moment) {
                 sum.0 += 1;
                 sum.1 += u64::from(asking.duration);
             }
         }
     }
-    // Each row that was made and told is known to whoever asks for it first.
-    cold.sort_unstable_by_key(|asking| asking.moment);
-    let mut used = 0;
-    for asking in cold {
-        if told.get(used).is_some_and(|moment| *moment <= asking.moment) {
-            used += 1;
-            sum.0 += 1;
-            sum.1 += u64::from(asking.duration);
+    let mut born = Vec::new();
+    if !fact.names.is_empty() {
+        // Each row that was made and told is known to whoever asks for it first.
+        cold.sort_unstable_by_key(|asking| asking.moment);
+        for asking in cold {
+            if let Some(moment) = written.told.get(born.len()).filter(|moment| **moment <= asking.moment) {
+                sum.0 += 1;
+                sum.1 += u64::from(asking.duration);
+                born.push((asking, *moment));
+            }
         }
     }
-    Some(sum)
+    (sum, born)
 }

@@ -424,6 +424,8 @@ impl<'s> Lines<'s> {
                     + usize::from(holds(who.database, b"=,[]()@:/ \"'"))
                     + usize::from(holds(who.application, b"=[]@|"))
                     + usize::from(who.host != b"[local]" && holds(who.host, b"=,@/[]()<> "))
+                    // A query id, most likely: no host and hardly a program is called a number.
+                    + usize::from(is_number(who.host) || is_number(who.application))
                     + usize::from(holds(head.fields.backend, b"0123456789@=[]"))
                     + usize::from(holds(head.fields.command, b"0123456789@=[]"))
                     // Text that begins with a severity word again was cut too early.
@@ -470,6 +472,12 @@ fn introduced(text: &[u8]) -> Option<(&[u8], &[u8])> {
 /// Whether a name holds one of these bytes.
 fn holds(name: &[u8], odd: &[u8]) -> bool {
     name != b"[local]" && name.iter().any(|byte| odd.contains(byte))
+}
+
+/// Whether a name is a whole number, as query ids are.
+fn is_number(name: &[u8]) -> bool {
+    let digits = name.strip_prefix(b"-").unwrap_or(name);
+    !digits.is_empty() && digits.iter().all(u8::is_ascii_digit)
 }
 
 /// The template that explains the sample best, if one explains nearly all of it.

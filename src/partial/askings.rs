@@ -22,7 +22,7 @@ pub struct Asking {
     pub who: u32,
     /// Microseconds, at most 71 minutes.
     pub duration: u32,
-    /// The first columns and values that it compares; zeros beyond.
+    /// The first of [`Step::pairs`](crate::finding::Step::pairs).
     pub pairs: [u32; 3],
 }
 

@@ -112,6 +112,10 @@ impl<K> Pairing<K> {
                     self.take(step, lengths, tally);
                 }
                 self.flush(lengths, tally);
+                if !tally.review.detect().off {
+                    let failure = Step::failure(record.time.unwrap_or(NO_TIME), record.at.0);
+                    self.sheets.push(&failure, lengths, &mut tally.review.ready);
+                }
                 tally.failure(record);
             }
             Event::SessionEdge => {

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::sheets::{Ready, Sheet, Traces};
 use super::trace::{Caller, Trace};
 use crate::finding::{
-    Bench, Detect, Fact, Facts, Findings, Judge, KNOWN, Known, MOST_PAIRS, NO_TIME, Rule, Step, TRACE,
-    UnitCounts, pair,
+    Bench, Detect, FAILURE, Fact, Facts, Findings, Judge, KNOWN, Known, MOST_PAIRS, NO_TIME, Rule, Step,
+    TRACE, UnitCounts, pair,
 };
 use crate::log::Session;
 use crate::record::Record;
@@ -128,8 +128,8 @@ impl Review {
         duration: Option<Micros>,
         labels: Labels,
     ) -> Step {
-        // 0 is the edge of a session.
-        let fingerprint = digest.fingerprint.0.max(1);
+        // What is smaller is no statement.
+        let fingerprint = digest.fingerprint.0.max(FAILURE + 1);
         let learned;
         let fact: &Fact = match self.known.get(fingerprint) {
             Some(number) => self.known.fact(number),
@@ -142,7 +142,7 @@ impl Review {
         let mut pairs = [0; MOST_PAIRS];
         let mut keys = 0;
         if !fact.columns.is_empty() {
-            keys = fact.keys;
+            keys = fact.own_keys;
             pairs_of(fact, &digest.values, &mut pairs);
         }
         let step = Step {

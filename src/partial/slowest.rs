@@ -1,8 +1,8 @@
 //! The slowest calls, with a full tie-break so that merging in any order keeps the same ones.
 
 use super::Order;
-use crate::event::Text;
-use crate::record::Record;
+use super::statements::Call;
+use crate::sql::Fingerprint;
 use crate::units::{Micros, Timestamp};
 
 /// Bytes of a statement or of its parameters kept with an example.
@@ -45,6 +45,8 @@ impl Calls {
 /// One call as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SlowCall {
+    /// What it executed: of the whole text, and of what an EXECUTE runs.
+    pub fingerprint: Fingerprint,
     /// Its duration; `None` sorts as the shortest.
     pub duration: Option<Micros>,
     /// Its place.
@@ -98,11 +100,13 @@ impl Slowest {
     }
 
     /// Keeps a call that is wanted.
-    pub fn add(&mut self, duration: Option<Micros>, order: Order, record: &Record<'_>, text: Text<'_>) {
+    pub fn add(&mut self, call: &Call<'_, '_>) {
+        let Call { record, text, .. } = call;
         let who = record.who;
         self.insert(SlowCall {
-            duration,
-            order,
+            fingerprint: call.digest.fingerprint,
+            duration: call.duration,
+            order: call.order,
             time: record.time,
             pid: record.session.pid,
             who: [who.user, who.database, who.application, who.host].map(Box::from),

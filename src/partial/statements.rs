@@ -297,7 +297,7 @@ impl Statements {
         }
         tally.query_id(call.record.query_id);
         if tally.slowest.wants(call.duration, call.order) {
-            tally.slowest.add(call.duration, call.order, call.record, call.text);
+            tally.slowest.add(call);
         }
         if let Some(params) = call.digest.params {
             let (stream, at) = call.order;

@@ -155,10 +155,11 @@ impl Tally {
             self.minutes.call(time);
             self.span = Some(self.span.map_or((time, time), |span| (span.0.min(time), span.1.max(time))));
         }
+        let call = Call { record, text, sql, digest, duration, order, actor, route };
         if self.slowest.wants(duration, order) {
-            self.slowest.add(duration, order, record, text);
+            self.slowest.add(&call);
         }
-        self.statements.call(&Call { record, text, sql, digest, duration, order, actor, route });
+        self.statements.call(&call);
         (!self.review.detect().off).then(|| self.review.step(record, sql, &digest, duration, labels))
     }
 

@@ -281,7 +281,7 @@ impl Trace {
             let row = RowWrite::new(moment, step, fact.returning && fact.kind == Kind::Insert);
             self.write(*table, table_key(*table, database), row);
         }
-        if fact.kind == Kind::Update && fact.keys > 0 && step.pairs[0] != 0 {
+        if fact.kind == Kind::Update && step.keys > 0 && step.pairs[0] != 0 {
             self.update(session, step);
         }
     }
@@ -316,7 +316,7 @@ impl Trace {
                 moment,
                 who: spread(who) as u32,
                 duration: short(step.duration),
-                pairs: std::array::from_fn(|place| step.keys().get(place).copied().unwrap_or(0)),
+                pairs: std::array::from_fn(|place| step.pairs[place]),
             },
             || keep_for(MOST_ASKINGS, FEWEST_ASKINGS, statements),
         );

@@ -18,6 +18,9 @@ const SLOW_US: u64 = 50_000;
 /// Fewer calls than this are no habit.
 const FEW: u64 = 10;
 
+/// The finding that is about the whole log.
+const REPLICA_READS: &str = "replica_reads";
+
 /// Thousandths of the load below which a statement is left alone.
 const WORTH_A_LOOK: u64 = 10;
 
@@ -53,8 +56,13 @@ pub(super) fn fixes(index: &Index<'_>, limit: usize) -> Vec<Fix> {
     let report = index.report;
     let mut found: Vec<Fix> = Vec::new();
     for finding in report.findings.iter().filter(|f| !f.minor) {
-        // One statement, one place: an N+1 is often redundant and cacheable as well.
-        match found.iter().position(|fix| fix.fingerprint == finding.fingerprint) {
+        // One statement, one place: an N+1 is often redundant and cacheable as well. What a replica could take is
+        // about all statements, whichever it is named after.
+        let same = |fix: &Fix| {
+            fix.fingerprint == finding.fingerprint
+                && (fix.label == label(REPLICA_READS)) == (finding.kind == REPLICA_READS)
+        };
+        match found.iter().position(same) {
             Some(at) => {
                 let fix = &mut found[at];
                 let also = label(&finding.kind);

@@ -24,6 +24,8 @@ pub struct Key {
     /// The number of the placeholder in the normalised text, counted from 0: a [`Value`](super::Value) with this
     /// number is what was asked for.
     pub placeholder: usize,
+    /// It stands in a subquery: it is no key of the statement's own rows.
+    pub nested: bool,
 }
 
 /// The shape of a statement.
@@ -149,13 +151,17 @@ impl<'c, 'a> Keys<'c, 'a> {
 
     /// `column = ?`, `? = column`, `column IN (?)`, `column = ANY (?)` in WHERE; `column = ?` in SET.
     fn comparisons(&mut self) {
+        // The clause that each open parenthesis stands in, and whether it is or stands in a subquery.
         let mut clauses = vec![Clause::Other];
+        let mut queries = vec![false];
         for at in 0..self.items.len() {
             let depth = clauses.len() - 1;
             if self.symbol(at, b"(") {
                 clauses.push(clauses[depth]);
+                queries.push(queries[depth] || self.word(at + 1, "select") || self.word(at + 1, "with"));
             } else if self.symbol(at, b")") && depth > 0 {
                 clauses.pop();
+                queries.pop();
             } else if self.word(at, "where") {
                 clauses[depth] = Clause::Where;
             } else if self.word(at, "set") {
@@ -188,7 +194,8 @@ impl<'c, 'a> Keys<'c, 'a> {
                 _ => continue,
             };
             let Some(column) = column else { continue };
-            let key = Key { column, placeholder: self.placeholders[value] };
+            let nested = queries.last().copied().unwrap_or(false);
+            let key = Key { column, placeholder: self.placeholders[value], nested };
             match clause {
                 Clause::Where => self.compared.push(key),
                 Clause::Set => self.written.push(key),
@@ -237,7 +244,8 @@ impl<'c, 'a> Keys<'c, 'a> {
                     && self.is_value(from)
                     && let Some(column) = columns.get(cell)
                 {
-                    self.written.push(Key { column: column.clone(), placeholder: self.placeholders[from] });
+                    let (column, placeholder) = (column.clone(), self.placeholders[from]);
+                    self.written.push(Key { column, placeholder, nested: false });
                 }
                 cell += 1;
                 from = end + 1;
@@ -269,6 +277,17 @@ mod tests {
         check("SELECT * FROM t WHERE a = ANY ($1) AND b NOT IN (1)", &[("a", 0)], &[]);
         check("SELECT * FROM t WHERE (a = 1 OR (b = 2)) ORDER BY c = 3 LIMIT 4", &[("a", 0), ("b", 1)], &[]);
         check("DELETE FROM t WHERE id = 1", &[("id", 0)], &[]);
+    }
+
+    #[test]
+    fn columns_of_subqueries_are_nested() {
+        let nested = |sql: &str| -> Vec<(String, bool)> {
+            shape(sql.as_bytes()).keys.into_iter().map(|key| (key.column, key.nested)).collect()
+        };
+        let both = [("a".to_owned(), false), ("b".to_owned(), true)];
+        assert_eq!(nested("SELECT 1 FROM t WHERE (a = 1) AND c IN (SELECT c FROM u WHERE (b = 2))"), both);
+        assert_eq!(nested("UPDATE t SET x = 1 WHERE id = (SELECT id FROM t WHERE b = 2 LIMIT 1)"), both[1..]);
+        assert_eq!(nested("WITH u AS (SELECT * FROM t WHERE b = 2) SELECT * FROM u"), both[1..]);
     }
 
     #[test]

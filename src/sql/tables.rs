@@ -192,7 +192,7 @@ impl Walk<'_, '_> {
                 *self.frame() = Frame { query: true, tables: true, written: true };
                 self.table(true);
             }
-            b"table" if self.at_start() => {
+            b"table" if self.at_start() || self.before(&["union", "intersect", "except", "all"]) => {
                 self.at += 1;
                 self.scan.has_from = true;
                 self.table(false);
@@ -202,6 +202,10 @@ impl Walk<'_, '_> {
                 self.at += 1;
                 while self.any(self.at, &["full", "freeze", "verbose", "analyze"]) {
                     self.at += 1;
+                }
+                // `CLUSTER index ON table`, the older way.
+                if let Some((_, end)) = self.dotted_name().filter(|(_, end)| self.word(*end, "on")) {
+                    self.at = end + 1;
                 }
                 if !self.symbol(self.at, b"(") {
                     self.table(true);
@@ -449,6 +453,7 @@ mod tests {
         );
         check("SELECT * FROM t ORDER BY a USING >, b", &["t"], &[]);
         check("TABLE t", &["t"], &[]);
+        check("SELECT a FROM t UNION ALL TABLE u EXCEPT TABLE v", &["t", "u", "v"], &[]);
         check("COPY t (a, b) TO stdout", &["t"], &[]);
     }
 
@@ -465,6 +470,8 @@ mod tests {
         check("CREATE TABLE p PARTITION OF t FOR VALUES FROM (MINVALUE) TO (1)", &[], &["p"]);
         check("CREATE INDEX i ON t (lower(a))", &[], &["t"]);
         check("DROP TABLE IF EXISTS a, b", &[], &["a", "b"]);
+        check("CLUSTER i ON t", &[], &["t"]);
+        check("CLUSTER t USING i", &[], &["t"]);
         check("CREATE TABLE n AS SELECT * FROM t", &["t"], &["n"]);
     }
 

@@ -2,6 +2,7 @@
 //!
 //! Serves the administration's upload, `demo` and `run`. Reading a plan is pure; [`store`] writes one.
 
+use crate::db::Rows;
 use crate::models::Model;
 use crate::scope::{Memory, Scope, Select};
 use anyhow::{Context, Result, bail};
@@ -140,8 +141,7 @@ pub fn questions_of_page(at: usize) -> usize {
 
 /// Writes a plan; the survey's id. Whoever serves pages already then calls [`announce`].
 pub async fn store(scope: &Scope, plan: &Plan) -> Result<i64> {
-    let organization =
-        find_or_create(scope, Model::Organization, "organization", &plan.organization, None).await?;
+    let organization = organization(scope, &plan.organization).await?;
     let sql = "INSERT INTO survey (organization_id, slug, title) VALUES ($1, $2, $3) RETURNING id";
     let params = vec![organization.into(), plan.slug.as_str().into(), plan.title.as_str().into()];
     let rows = scope.execute(Model::Survey, sql, params).await?;
@@ -234,33 +234,46 @@ async fn store_questions(
     Ok(())
 }
 
-/// The id of the row called `name`, which is made when there is none. Not remembered: it is about to change.
-async fn find_or_create(
-    scope: &Scope,
-    model: Model,
-    table: &'static str,
-    name: &str,
-    organization: Option<i64>,
-) -> Result<i64> {
+/// The id of an organization, which is made when there is none. Not remembered: it is about to change.
+async fn organization(scope: &Scope, name: &str) -> Result<i64> {
     let select = Select {
-        model,
+        model: Model::Organization,
         joined: &[],
-        sql: format!("SELECT id FROM {table} WHERE name = $1 ORDER BY id LIMIT 1"),
+        sql: "SELECT id FROM organization WHERE name = $1 ORDER BY id LIMIT 1".to_string(),
         params: vec![name.into()],
         memory: Memory::Never,
     };
     if let Some(row) = scope.select_from_primary(&select).await?.first() {
         return Ok(row.int("id"));
     }
-    let (sql, params) = match organization {
-        Some(id) => (
-            format!("INSERT INTO {table} (name, organization_id) VALUES ($1, $2) RETURNING id"),
-            vec![name.into(), id.into()],
-        ),
-        None => (format!("INSERT INTO {table} (name) VALUES ($1) RETURNING id"), vec![name.into()]),
-    };
-    let rows = scope.execute(model, &sql, params).await?;
+    let sql = "INSERT INTO organization (name) VALUES ($1) RETURNING id";
+    let rows = scope.execute(Model::Organization, sql, vec![name.into()]).await?;
     Ok(rows.first().context("RETURNING gave no row")?.int("id"))
+}
+
+/// The ids of schools by name; those that are missing are made, as schools of `organization`.
+async fn schools(scope: &Scope, organization: i64, names: &BTreeSet<&str>) -> Result<BTreeMap<String, i64>> {
+    let select = Select {
+        model: Model::School,
+        joined: &[],
+        sql: "SELECT id, name FROM school WHERE name = ANY($1) ORDER BY id DESC".to_string(),
+        params: vec![names.iter().map(|name| (*name).to_string()).collect::<Vec<_>>().into()],
+        memory: Memory::Never,
+    };
+    // Of namesakes the first stays.
+    let by_name =
+        |rows: &Rows| rows.iter().map(|r| (r.text("name"), r.int("id"))).collect::<BTreeMap<_, _>>();
+    let mut ids = by_name(&scope.select_from_primary(&select).await?);
+    let missing: Vec<String> =
+        names.iter().filter(|name| !ids.contains_key(**name)).map(|name| (*name).to_string()).collect();
+    if !missing.is_empty() {
+        let sql = "INSERT INTO school (organization_id, name) \
+                   SELECT $1, given.name FROM unnest($2) AS given (name) RETURNING id, name";
+        ids.extend(by_name(
+            &scope.execute(Model::School, sql, vec![organization.into(), missing.into()]).await?,
+        ));
+    }
+    Ok(ids)
 }
 
 /// Puts people on the roster of a survey: `(person, school)`. Those who are on it already keep their code.
@@ -276,10 +289,7 @@ pub async fn enroll(scope: &Scope, survey: i64, people: &[(String, String)]) -> 
     let rows = scope.select_from_primary(&select).await?;
     let organization = rows.first().context("there is no such survey")?.int("organization_id");
     let names: BTreeSet<&str> = people.iter().map(|p| p.1.as_str()).collect();
-    let mut schools = BTreeMap::new();
-    for name in names {
-        schools.insert(name, find_or_create(scope, Model::School, "school", name, Some(organization)).await?);
-    }
+    let schools = schools(scope, organization, &names).await?;
     let mut new = 0;
     for chunk in people.chunks(1000) {
         let ids: Vec<i64> = chunk.iter().map(|(_, school)| schools[school.as_str()]).collect();

@@ -45,14 +45,20 @@ pub(crate) fn analyse(log: &str, prefix: &str) -> Report {
 
 /// The report on a log, with a configuration, cut into chunks of so many bytes.
 pub(crate) fn analyse_with(log: &str, prefix: &str, config: Config, chunk: usize) -> Report {
+    analyse_files(&[log], Some(prefix), config, chunk)
+}
+
+/// The report on the files of one server, in order.
+pub(crate) fn analyse_files(files: &[&str], prefix: Option<&str>, config: Config, chunk: usize) -> Report {
     let settings = Settings {
         jobs: 1,
         chunk,
-        hints: Hints { prefix: Some(prefix.to_owned()), ..Hints::default() },
+        hints: Hints { prefix: prefix.map(str::to_owned), ..Hints::default() },
         detect: config.detect,
         filter: Arc::new(Filter::default()),
     };
-    let analysis = analyze(vec![vec![Box::new(Text(log.to_owned()))]], &settings, &AtomicU64::new(0));
+    let stream = files.iter().map(|file| Box::new(Text((*file).to_owned())) as Box<dyn Source>).collect();
+    let analysis = analyze(vec![stream], &settings, &AtomicU64::new(0));
     assemble::report(analysis, &Wishes { ignores: config.ignores, ..Wishes::default() })
 }
 

@@ -6,13 +6,6 @@ use std::process::Command;
 
 use serde_json::Value;
 
-/// Whether pglens reads this log of a story or run. Every story is there in all formats, and those that pglens does
-/// not read yet wait here for their line to go.
-pub(crate) fn is_read(log: &Path) -> bool {
-    let name = log.file_name().unwrap_or_default().to_string_lossy();
-    !["csv", "json", "bsd.log", "iso.log", "rfc5424.log"].iter().any(|format| name.ends_with(format))
-}
-
 /// The report on one log, its format and prefix detected.
 pub(crate) fn report(log: &Path) -> Value {
     report_with::<&str>(log, &[])

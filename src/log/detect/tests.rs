@@ -53,6 +53,9 @@ fn prefixes_in_no_list_are_read_off_the_lines() {
         "pg[%p] %q%u@%d: ",
         "%m [%p] %q%u@%d(%a) ",
         "%m [%p]: [%l-1] %c %q%u@%d ",
+        "%m [%p] %q%u@%d %Q ",
+        "%m [%p] %q%u@%d/%a %Q ",
+        "%t [%p]: [%l-1] %Q %q%u@%d ",
         " sql_error_code = %e time_ms = \"%m\" pid=\"%p\" proc_start_time=\"%s\" session_id=\"%c\" vtid=\"%v\" tid=\"%x\" log_line=\"%l\" %qdatabase=\"%d\" connection_source=\"%r\" user=\"%u\" application_name=\"%a\" ",
     ] {
         let log = render_log(template);

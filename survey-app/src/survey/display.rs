@@ -3,6 +3,7 @@
 use super::queries;
 use super::taker;
 use crate::pages::{self, DisplayPage, Page};
+use crate::trouble::Trouble;
 use crate::web::{Answer, Visit};
 use axum::response::{IntoResponse, Redirect};
 use std::sync::Arc;
@@ -33,8 +34,14 @@ pub(super) async fn show(visit: Arc<Visit>) -> Answer {
         pages,
         questions,
         completed,
-        current: taker.progress.current_page.min(last),
+        current: current(&visit, taker.progress.id).await?.min(last),
     }))
+}
+
+/// The page to go on with. It looks the session up by itself, as the line below does its respondent.
+async fn current(visit: &Visit, session: i64) -> Result<i64, Trouble> {
+    let progress = queries::progress(&visit.scope, session).await?.ok_or(Trouble::NotFound)?;
+    Ok(progress.current_page)
 }
 
 /// The line that says for whom this is. It looks the respondent up by itself, although whoever calls it has

@@ -30,7 +30,7 @@ async fn the_panel_counts_what_the_log_shows_for_each_request() {
             );
         }
         let duplicates: usize = seen.iter().map(|r| r.duplicates()).sum();
-        // The choices of one scale are asked for with every question; session and respondent are read again.
+        // Session and respondent are read again.
         assert_eq!(duplicates > 0, profile == Profile::Naive, "{duplicates} duplicates in {profile:?}");
     }
 }
