@@ -11,8 +11,10 @@
 pub mod chatty_transaction;
 pub mod check_then_write;
 pub mod idle_in_transaction;
+mod known;
 pub mod n_plus_one;
 mod naming;
+mod outline;
 pub mod read_back;
 pub mod redundant_select;
 pub mod replica_reads;
@@ -21,6 +23,7 @@ mod step;
 mod tally;
 mod unit;
 
+pub use known::Known;
 pub use step::{
     FAILURE, Fact, Facts, Ignored, KNOWN, MOST_FACTS, MOST_PAIRS, NO_TIME, Step, TRACE, Verb, column_id,
     pair, table_id,

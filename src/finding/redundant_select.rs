@@ -87,7 +87,9 @@ fn close(
 fn burst(unit: &Unit<'_>, detect: &Detect, out: &mut Findings) {
     // More askings than two need a count of each chain; two is the default and the common case.
     let mut chains: Vec<(u32, u64, Vec<u32>)> = Vec::new();
-    for mark in 0..unit.steps.len() {
+    // The chains that ended with one of the last few calls.
+    let mut ended = [(usize::MAX, 0); 2 * NEAR];
+    for mark in unit.again().map(|mark| mark as usize) {
         let step = &unit.steps[mark];
         if !step.is_known() || !unit.fact(mark as u32).is_judged() {
             continue;
@@ -101,13 +103,15 @@ fn burst(unit: &Unit<'_>, detect: &Detect, out: &mut Findings) {
         if unit.written_between(before as u32, mark as u32) {
             continue;
         }
-        match chains.iter_mut().rev().find(|chain| chain.2.last() == Some(&(before as u32))) {
-            Some(chain) => {
-                chain.1 += step.duration;
-                chain.2.push(mark as u32);
-            }
-            None => chains.push((before as u32, step.duration, vec![before as u32, mark as u32])),
+        let chain = &mut ended[before % ended.len()];
+        if chain.0 != before {
+            *chain = (before, chains.len());
+            chains.push((before as u32, 0, vec![before as u32]));
         }
+        let number = chain.1;
+        chains[number].1 += step.duration;
+        chains[number].2.push(mark as u32);
+        ended[mark % ended.len()] = (mark, number);
     }
     chains.retain(|chain| chain.2.len() as u64 >= detect.redundant);
     // One entry a statement and unit, so that units are counted once.

@@ -3,10 +3,13 @@
 //! A question outside a writing transaction, without row locks, writing functions and temporary tables, and not
 //! within the pin time after a write of the same actor, who must see what he wrote. The actor is the trace or
 //! request where statements say theirs, else the session.
+//!
+//! A trace or request is judged wherever its calls ran: what it wrote holds its later reads back. Sessions judge the
+//! calls that belong to none, and transactions, which only a session shows whole.
 
 use std::collections::HashSet;
 
-use super::{Detect, Facts, Findings, Step, Unit, UnitKind};
+use super::Facts;
 use crate::units::Micros;
 
 /// Pin times that are tried, in microseconds; the one that is configured comes after them.
@@ -47,12 +50,51 @@ impl Reads {
     }
 }
 
-fn add(reads: &mut ByPin, since: u64, duration: Micros, detect: &Detect) {
-    for (own, pin) in reads.iter_mut().zip(PINS.into_iter().chain([detect.pin])) {
+/// Questions of one unit by how long before them their actor wrote.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Free {
+    /// Longer than so many of [`PINS`]: calls and time.
+    by_pin: [(u64, u64); PINS.len() + 1],
+    /// Longer than the configured pin time.
+    pinned: (u64, u64),
+}
+
+impl Free {
+    /// One question, `since` microseconds after the last write.
+    #[inline]
+    pub(super) fn add(&mut self, duration: u64, since: u64, pin: u64) {
+        let place = PINS.iter().filter(|pin| since > **pin).count();
+        self.by_pin[place].0 += 1;
+        self.by_pin[place].1 += duration;
         if since > pin {
-            own.0 += 1;
-            own.1 += duration;
+            self.pinned.0 += 1;
+            self.pinned.1 += duration;
         }
+    }
+
+    /// What they are to a replica: questions that are `asked` here rather than in their trace, which only looks for
+    /// them; all are held in a transaction that `writes`.
+    pub(super) fn reads(&self, asked: bool, writes: bool) -> Reads {
+        let mut reads = Reads::default();
+        let mut unpinned = ByPin::default();
+        for (place, (calls, duration)) in self.by_pin.into_iter().enumerate() {
+            if asked {
+                reads.asked.0 += calls;
+                reads.asked.1 += Micros(duration);
+            }
+            for free in unpinned.iter_mut().take(place) {
+                free.0 += calls;
+                free.1 += Micros(duration);
+            }
+        }
+        unpinned[PINS.len()] = (self.pinned.0, Micros(self.pinned.1));
+        if asked {
+            reads.unpinned = unpinned;
+        }
+        if writes {
+            reads.held = unpinned;
+        }
+        reads
     }
 }
 
@@ -69,39 +111,4 @@ pub fn of_tables<'f>(
     reads.iter().filter(move |(fingerprint, ..)| {
         facts.get(*fingerprint).is_none_or(|fact| fact.reads.iter().all(|table| !temporary.contains(table)))
     })
-}
-
-/// Judges a trace or request, wherever its calls ran: what it wrote holds its later reads back.
-pub fn trace(unit: &Unit<'_>, detect: &Detect, out: &mut Findings) {
-    for (place, step) in unit.steps.iter().enumerate() {
-        if unit.fact(place as u32).is_judged() {
-            ask(unit, place as u32, step, detect, out);
-        }
-    }
-}
-
-fn ask(unit: &Unit<'_>, place: u32, step: &Step, detect: &Detect, out: &mut Findings) {
-    let Some(reads) = out.reads(step.fingerprint, step.route) else { return };
-    let duration = Micros(step.duration);
-    reads.asked.0 += 1;
-    reads.asked.1 += duration;
-    add(&mut reads.unpinned, unit.since_write(place), duration, detect);
-}
-
-/// Judges one unit of a session: calls that belong to no trace, and transactions, which only a session shows whole.
-pub fn judge(unit: &Unit<'_>, detect: &Detect, out: &mut Findings) {
-    let writing = unit.kind == UnitKind::Transaction
-        && (0..unit.steps.len() as u32).any(|place| unit.fact(place).is_write());
-    for (place, step) in unit.steps.iter().enumerate() {
-        let place = place as u32;
-        if !unit.fact(place).is_judged() {
-            continue;
-        }
-        if step.tag == 0 {
-            ask(unit, place, step, detect, out);
-        }
-        if writing && let Some(reads) = out.reads(step.fingerprint, step.route) {
-            add(&mut reads.held, unit.since_write(place), Micros(step.duration), detect);
-        }
-    }
 }

@@ -11,18 +11,14 @@
 
 use std::sync::Arc;
 
-use hashbrown::HashMap;
-
 use super::check_then_write::Look;
+use super::outline::{self, Cut, Find, Outline, Run};
 use super::{
-    Detect, FAILURE, Fact, Findings, NO_TIME, Step, TRACE, Verb, chatty_transaction, check_then_write,
-    idle_in_transaction, n_plus_one, read_back, redundant_select, replica_reads, row_by_row_insert,
+    Detect, Fact, Findings, Known, Step, TRACE, Verb, chatty_transaction, check_then_write,
+    idle_in_transaction, known, n_plus_one, read_back, redundant_select, row_by_row_insert,
 };
 use crate::sql::Kind;
-use crate::units::Timestamp;
 
-/// A burst ends at every full ten seconds of the clock.
-const BURST_CLOCK: i64 = 10_000_000;
 /// A sheet ends at every full minute.
 pub const MINUTE: i64 = 60_000_000;
 /// Writes between two calls that are looked at one by one; more count as a write to everything.
@@ -107,8 +103,10 @@ pub struct Unit<'a> {
     /// The arena's places of the facts of `before` and `steps`.
     facts: &'a [u32],
     arena: &'a [Arc<Fact>],
-    /// Microseconds since the last write of the same actor, for each step; `u64::MAX` for none.
-    since: &'a [u64],
+    /// Runs of at least two, by place in the session's minute.
+    runs: &'a [Run],
+    /// Calls that may ask what one of the last few asked, by place in the session's minute.
+    again: &'a [u32],
     /// Places sorted by statement, parameters and place; empty for bursts.
     groups: &'a [u32],
     /// Places of whatever makes earlier answers stale.
@@ -130,12 +128,6 @@ impl<'a> Unit<'a> {
         &self.arena[self.facts[self.before.len() + place as usize] as usize]
     }
 
-    /// Microseconds since the last write of the same actor.
-    #[must_use]
-    pub fn since_write(&self, place: u32) -> u64 {
-        self.since.get(place as usize).copied().unwrap_or(u64::MAX)
-    }
-
     /// The calls of each statement, sorted by parameters, then place. Only for units that are no bursts.
     pub fn groups(&self) -> impl Iterator<Item = &'a [u32]> {
         let steps = self.steps;
@@ -155,14 +147,19 @@ impl<'a> Unit<'a> {
         self.looks.binary_search_by_key(&name, |look| (look.fingerprint, look.place)).is_ok()
     }
 
-    /// Calls of one statement in a row: the place of the first, and all of them.
+    /// Calls of one statement in a row, at least two: the place of the first, and all of them.
     pub fn runs(&self) -> impl Iterator<Item = (u32, &'a [Step])> {
-        let mut first = 0;
-        self.steps.chunk_by(|a, b| a.fingerprint == b.fingerprint).map(move |run| {
-            let start = first;
-            first += run.len() as u32;
-            (start, run)
+        let (steps, skipped) = (self.steps, self.before.len());
+        self.runs.iter().map(move |run| {
+            let start = run.start - skipped;
+            (start as u32, &steps[start..start + run.count])
         })
+    }
+
+    /// Calls of a burst that may ask what one of the last few asked: all that do, and some that do not.
+    pub fn again(&self) -> impl Iterator<Item = u32> {
+        let skipped = self.before.len() as u32;
+        self.again.iter().map(move |place| *place - skipped)
     }
 
     /// Whether something between two calls of one statement may have changed its answer.
@@ -202,20 +199,12 @@ impl<'a> Unit<'a> {
 /// Cuts sheets into units and asks the rules. Its buffers are used again and again.
 #[derive(Debug, Clone, Default)]
 pub struct Judge {
-    known: HashMap<u64, u32>,
-    arena: Vec<Arc<Fact>>,
-    facts: Vec<u32>,
-    since: Vec<u64>,
+    outline: Outline,
     groups: Vec<u32>,
     stale: Vec<u32>,
     plain: Vec<Step>,
     plain_facts: Vec<u32>,
-    writers: HashMap<u64, Timestamp>,
-    cuts: Vec<Cut>,
 }
-
-/// Facts kept in the judge's own arena before it starts again.
-const MOST_KNOWN: usize = 1 << 16;
 
 /// What is judged: the calls of one session within a minute, or those of a trace.
 #[derive(Debug, Clone, Copy)]
@@ -230,172 +219,152 @@ pub struct Bench<'a> {
     pub detect: &'a Detect,
 }
 
-/// The shape of one unit within a sheet.
-#[derive(Debug, Clone, Copy)]
-struct Cut {
-    kind: UnitKind,
-    start: usize,
-    end: usize,
-    fresh: bool,
-}
-
 impl Judge {
-    fn learn(&mut self, steps: &[Step], find: &mut dyn FnMut(u64) -> Option<Arc<Fact>>) {
-        if self.arena.len() >= MOST_KNOWN {
-            self.arena.clear();
-            self.known.clear();
-        }
-        if self.arena.is_empty() {
-            self.arena.push(Arc::new(Fact::unknown()));
-            self.known.insert(FAILURE, self.arena.len() as u32);
-            self.arena.push(Arc::new(Fact::failed()));
-        }
-        self.facts.clear();
-        for step in steps {
-            let place = match self.known.get(&step.fingerprint) {
-                Some(place) => *place,
-                None => match (!step.is_edge()).then(|| find(step.fingerprint)).flatten() {
-                    Some(fact) => {
-                        let place = self.arena.len() as u32;
-                        self.arena.push(fact);
-                        self.known.insert(step.fingerprint, place);
-                        place
-                    }
-                    // The first is the unknown one.
-                    None => 0,
-                },
-            };
-            self.facts.push(place);
-        }
-    }
-
-    /// Judges the calls of one trace or request.
+    /// Judges the calls of one trace or request; `find` asks elsewhere for facts that are not known.
     pub fn tagged(
         &mut self,
         bench: Bench<'_>,
-        find: &mut dyn FnMut(u64) -> Option<Arc<Fact>>,
+        known: &mut Known,
+        find: &Find<'_>,
         out: &mut Findings,
         counts: &mut UnitCounts,
     ) {
         let Some(first) = bench.steps.first() else { return };
         let kind = if first.flags & TRACE != 0 { UnitKind::Trace } else { UnitKind::Request };
-        self.learn(bench.steps, find);
         counts.by_kind[kind as usize].0 += 1;
         counts.by_kind[kind as usize].1 += bench.steps.len() as u64;
-        let cut = Cut { kind, start: 0, end: bench.steps.len(), fresh: true };
-        counts.writing += u64::from(self.facts.iter().any(|fact| self.arena[*fact as usize].is_write()));
-        self.writes(bench);
-        replica_reads::trace(&self.unit(bench, cut), bench.detect, out);
-        self.requests(bench, cut, out);
+        counts.writing += u64::from(self.outline.trace(bench, known, find, out));
+        self.requests(bench, Cut::unseen(kind, bench.steps.len(), true), known, out);
     }
 
     /// Judges the calls of one session within a minute. `commit` hears of every transaction that wrote.
     pub fn session(
         &mut self,
         bench: Bench<'_>,
-        find: &mut dyn FnMut(u64) -> Option<Arc<Fact>>,
+        known: &mut Known,
+        find: &Find<'_>,
         out: &mut Findings,
         counts: &mut UnitCounts,
         commit: &mut dyn FnMut(&Step, u64),
     ) {
-        self.learn(bench.steps, find);
-        self.writes(bench);
-        let mut cuts = std::mem::take(&mut self.cuts);
-        cuts.clear();
-        self.cut(bench, counts, &mut cuts);
-        for cut in &cuts {
-            let steps = &bench.steps[cut.start..cut.end];
-            if !steps.iter().any(Step::is_call) {
-                continue;
+        self.outline.read(bench, known, find, out, counts);
+        for place in 0..self.outline.cuts.len() {
+            let cut = self.outline.cuts[place];
+            let mut calls = cut.end - cut.start;
+            if cut.has & outline::FAILED != 0 {
+                calls = bench.steps[cut.start..cut.end].iter().filter(|step| step.is_call()).count();
+                if calls == 0 {
+                    continue;
+                }
             }
             counts.by_kind[cut.kind as usize].0 += 1;
-            counts.by_kind[cut.kind as usize].1 += steps.iter().filter(|step| step.is_call()).count() as u64;
-            self.commits(bench, *cut, &mut |step, statements| {
-                counts.writing += u64::from(step.tag == 0);
-                commit(step, statements);
-            });
-            let unit = self.unit(bench, *cut);
-            replica_reads::judge(&unit, bench.detect, out);
-            chatty_transaction::judge(&unit, bench.detect, out);
-            idle_in_transaction::judge(&unit, bench.detect, out);
-            if steps.iter().all(|step| step.tag == 0) {
-                self.attempts(bench, *cut, out);
-            } else if steps.iter().any(|step| step.tag == 0) {
-                self.untagged(bench, *cut, out);
+            counts.by_kind[cut.kind as usize].1 += calls as u64;
+            if cut.has & outline::WROTE != 0 {
+                self.commits(bench, cut, known, &mut |step, statements| {
+                    counts.writing += u64::from(step.tag == 0);
+                    commit(step, statements);
+                });
+            }
+            if cut.kind == UnitKind::Transaction {
+                let unit = self.unit(bench, cut, known);
+                chatty_transaction::judge(&unit, bench.detect, out);
+                if cut.has & outline::IDLE != 0 {
+                    idle_in_transaction::judge(&unit, bench.detect, out);
+                }
+            }
+            if cut.has & outline::TAGGED == 0 {
+                self.attempts(bench, cut, known, out);
+            } else if cut.has & outline::UNTAGGED != 0 {
+                self.untagged(bench, cut, known, out);
             }
         }
-        if bench.steps.len() >= 3 * bench.detect.row_by_row as usize {
-            let whole = Cut { kind: UnitKind::Burst, start: 0, end: bench.steps.len(), fresh: false };
-            row_by_row_insert::pairs(&self.unit(bench, whole), bench.detect, out);
+        let whole = Cut::unseen(UnitKind::Burst, bench.steps.len(), false);
+        if bench.steps.len() >= 3 * bench.detect.row_by_row as usize && self.outline.pairs > 1 {
+            row_by_row_insert::pairs(&self.unit(bench, whole, known), bench.detect, out);
         }
-        if bench.steps.iter().any(|step| step.tag != 0) {
-            let whole = Cut { kind: UnitKind::Burst, start: 0, end: bench.steps.len(), fresh: false };
-            read_back::judge(&Unit { others: true, ..self.unit(bench, whole) }, bench.detect, out);
+        if self.outline.has & outline::TAGGED != 0 {
+            read_back::judge(&Unit { others: true, ..self.unit(bench, whole, known) }, bench.detect, out);
         }
-        self.cuts = cuts;
     }
 
     /// The calls of a unit that belong to no trace: those of a mixed session are judged by themselves.
-    fn untagged(&mut self, bench: Bench<'_>, cut: Cut, out: &mut Findings) {
+    fn untagged(&mut self, bench: Bench<'_>, cut: Cut, known: &Known, out: &mut Findings) {
         let mut plain = std::mem::take(&mut self.plain);
         let mut facts = std::mem::take(&mut self.plain_facts);
         plain.clear();
         facts.clear();
         for place in (cut.start..cut.end).filter(|place| bench.steps[*place].tag == 0) {
             plain.push(bench.steps[place]);
-            facts.push(self.facts[place]);
+            facts.push(self.outline.facts[place]);
         }
-        std::mem::swap(&mut self.facts, &mut facts);
-        let own = Cut { start: 0, end: plain.len(), fresh: false, ..cut };
-        self.requests(Bench { steps: &plain, ..bench }, own, out);
-        std::mem::swap(&mut self.facts, &mut facts);
+        std::mem::swap(&mut self.outline.facts, &mut facts);
+        let kept = (self.outline.runs.len(), self.outline.again.len());
+        let own = self.outline.look_at(&plain, Cut::unseen(cut.kind, plain.len(), false));
+        self.requests(Bench { steps: &plain, ..bench }, own, known, out);
+        self.outline.runs.truncate(kept.0);
+        self.outline.again.truncate(kept.1);
+        std::mem::swap(&mut self.outline.facts, &mut facts);
         self.plain = plain;
         self.plain_facts = facts;
     }
 
     /// A transaction is judged in pieces, each ending with a ROLLBACK TO SAVEPOINT: what was undone is an attempt of
     /// its own, or a test of a suite that keeps its tests apart that way, and what comes next is another.
-    fn attempts(&mut self, bench: Bench<'_>, cut: Cut, out: &mut Findings) {
+    fn attempts(&mut self, bench: Bench<'_>, cut: Cut, known: &Known, out: &mut Findings) {
         let mut start = cut.start;
-        if cut.kind == UnitKind::Transaction {
+        if cut.kind == UnitKind::Transaction && cut.has & outline::UNDID != 0 {
             for place in cut.start..cut.end - 1 {
-                if self.arena[self.facts[place] as usize].undoes() {
-                    self.requests(bench, Cut { start, end: place + 1, ..cut }, out);
+                if known.class(self.outline.facts[place]) & known::UNDOES != 0 {
+                    self.requests(bench, Cut { start, end: place + 1, ..cut }, known, out);
                     start = place + 1;
                 }
             }
         }
-        self.requests(bench, Cut { start, ..cut }, out);
+        self.requests(bench, Cut { start, ..cut }, known, out);
     }
 
-    fn requests(&mut self, bench: Bench<'_>, cut: Cut, out: &mut Findings) {
+    fn requests(&mut self, bench: Bench<'_>, cut: Cut, known: &Known, out: &mut Findings) {
+        let has = |bit: u16| cut.has & bit != 0;
+        let same = match cut.kind {
+            UnitKind::Burst => cut.runs.0 < cut.runs.1 || cut.again.0 < cut.again.1,
+            _ => has(outline::TWICE),
+        };
+        if same {
+            self.prepare(bench, cut, known);
+        }
+        let unit = self.unit(bench, cut, known);
+        let looks = if has(outline::LOOK) { check_then_write::looks(&unit) } else { Vec::new() };
+        let unit = Unit { looks: &looks, ..unit };
+        if same {
+            redundant_select::judge(&unit, bench.detect, out);
+            n_plus_one::judge(&unit, bench.detect, out);
+            row_by_row_insert::judge(&unit, bench.detect, out);
+        }
+        check_then_write::judge(&unit, bench.detect, out);
+        if has(outline::BACK) {
+            read_back::judge(&unit, bench.detect, out);
+        }
+    }
+
+    /// What rules about the same statement need.
+    fn prepare(&mut self, bench: Bench<'_>, cut: Cut, known: &Known) {
         let steps = &bench.steps[cut.start..cut.end];
-        let facts = &self.facts[cut.start..cut.end];
+        let facts = &self.outline.facts[cut.start..cut.end];
         self.stale.clear();
         self.groups.clear();
         let stale = |fact: &Fact| fact.barrier || !fact.writes.is_empty();
         let places = 0..steps.len() as u32;
-        self.stale.extend(places.clone().filter(|place| stale(&self.arena[facts[*place as usize] as usize])));
-        if cut.kind != UnitKind::Burst && steps.len() > 1 {
+        self.stale.extend(places.clone().filter(|place| stale(known.fact(facts[*place as usize]))));
+        if cut.kind != UnitKind::Burst {
             self.groups.extend(places);
             self.groups.sort_unstable_by_key(|place| {
                 let step = &steps[*place as usize];
                 (step.fingerprint, step.params, *place)
             });
         }
-        let unit = self.unit(bench, cut);
-        if steps.len() > 1 {
-            let looks = check_then_write::looks(&unit);
-            let unit = Unit { looks: &looks, ..self.unit(bench, cut) };
-            redundant_select::judge(&unit, bench.detect, out);
-            n_plus_one::judge(&unit, bench.detect, out);
-            check_then_write::judge(&unit, bench.detect, out);
-            row_by_row_insert::judge(&unit, bench.detect, out);
-        }
-        read_back::judge(&unit, bench.detect, out);
     }
 
-    fn unit<'u>(&'u self, bench: Bench<'u>, cut: Cut) -> Unit<'u> {
+    fn unit<'u>(&'u self, bench: Bench<'u>, cut: Cut, known: &'u Known) -> Unit<'u> {
         Unit {
             kind: cut.kind,
             stream: bench.stream,
@@ -404,96 +373,21 @@ impl Judge {
             others: false,
             steps: &bench.steps[cut.start..cut.end],
             before: &bench.steps[..cut.start],
-            facts: &self.facts[..cut.end],
-            arena: &self.arena,
-            since: self.since.get(cut.start..cut.end).unwrap_or(&[]),
+            facts: &self.outline.facts[..cut.end],
+            arena: known.list(),
+            runs: &self.outline.runs[cut.runs.0..cut.runs.1],
+            again: &self.outline.again[cut.again.0..cut.again.1],
             groups: &self.groups,
             stale: &self.stale,
             looks: &[],
         }
     }
 
-    /// How long ago each call's actor wrote.
-    fn writes(&mut self, bench: Bench<'_>) {
-        self.since.clear();
-        self.writers.clear();
-        let mut own: Option<Timestamp> = None;
-        for (step, fact) in bench.steps.iter().zip(&self.facts) {
-            let last = match step.tag {
-                0 => own,
-                tag => self.writers.get(&tag).copied(),
-            };
-            let since = last
-                .map_or(u64::MAX, |last| u64::try_from(step.start().0.saturating_sub(last.0)).unwrap_or(0));
-            self.since.push(since);
-            if self.arena[*fact as usize].is_write() {
-                match step.tag {
-                    0 => own = Some(step.time),
-                    tag => {
-                        self.writers.insert(tag, step.time);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Where the units of a session's minute begin and end.
-    fn cut(&self, bench: Bench<'_>, counts: &mut UnitCounts, cuts: &mut Vec<Cut>) {
-        let steps = bench.steps;
-        let mut cut =
-            Cut { kind: UnitKind::Burst, start: 0, end: 0, fresh: starts_fresh(steps, bench.detect) };
-        let mut close = |cut: &mut Cut, end: usize, fresh: bool| {
-            if end > cut.start {
-                cuts.push(Cut { end, ..*cut });
-            }
-            *cut = Cut { kind: UnitKind::Burst, start: end, end, fresh };
-        };
-        for (place, step) in steps.iter().enumerate() {
-            if step.is_edge() {
-                close(&mut cut, place, true);
-                cut.start = place + 1;
-                continue;
-            }
-            if cut.kind == UnitKind::Burst
-                && let Some(before) =
-                    place.checked_sub(1).filter(|before| *before >= cut.start).map(|before| &steps[before])
-            {
-                let silent = before.time == NO_TIME || before.wait_before(step) > bench.detect.burst_gap;
-                let clock = before.time.0.div_euclid(BURST_CLOCK) != step.time.0.div_euclid(BURST_CLOCK);
-                if silent || clock {
-                    counts.cut_by_clock += u64::from(!silent);
-                    close(&mut cut, place, silent);
-                }
-            }
-            match self.arena[self.facts[place] as usize].verb {
-                Verb::Begin => {
-                    close(&mut cut, place, false);
-                    cut.kind = UnitKind::Transaction;
-                }
-                Verb::Commit | Verb::Rollback => {
-                    // Without its BEGIN: the clock cut the transaction at the beginning of the minute.
-                    if cut.start == 0 && cut.kind == UnitKind::Burst {
-                        cut.kind = UnitKind::Transaction;
-                    }
-                    close(&mut cut, place + 1, false);
-                }
-                Verb::Whole => {
-                    close(&mut cut, place, false);
-                    cut.kind = UnitKind::Transaction;
-                    close(&mut cut, place + 1, false);
-                }
-                Verb::Read | Verb::Write | Verb::Other | Verb::Failed => {}
-            }
-        }
-        counts.cut_by_clock += u64::from(cut.kind == UnitKind::Transaction && cut.start < steps.len());
-        close(&mut cut, steps.len(), false);
-    }
-
     /// Transactions that wrote: each autocommitted write, and each COMMIT after one.
-    fn commits(&self, bench: Bench<'_>, cut: Cut, commit: &mut dyn FnMut(&Step, u64)) {
+    fn commits(&self, bench: Bench<'_>, cut: Cut, known: &Known, commit: &mut dyn FnMut(&Step, u64)) {
         let steps = &bench.steps[cut.start..cut.end];
-        let facts = &self.facts[cut.start..cut.end];
-        let fact = |place: usize| &self.arena[facts[place] as usize];
+        let facts = &self.outline.facts[cut.start..cut.end];
+        let fact = |place: usize| known.fact(facts[place]);
         let writes = |place: usize| fact(place).is_write();
         match cut.kind {
             UnitKind::Burst => {
@@ -516,13 +410,6 @@ impl Judge {
             UnitKind::Trace | UnitKind::Request => {}
         }
     }
-}
-
-/// Whether the session was silent before its first call of the minute: it came over a second into it.
-fn starts_fresh(steps: &[Step], detect: &Detect) -> bool {
-    steps.first().is_some_and(|first| {
-        first.time != NO_TIME && first.start().0.rem_euclid(MINUTE) as u64 > detect.burst_gap
-    })
 }
 
 impl Fact {

@@ -4,11 +4,11 @@
 //! table that the statement reads, and age. The curve over the cache's size uses reuse distances (Mattson et al.
 //! 1970): an LRU cache of n entries answers exactly the askings with fewer than n other keys since the last one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::{Inputs, permille, rows, scale};
-use crate::finding::{Fact, Facts};
-use crate::partial::trace::{Asked, Asking, Moment, Replay, table_key};
+use crate::finding::Facts;
+use crate::partial::trace::{Asked, Asking, Replay, Writes, table_key};
 use crate::report::{Curve, Forecast, Load};
 use crate::units::Micros;
 
@@ -49,48 +49,93 @@ pub struct Replayed {
     pub example: Option<(Asking, Asking)>,
 }
 
-/// Whether any table of the statement was written after one moment and not after another.
-fn written(replay: &Replay, fact: &Fact, database: u64, from: &Moment, to: &Moment) -> bool {
-    fact.reads.iter().any(|table| match replay.written.get(&table_key(*table, database)) {
-        Some(writes) => writes.between(from, to),
-        None => replay.tables_capped,
-    })
-}
-
-/// An asking for the curve over the size: when, which key, its weight, and whether the answer before it still held.
-type Sized = (Moment, u32, u64, bool);
-
 /// Every statement of the trace, replayed.
 #[derive(Debug, Clone, Default)]
 pub struct Replays {
     /// One for each of [`Replay::asked`].
     pub list: Vec<Replayed>,
-    /// All askings by time.
-    askings: Vec<Sized>,
+    /// Hits by size.
+    sizes: Sizes,
 }
 
 impl Replays {
     /// Replays the trace.
     #[must_use]
     pub fn new(trace: &Replay, facts: &Facts) -> Self {
+        let order = by_time(trace);
+        let versions = versions(trace, facts, &order);
         let mut replays = Self::default();
-        for asked in &trace.asked {
-            let Some(fact) = facts.get(asked.fingerprint) else {
-                replays.list.push(Replayed::default());
-                continue;
-            };
-            let weight = scale(WEIGHT, asked.askings.kept.len() as u64, asked.askings.calls);
-            let askings = &mut replays.askings;
-            let mut next = askings.last().map_or(0, |last| last.1 + 1);
-            let replayed = replay(trace, fact, asked, &mut |asking, first, holds| {
-                next += u32::from(first);
-                askings.push((asking.moment, next, weight, holds));
-            });
-            replays.list.push(replayed);
+        let mut seen = Seen::default();
+        for (asked, versions) in trace.asked.iter().zip(&versions) {
+            let known = facts.get(asked.fingerprint).is_some();
+            seen.starts.push(known.then_some(seen.keys.len()));
+            replays.list.push(if known { replay(asked, versions, &mut seen) } else { Replayed::default() });
         }
-        replays.askings.sort_unstable();
+        replays.sizes = Sizes::new(trace, &order, &seen);
         replays
     }
+}
+
+/// An asking: its time, its statement's place in the trace, its place in the statement.
+type Place = (i64, u32, u32);
+
+/// All askings by moment.
+fn by_time(trace: &Replay) -> Vec<Place> {
+    let count = trace.asked.iter().map(|asked| asked.askings.kept.len()).sum();
+    let mut order: Vec<Place> = Vec::with_capacity(count);
+    for (statement, asked) in (0..).zip(&trace.asked) {
+        let kept = asked.askings.kept.iter().zip(0..);
+        order.extend(kept.map(|(asking, place)| (asking.moment.time.0, statement, place)));
+    }
+    order.sort_unstable_by_key(|place| place.0);
+    let asking = |place: &Place| &trace.asked[place.1 as usize].askings.kept[place.2 as usize];
+    for same in order.chunk_by_mut(|a, b| a.0 == b.0).filter(|same| same.len() > 1) {
+        same.sort_unstable_by_key(|place| (asking(place).moment, *place));
+    }
+    order
+}
+
+/// For each asking of each statement how often its tables had been written before: two askings of one question with
+/// the same count had the same answer.
+fn versions(trace: &Replay, facts: &Facts, order: &[Place]) -> Vec<Vec<u32>> {
+    // The tables, each with how many of its writes lie before the moment that was reached.
+    let mut tables: Vec<(&Writes, usize)> = Vec::new();
+    let mut places: HashMap<u64, usize> = HashMap::new();
+    // Of each statement its tables; `None` where one of them is always written.
+    let mut read: Vec<Option<Vec<usize>>> = Vec::new();
+    for asked in &trace.asked {
+        let reads = facts.get(asked.fingerprint).map(|fact| &*fact.reads).unwrap_or_default();
+        let mut own = Vec::new();
+        let mut always = false;
+        for key in reads.iter().map(|table| table_key(*table, asked.database)) {
+            match trace.written.get(&key) {
+                Some(writes) => own.push(*places.entry(key).or_insert_with(|| {
+                    tables.push((writes, 0));
+                    tables.len() - 1
+                })),
+                None => always |= trace.tables_capped,
+            }
+        }
+        read.push((!always).then_some(own));
+    }
+    let mut versions: Vec<Vec<u32>> =
+        trace.asked.iter().map(|asked| vec![0; asked.askings.kept.len()]).collect();
+    for (number, (_, statement, place)) in (0_u32..).zip(order) {
+        let (statement, place) = (*statement as usize, *place as usize);
+        let moment = trace.asked[statement].askings.kept[place].moment;
+        versions[statement][place] = match &read[statement] {
+            // Another one each time.
+            None => number,
+            Some(own) => own.iter().fold(0, |sum, table| {
+                let (writes, before) = &mut tables[*table];
+                while writes.times.get(*before).is_some_and(|write| *write <= moment) {
+                    *before += 1;
+                }
+                sum.wrapping_add(*before as u32)
+            }),
+        };
+    }
+    versions
 }
 
 impl Replayed {
@@ -111,26 +156,36 @@ impl Replayed {
     }
 }
 
-/// Replays one statement; `seen` hears of each asking whether it is the first of its key and whether the answer
-/// before it still held.
-fn replay(
-    replay: &Replay,
-    fact: &Fact,
-    asked: &Asked,
-    seen: &mut dyn FnMut(&Asking, bool, bool),
-) -> Replayed {
+/// What the curve over the size knows of each asking, in the order of the trace.
+#[derive(Debug, Default)]
+struct Seen {
+    /// Where each statement's askings begin; `None` for one that is not replayed.
+    starts: Vec<Option<usize>>,
+    /// A number for each key, and whether the answer to the asking before it still held.
+    keys: Vec<(u32, bool)>,
+    /// Numbers that were given.
+    count: u32,
+}
+
+/// Replays one statement.
+fn replay(asked: &Asked, versions: &[u32], seen: &mut Seen) -> Replayed {
     let mut result = Replayed::default();
+    let mut versions = versions;
     for key in asked.askings.kept.chunk_by(|a, b| a.key == b.key) {
+        let (own, rest) = versions.split_at(key.len());
+        versions = rest;
         result.keys += 1;
         result.time += key.iter().map(|asking| u64::from(asking.duration)).sum::<u64>();
         let mut filled = [key[0].moment.time.0; TTLS.len()];
         let mut filled_both = filled;
-        seen(&key[0], true, false);
-        for pair in key.windows(2) {
+        let number = seen.count;
+        seen.count += 1;
+        seen.keys.push((number, false));
+        for (pair, versions) in key.windows(2).zip(own.windows(2)) {
             let (last, now) = (&pair[0], &pair[1]);
             let time = now.moment.time.0;
-            let stale = written(replay, fact, asked.database, &last.moment, &now.moment);
-            seen(now, false, !stale);
+            let stale = versions[0] != versions[1];
+            seen.keys.push((number, !stale));
             if !stale {
                 result.invalidated.add(now);
                 if last.who != now.who || time.saturating_sub(last.moment.time.0) > 1_000_000 {
@@ -226,80 +281,108 @@ pub fn forecast(inputs: &Inputs<'_>) -> Forecast {
         curves: vec![
             by_ttl("hit ratio by TTL, dropped by age alone", &curves[0]),
             by_ttl("hit ratio by TTL, dropped by age or write", &curves[1]),
-            by_size(&inputs.replays.askings, keys),
+            inputs.replays.sizes.curve(keys),
         ],
         statements,
     }
 }
 
-/// Hit ratio by size of an LRU cache whose entries are dropped by writes.
-fn by_size(askings: &[Sized], keys: u64) -> Curve {
-    let count = askings.iter().map(|asking| asking.1 as usize + 1).max().unwrap_or(0);
-    let mut last: Vec<u32> = vec![u32::MAX; count];
-    let mut tree = Fenwick::new(askings.len());
-    // Hits by the distance's power of two.
-    let mut histogram = [0_u64; 65];
-    let mut total = 0;
-    for (place, (_, key, weight, holds)) in askings.iter().enumerate() {
-        total += weight;
-        let before = std::mem::replace(&mut last[*key as usize], place as u32);
-        if before != u32::MAX {
-            let distance = tree.sum(before as usize + 1, place) / WEIGHT;
-            tree.add(before as usize, weight.wrapping_neg());
-            if *holds {
-                histogram[(64 - distance.leading_zeros()) as usize] += weight;
-            }
-        }
-        tree.add(place, *weight);
-    }
-    let mut points = Vec::new();
-    let mut hits = 0;
-    for (power, count) in histogram.iter().enumerate().take(40) {
-        hits += count;
-        let size = 1_u64 << power;
-        if power % 2 == 0 && power >= 4 {
-            points.push((Some(size), permille(hits, total)));
-        }
-        if size > keys.max(16) {
-            break;
-        }
-    }
-    points.push((None, permille(histogram.iter().sum(), total)));
-    Curve {
-        name: "hit ratio by cache size, dropped by write".to_owned(),
-        x_unit: "keys".to_owned(),
-        y_unit: "permille".to_owned(),
-        points,
+/// Hits of an LRU cache whose entries are dropped by writes, by reuse distance.
+#[derive(Debug, Clone)]
+struct Sizes {
+    /// By the distance's power of two.
+    hits: [u64; 65],
+    /// All askings.
+    total: u64,
+}
+
+impl Default for Sizes {
+    fn default() -> Self {
+        Self { hits: [0; 65], total: 0 }
     }
 }
 
-/// Sums of ranges under changes of single values.
-struct Fenwick(Vec<u64>);
+impl Sizes {
+    fn new(trace: &Replay, order: &[Place], seen: &Seen) -> Self {
+        let weights: Vec<u64> = trace
+            .asked
+            .iter()
+            .map(|asked| scale(WEIGHT, asked.askings.kept.len() as u64, asked.askings.calls))
+            .collect();
+        let mut sizes = Self::default();
+        let mut last: Vec<u32> = vec![u32::MAX; seen.count as usize];
+        // The last asking of each key counts, at its place in the order.
+        let mut latest = Sums::new(order.len());
+        let mut weight_of_latest = 0_u64;
+        for (place, (_, statement, asking)) in order.iter().enumerate() {
+            let statement = *statement as usize;
+            let Some(start) = seen.starts[statement] else { continue };
+            let (key, holds) = seen.keys[start + *asking as usize];
+            let weight = weights[statement];
+            sizes.total += weight;
+            let before = std::mem::replace(&mut last[key as usize], place as u32);
+            if before != u32::MAX {
+                if holds {
+                    let distance = (weight_of_latest - latest.up_to(before as usize + 1)) / WEIGHT;
+                    sizes.hits[(64 - distance.leading_zeros()) as usize] += weight;
+                }
+                latest.set(before as usize, 0);
+                weight_of_latest -= weight;
+            }
+            latest.set(place, weight);
+            weight_of_latest += weight;
+        }
+        sizes
+    }
 
-impl Fenwick {
+    /// Hit ratio by size.
+    fn curve(&self, keys: u64) -> Curve {
+        let mut points = Vec::new();
+        let mut hits = 0;
+        for (power, count) in self.hits.iter().enumerate().take(40) {
+            hits += count;
+            let size = 1_u64 << power;
+            if power % 2 == 0 && power >= 4 {
+                points.push((Some(size), permille(hits, self.total)));
+            }
+            if size > keys.max(16) {
+                break;
+            }
+        }
+        points.push((None, permille(self.hits.iter().sum(), self.total)));
+        Curve {
+            name: "hit ratio by cache size, dropped by write".to_owned(),
+            x_unit: "keys".to_owned(),
+            y_unit: "permille".to_owned(),
+            points,
+        }
+    }
+}
+
+/// Sums of beginnings under changes of single values: of the values, of blocks of them, and of blocks of blocks.
+struct Sums([Vec<u64>; 3]);
+
+impl Sums {
+    /// A power of two.
+    const BLOCK: usize = 64;
+
     fn new(len: usize) -> Self {
-        Self(vec![0; len + 1])
+        let blocks = len / Self::BLOCK + 1;
+        Self([vec![0; len], vec![0; blocks], vec![0; blocks / Self::BLOCK + 1]])
     }
 
-    fn add(&mut self, place: usize, value: u64) {
-        let mut place = place + 1;
-        while place < self.0.len() {
-            self.0[place] = self.0[place].wrapping_add(value);
-            place += place & place.wrapping_neg();
+    fn set(&mut self, place: usize, value: u64) {
+        let before = std::mem::replace(&mut self.0[0][place], value);
+        for (level, block) in [(1, place / Self::BLOCK), (2, place / Self::BLOCK / Self::BLOCK)] {
+            let sum = &mut self.0[level][block];
+            *sum = *sum - before + value;
         }
     }
 
-    fn up_to(&self, mut place: usize) -> u64 {
-        let mut sum = 0_u64;
-        while place > 0 {
-            sum = sum.wrapping_add(self.0[place]);
-            place -= place & place.wrapping_neg();
-        }
-        sum
-    }
-
-    /// The sum of `from..to`.
-    fn sum(&self, from: usize, to: usize) -> u64 {
-        self.up_to(to).wrapping_sub(self.up_to(from))
+    /// The sum of the first `end` values.
+    fn up_to(&self, end: usize) -> u64 {
+        let (block, top) = (end / Self::BLOCK, end / Self::BLOCK / Self::BLOCK);
+        let sum = |level: usize, from: usize, to: usize| self.0[level][from..to].iter().sum::<u64>();
+        sum(2, 0, top) + sum(1, top * Self::BLOCK, block) + sum(0, block * Self::BLOCK, end)
     }
 }

@@ -115,14 +115,14 @@ impl<K> Pairing<K> {
                 self.flush(lengths, tally);
                 if !tally.review.detect().off {
                     let failure = Step::failure(record.time.unwrap_or(NO_TIME), record.at.0);
-                    self.sheets.push(failure, lengths, &mut tally.review.ready);
+                    self.sheets.push(&failure, lengths, &mut tally.review.ready);
                 }
                 tally.failure(record);
             }
             Event::SessionEdge => {
                 self.flush(lengths, tally);
                 let edge = Step::edge(record.time.unwrap_or(NO_TIME), record.at.0);
-                self.sheets.push(edge, lengths, &mut tally.review.ready);
+                self.sheets.push(&edge, lengths, &mut tally.review.ready);
                 tally.other(record);
             }
             Event::Fetch(text, duration) => tally.fetch(record, text, duration),
@@ -137,9 +137,9 @@ impl<K> Pairing<K> {
     fn take(&mut self, step: Option<Step>, lengths: &Lengths, tally: &mut Tally) {
         let Some(step) = step else { return };
         if step.tag != 0 {
-            tally.review.traces.push(step);
+            tally.review.traces.push(&step);
         }
-        self.sheets.push(step, lengths, &mut tally.review.ready);
+        self.sheets.push(&step, lengths, &mut tally.review.ready);
     }
 
     /// The waiting statement gets no duration.

@@ -8,7 +8,7 @@
 //! Counts need no order. What an interval cannot finish alone stays in its [`Fragment`] until the neighbour comes.
 
 pub mod actors;
-
+pub mod askings;
 pub mod distinct;
 pub mod ends;
 pub mod errors;

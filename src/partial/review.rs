@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::sheets::{Ready, Sheet, Traces};
 use super::trace::{Caller, Trace};
 use crate::finding::{
-    Bench, Detect, FAILURE, Fact, Facts, Findings, Judge, KNOWN, MOST_PAIRS, NO_TIME, Rule, Step, TRACE,
-    UnitCounts, pair,
+    Bench, Detect, FAILURE, Fact, Facts, Findings, Judge, KNOWN, Known, MOST_PAIRS, NO_TIME, Rule, Step,
+    TRACE, UnitCounts, pair,
 };
 use crate::log::Session;
 use crate::record::Record;
@@ -53,9 +53,10 @@ impl Labels {
 #[derive(Debug, Clone)]
 pub struct Review {
     detect: Arc<Detect>,
-    facts: Facts,
+    known: Known,
     shared: Arc<Mutex<Facts>>,
     judge: Judge,
+    database: Name,
     /// Complete sheets.
     pub ready: Ready,
     /// Calls of traces, until the interval takes them over.
@@ -80,9 +81,10 @@ impl Review {
     pub fn new(detect: Arc<Detect>) -> Self {
         Self {
             detect,
-            facts: Facts::default(),
+            known: Known::default(),
             shared: Arc::default(),
             judge: Judge::default(),
+            database: Name::default(),
             ready: Ready::default(),
             traces: Traces::default(),
             findings: Findings::default(),
@@ -103,19 +105,16 @@ impl Review {
         &self.detect
     }
 
-    /// What is known about a statement.
-    fn fact(&mut self, digest: &Digest, sql: &[u8]) -> Arc<Fact> {
-        let fingerprint = digest.fingerprint.0;
-        if let Some(fact) = self.facts.get(fingerprint) {
-            return Arc::clone(fact);
-        }
+    /// What is known about a statement that this worker has not met before.
+    #[cold]
+    fn learn(&mut self, fingerprint: u64, sql: &[u8]) -> Arc<Fact> {
         let shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner).get(fingerprint).cloned();
         let fact = shared.unwrap_or_else(|| {
             let normalised = sql::normalise(sql, MOST_NORMALISED);
             let placeholders = sql::values(sql, None).last().map_or(0, |value| value.placeholder + 1);
             Arc::new(Fact::new(&sql::shape(sql), &normalised, placeholders, &self.detect.writing_functions))
         });
-        self.facts.insert(fingerprint, Arc::clone(&fact));
+        self.known.insert(fingerprint, Arc::clone(&fact));
         self.shared.lock().unwrap_or_else(PoisonError::into_inner).insert(fingerprint, Arc::clone(&fact));
         fact
     }
@@ -129,20 +128,28 @@ impl Review {
         duration: Option<Micros>,
         labels: Labels,
     ) -> Step {
-        let fact = self.fact(digest, sql);
+        // What is smaller is no statement.
+        let fingerprint = digest.fingerprint.0.max(FAILURE + 1);
+        let learned;
+        let fact: &Fact = match self.known.get(fingerprint) {
+            Some(number) => self.known.fact(number),
+            None => {
+                learned = self.learn(fingerprint, sql);
+                &learned
+            }
+        };
         let known = digest.params.is_some() || !digest.has_values;
         let mut pairs = [0; MOST_PAIRS];
         let mut keys = 0;
         if !fact.columns.is_empty() {
             keys = fact.own_keys;
-            pairs_of(&fact, &digest.values, &mut pairs);
+            pairs_of(fact, &digest.values, &mut pairs);
         }
         let step = Step {
             time: record.time.unwrap_or(NO_TIME),
             duration: duration.unwrap_or_default().0,
             at: record.at.0,
-            // What is smaller is no statement.
-            fingerprint: digest.fingerprint.0.max(FAILURE + 1),
+            fingerprint,
             params: digest.params.unwrap_or(0),
             route: labels.route,
             tag: labels.tag,
@@ -152,12 +159,9 @@ impl Review {
             ignore: labels.ignore,
             flags: u8::from(known) * KNOWN + u8::from(labels.trace) * TRACE,
         };
-        let database = match record.who.database {
-            [] => 0,
-            name => xxhash_rust::xxh3::xxh3_64(name),
-        };
+        let database = self.database.hash(record.who.database);
         let caller = Caller { stream: self.ready.stream, database, session: session_id(record.session) };
-        self.trace.call(caller, &step, &fact);
+        self.trace.call(caller, &step, fact);
         step
     }
 
@@ -177,21 +181,17 @@ impl Review {
         let detect = Arc::clone(&self.detect);
         let bench =
             Bench { steps: &sheet.steps, stream: sheet.stream, continued: sheet.continued, detect: &detect };
-        let (facts, shared) = (&mut self.facts, &self.shared);
-        let mut find = |fingerprint: u64| {
-            if let Some(fact) = facts.get(fingerprint) {
-                return Some(Arc::clone(fact));
-            }
-            let fact = shared.lock().unwrap_or_else(PoisonError::into_inner).get(fingerprint).cloned()?;
-            facts.insert(fingerprint, Arc::clone(&fact));
-            Some(fact)
+        let shared = &self.shared;
+        let find = &|fingerprint: u64| {
+            shared.lock().unwrap_or_else(PoisonError::into_inner).get(fingerprint).cloned()
         };
         if sheet.tagged {
-            self.judge.tagged(bench, &mut find, &mut self.findings, &mut self.counts);
+            self.judge.tagged(bench, &mut self.known, find, &mut self.findings, &mut self.counts);
         } else {
             let trace = &mut self.trace;
             let mut commit = |step: &Step, statements| trace.commit(sheet.stream, step, statements);
-            self.judge.session(bench, &mut find, &mut self.findings, &mut self.counts, &mut commit);
+            let known = &mut self.known;
+            self.judge.session(bench, known, find, &mut self.findings, &mut self.counts, &mut commit);
         }
     }
 
@@ -212,6 +212,26 @@ impl Review {
     #[must_use]
     pub fn all_facts(&self) -> Facts {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// The last name and its hash: a log's neighbours mostly have the same.
+#[derive(Debug, Clone, Default)]
+struct Name {
+    name: Vec<u8>,
+    hash: u64,
+}
+
+impl Name {
+    /// The hash of a name; 0 without one.
+    #[inline]
+    fn hash(&mut self, name: &[u8]) -> u64 {
+        if name != self.name {
+            self.name.clear();
+            self.name.extend_from_slice(name);
+            self.hash = if name.is_empty() { 0 } else { xxhash_rust::xxh3::xxh3_64(name) };
+        }
+        self.hash
     }
 }
 

@@ -62,22 +62,24 @@ impl Part {
         Self { steps, count: 0, second }
     }
 
-    fn push(&mut self, step: Step) {
+    fn push(&mut self, step: &Step) {
         self.count += 1;
         if self.count as usize <= MOST_SHEET {
-            self.steps.push(step);
+            self.steps.push(*step);
         } else {
             self.steps = Vec::new();
         }
     }
 
-    fn append(&mut self, mut other: Self) {
+    /// Takes over the calls of the same time that follow; gives back the buffer that they were in.
+    fn append(&mut self, mut other: Self) -> Vec<Step> {
         self.count += other.count;
         if self.count as usize <= MOST_SHEET {
             self.steps.append(&mut other.steps);
         } else {
             self.steps = Vec::new();
         }
+        other.steps
     }
 }
 
@@ -106,14 +108,14 @@ fn joins(last: (i64, u64), next: (i64, u64), lengths: &Lengths) -> bool {
 }
 
 impl Open {
-    fn new(step: Step, out: &mut Ready) -> Self {
+    fn new(step: &Step, out: &mut Ready) -> Self {
         let place = (step.time.0, step.at);
         let mut part = Part::new(second(step.time.0), out.buffer());
         part.push(step);
         Self { first: place, last: place, parts: VecDeque::from([part]), by_second: false }
     }
 
-    fn push(&mut self, step: Step, out: &mut Ready) {
+    fn push(&mut self, step: &Step, out: &mut Ready) {
         self.last = (step.time.0, step.at);
         if !self.by_second {
             if let Some(part) = self.parts.back_mut()
@@ -128,7 +130,7 @@ impl Open {
         self.release(out);
     }
 
-    fn push_second(&mut self, step: Step, out: &mut Ready) {
+    fn push_second(&mut self, step: &Step, out: &mut Ready) {
         let second = second(step.time.0);
         match self.parts.back_mut() {
             Some(last) if last.second == second => last.push(step),
@@ -144,14 +146,14 @@ impl Open {
     fn split(&mut self, out: &mut Ready) {
         self.by_second = true;
         for whole in std::mem::take(&mut self.parts) {
-            whole.steps.iter().for_each(|step| self.push_second(*step, out));
+            whole.steps.iter().for_each(|step| self.push_second(step, out));
             out.reuse(whole.steps);
         }
     }
 
-    fn add_part(&mut self, part: Part) {
+    fn add_part(&mut self, part: Part, out: &mut Ready) {
         match self.parts.back_mut() {
-            Some(last) if last.second == part.second => last.append(part),
+            Some(last) if last.second == part.second => out.reuse(last.append(part)),
             _ => self.parts.push_back(part),
         }
     }
@@ -171,7 +173,7 @@ impl Open {
         let count = |open: &Self| open.parts.iter().map(|part| part.steps.len()).sum::<usize>();
         if !self.by_second && !other.by_second && count(self) + count(&other) <= MOST_SHEET {
             if let (Some(own), Some(their)) = (self.parts.back_mut(), other.parts.pop_front()) {
-                own.append(their);
+                out.reuse(own.append(their));
             }
             return;
         }
@@ -182,7 +184,7 @@ impl Open {
             other.split(out);
         }
         for part in other.parts {
-            self.add_part(part);
+            self.add_part(part, out);
         }
         self.release(out);
     }
@@ -204,7 +206,7 @@ pub struct Sheets {
 
 impl Sheets {
     /// The session's next call.
-    pub fn push(&mut self, step: Step, lengths: &Lengths, out: &mut Ready) {
+    pub fn push(&mut self, step: &Step, lengths: &Lengths, out: &mut Ready) {
         let Some(current) = self.tail.as_mut().or(self.head.as_mut()) else {
             self.head = Some(Open::new(step, out));
             return;
@@ -285,7 +287,7 @@ pub struct Traces {
 
 impl Traces {
     /// A call that says which trace it belongs to.
-    pub fn push(&mut self, step: Step) {
+    pub fn push(&mut self, step: &Step) {
         let trace = self.open.entry((step.tag, minute(step.time.0))).or_default();
         trace.last = trace.last.max(step.at);
         trace.part.push(step);
@@ -300,7 +302,7 @@ impl Traces {
         for (key, theirs) in other.open {
             let own = self.open.entry(key).or_default();
             own.last = own.last.max(theirs.last);
-            own.part.append(theirs.part);
+            drop(own.part.append(theirs.part));
         }
     }
 
@@ -332,23 +334,29 @@ pub struct Ready {
     list: Vec<Sheet>,
     /// Buffers of sheets that were judged: large ones, dear to give back and to get again.
     spare: Vec<Vec<Step>>,
+    /// Calls that these have room for.
+    room: usize,
 }
 
 /// Buffers that are kept for the next sheets.
 const MOST_SPARE: usize = 16;
-/// Calls that a kept buffer has room for at most: a small sheet must not hold much more than it needs.
-const LARGEST_SPARE: usize = 8192;
+/// Calls that the kept buffers have room for, all together: what is kept must not weigh more than what is open.
+const LARGEST_SPARE: usize = 2 * MOST_SHEET;
 
 impl Ready {
     fn buffer(&mut self) -> Vec<Step> {
-        self.spare.pop().unwrap_or_default()
+        let buffer = self.spare.pop().unwrap_or_default();
+        self.room -= buffer.capacity();
+        buffer
     }
 
     /// Takes back the buffer of a sheet that was judged.
     pub fn reuse(&mut self, mut steps: Vec<Step>) {
-        if self.spare.len() < MOST_SPARE && steps.capacity() <= LARGEST_SPARE {
+        let room = steps.capacity();
+        if room > 0 && self.spare.len() < MOST_SPARE && self.room + room <= LARGEST_SPARE {
             steps.clear();
             self.spare.push(steps);
+            self.room += room;
         }
     }
 

@@ -11,6 +11,8 @@
 
 use hashbrown::HashMap;
 
+use super::askings::FEWEST_ASKINGS;
+pub use super::askings::{Asking, Askings};
 use super::row_writes::{RowWrite, RowWrites};
 use crate::bounded::Bounded;
 use crate::finding::{Fact, Step};
@@ -19,8 +21,6 @@ use crate::units::{Micros, Timestamp};
 
 /// Askings kept in all.
 const MOST_ASKINGS: usize = 1 << 18;
-/// Askings kept of one statement at least.
-const FEWEST_ASKINGS: usize = 1 << 10;
 /// Statements whose askings are kept.
 const MOST_ASKED: usize = 4096;
 /// Times of writes kept in all.
@@ -45,89 +45,6 @@ pub struct Moment {
     pub stream: u32,
     /// Its byte.
     pub at: u64,
-}
-
-/// One asking of a question.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Asking {
-    /// Hash of the parameters.
-    pub key: u64,
-    /// When.
-    pub moment: Moment,
-    /// Hash of the trace, or of the session where there is none.
-    pub who: u32,
-    /// Microseconds, at most 71 minutes.
-    pub duration: u32,
-    /// The first of [`Step::pairs`].
-    pub pairs: [u32; 3],
-}
-
-/// The askings of one statement.
-#[derive(Debug, Clone, Default)]
-pub struct Askings {
-    /// All of them: calls and time.
-    pub calls: u64,
-    /// Their time.
-    pub duration: Micros,
-    /// The first of them.
-    pub first: Option<Moment>,
-    /// Those that were kept.
-    pub kept: Vec<Asking>,
-    limit: Option<Asking>,
-}
-
-impl Askings {
-    fn add(&mut self, asking: Asking, keep: usize) {
-        if self.limit.is_some_and(|limit| asking > limit) {
-            return;
-        }
-        self.kept.push(asking);
-        if self.kept.len() >= keep + keep / 4 + 64 {
-            self.prune(keep);
-        }
-    }
-
-    fn prune(&mut self, keep: usize) {
-        if self.kept.len() > keep {
-            let (_, limit, _) = self.kept.select_nth_unstable(keep - 1);
-            self.limit = Some(*limit);
-            self.kept.truncate(keep);
-        }
-    }
-
-    fn merge(&mut self, other: Self, keep: usize) {
-        self.calls += other.calls;
-        self.duration += other.duration;
-        self.first = earliest(self.first, other.first);
-        if let Some(limit) = other.limit
-            && self.limit.is_none_or(|own| limit < own)
-        {
-            self.limit = Some(limit);
-            self.kept.retain(|asking| *asking <= limit);
-        }
-        for asking in other.kept {
-            self.add(asking, keep);
-        }
-    }
-
-    /// Sorted by key and time; what was cut short is dropped.
-    fn finish(&mut self, keep: usize) {
-        self.prune(keep);
-        self.kept.sort_unstable();
-        if self.limit.is_some()
-            && let (Some(first), Some(last)) = (self.kept.first(), self.kept.last())
-            && first.key != last.key
-        {
-            let last = last.key;
-            self.kept.retain(|asking| asking.key != last);
-        }
-    }
-
-    /// Whether all askings were kept.
-    #[must_use]
-    pub fn is_exact(&self) -> bool {
-        self.limit.is_none()
-    }
 }
 
 /// The askings of one statement in one database.
@@ -313,6 +230,8 @@ pub struct Trace {
     written: Bounded<Writes>,
     commits: Commits,
     rows: Bounded<Rows>,
+    /// A number of tables, and how many times of writes each of them keeps.
+    share: (usize, usize),
 }
 
 impl Default for Trace {
@@ -322,6 +241,7 @@ impl Default for Trace {
             written: Bounded::new(MOST_TABLES),
             commits: Commits::default(),
             rows: Bounded::new(MOST_UPDATES),
+            share: (0, MOST_WRITES),
         }
     }
 }
@@ -330,10 +250,6 @@ impl Default for Trace {
 fn spread(hash: u64) -> u64 {
     let mixed = (hash ^ (hash >> 32)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     (mixed ^ (mixed >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9) ^ (mixed >> 32)
-}
-
-fn earliest(one: Option<Moment>, other: Option<Moment>) -> Option<Moment> {
-    one.into_iter().chain(other).min()
 }
 
 fn short(duration: u64) -> u32 {
@@ -380,22 +296,29 @@ impl Trace {
             self.asked.prune(drop);
             return self.ask(moment, caller, step);
         }
-        let keep = keep_for(MOST_ASKINGS, FEWEST_ASKINGS, self.asked.len());
+        let statements = self.asked.len();
         let new = || Asked { fingerprint: step.fingerprint, database, askings: Askings::default() };
         let askings = &mut self.asked.entry(hash, new).askings;
         askings.calls += 1;
-        askings.first = earliest(askings.first, Some(moment));
+        if askings.first.is_none_or(|first| moment < first) {
+            askings.first = Some(moment);
+        }
         askings.duration += Micros(step.duration);
+        let key = spread(step.params);
+        // Most of a long log.
+        if askings.is_beyond(key) {
+            return;
+        }
         let who = if step.tag != 0 { step.tag } else { caller.session };
         askings.add(
             Asking {
-                key: spread(step.params),
+                key,
                 moment,
                 who: spread(who) as u32,
                 duration: short(step.duration),
                 pairs: std::array::from_fn(|place| step.pairs[place]),
             },
-            keep,
+            || keep_for(MOST_ASKINGS, FEWEST_ASKINGS, statements),
         );
     }
 
@@ -406,10 +329,16 @@ impl Trace {
         if !self.written.takes(table) {
             return;
         }
-        let keep = keep_for(MOST_WRITES, FEWEST_WRITES, self.written.len());
+        // A division is dear, and new tables are rare.
+        if self.share.0 != self.written.len() {
+            self.share = (self.written.len(), keep_for(MOST_WRITES, FEWEST_WRITES, self.written.len()));
+        }
+        let keep = self.share.1;
         let writes = self.written.entry(table, || Writes { table: id, ..Writes::default() });
         writes.count += 1;
-        writes.last = writes.last.max(Some(row.moment));
+        if writes.last.is_none_or(|last| last < row.moment) {
+            writes.last = Some(row.moment);
+        }
         writes.rows.add(row, keep);
         writes.add(row.moment, keep);
     }

@@ -1,0 +1,141 @@
+//! [`Known`]: the facts that one worker has met, each with a number and a class.
+//!
+//! Whoever goes through millions of steps asks for each step's fact: a small table before the map answers most of it
+//! with one comparison, and a class answers what is asked about every step. Numbers are the worker's own and never
+//! leave it.
+
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+
+use super::outline::Find;
+use super::{FAILURE, Fact, MOST_FACTS, Verb};
+use crate::sql::Kind;
+
+/// Statements that are found without the map; a power of two.
+const RECENT: usize = 1 << 9;
+
+/// A question that rules about reading again look at.
+pub(super) const JUDGED: u16 = 1;
+/// A question by key.
+pub(super) const KEYED: u16 = 1 << 1;
+/// Its transaction writes.
+pub(super) const WRITES: u16 = 1 << 2;
+/// An INSERT or UPDATE that names a row.
+pub(super) const NAMES: u16 = 1 << 3;
+/// An INSERT whose rows stand in a VALUES list.
+pub(super) const SINGLE: u16 = 1 << 4;
+/// BEGIN.
+pub(super) const OPENS: u16 = 1 << 5;
+/// COMMIT.
+pub(super) const COMMITS: u16 = 1 << 6;
+/// A unit begins with it.
+pub(super) const BEGINS: u16 = 1 << 7;
+/// A unit ends with it.
+pub(super) const ENDS: u16 = 1 << 8;
+/// It undoes what was done before.
+pub(super) const UNDOES: u16 = 1 << 9;
+
+/// Facts by number. The first is that of a statement about which nothing is known, the second that of a failure.
+#[derive(Debug, Clone)]
+pub struct Known {
+    list: Vec<Arc<Fact>>,
+    classes: Vec<u16>,
+    index: HashMap<u64, u32>,
+    /// The last fingerprint of each slot, and its number. Fingerprint 0 is the edge of a session, which has no fact.
+    recent: Box<[(u64, u32)]>,
+}
+
+impl Default for Known {
+    fn default() -> Self {
+        let mut known = Self {
+            list: Vec::new(),
+            classes: Vec::new(),
+            index: HashMap::new(),
+            recent: vec![(0, 0); RECENT].into_boxed_slice(),
+        };
+        known.add(Arc::new(Fact::unknown()));
+        let failed = known.add(Arc::new(Fact::failed()));
+        known.index.insert(FAILURE, failed);
+        known
+    }
+}
+
+impl Known {
+    /// The number of a fingerprint's fact, if it was met before.
+    #[inline]
+    pub fn get(&mut self, fingerprint: u64) -> Option<u32> {
+        let slot = &mut self.recent[fingerprint as usize % RECENT];
+        if slot.0 == fingerprint {
+            return Some(slot.1);
+        }
+        let number = *self.index.get(&fingerprint)?;
+        *slot = (fingerprint, number);
+        Some(number)
+    }
+
+    /// The number of a fingerprint's fact; that of the unknown one when `find` does not know it either.
+    #[inline]
+    pub(super) fn number(&mut self, fingerprint: u64, find: &Find<'_>) -> u32 {
+        match self.get(fingerprint) {
+            Some(number) => number,
+            None => find(fingerprint).and_then(|fact| self.insert(fingerprint, fact)).unwrap_or(0),
+        }
+    }
+
+    /// Remembers a fact; `None` beyond [`MOST_FACTS`].
+    pub fn insert(&mut self, fingerprint: u64, fact: Arc<Fact>) -> Option<u32> {
+        // Two are no statement's.
+        if self.list.len() >= MOST_FACTS + 2 {
+            return None;
+        }
+        let number = self.add(fact);
+        self.index.insert(fingerprint, number);
+        Some(number)
+    }
+
+    fn add(&mut self, fact: Arc<Fact>) -> u32 {
+        let number = self.list.len() as u32;
+        self.classes.push(class(&fact));
+        self.list.push(fact);
+        number
+    }
+
+    /// A fact.
+    #[inline]
+    #[must_use]
+    pub fn fact(&self, number: u32) -> &Fact {
+        &self.list[number as usize]
+    }
+
+    /// What a fact is, as bits.
+    #[inline]
+    pub(super) fn class(&self, number: u32) -> u16 {
+        self.classes[number as usize]
+    }
+
+    /// All of them, by number.
+    pub(super) fn list(&self) -> &[Arc<Fact>] {
+        &self.list
+    }
+}
+
+fn class(fact: &Fact) -> u16 {
+    let row = matches!(fact.kind, Kind::Insert | Kind::Update) && !fact.columns.is_empty();
+    let whole = fact.verb == Verb::Whole;
+    [
+        (JUDGED, fact.is_judged()),
+        (KEYED, fact.keyed && fact.ignored.is_none()),
+        (WRITES, fact.is_write()),
+        (NAMES, row),
+        (SINGLE, fact.values),
+        (OPENS, fact.verb == Verb::Begin),
+        (COMMITS, fact.verb == Verb::Commit),
+        (BEGINS, whole || fact.verb == Verb::Begin),
+        (ENDS, whole || matches!(fact.verb, Verb::Commit | Verb::Rollback)),
+        (UNDOES, fact.undoes()),
+    ]
+    .into_iter()
+    .filter(|(_, is)| *is)
+    .fold(0, |class, (bit, _)| class | bit)
+}

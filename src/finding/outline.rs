@@ -1,0 +1,491 @@
+//! [`Outline`]: one pass over a sheet, which tells where its units begin and end, and what each of them has.
+//!
+//! A rule is asked about a unit only if the unit has what the rule looks for: a statement twice, a question after a
+//! write … Most units have nothing of the kind, and cost one look at each call. What is noted may be too much, never
+//! too little: the rules themselves decide.
+
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+
+use super::known::{self, Known};
+use super::replica_reads::Free;
+use super::{
+    Bench, Fact, Findings, MINUTE, NO_TIME, Step, UnitCounts, UnitKind, read_back, redundant_select,
+};
+use crate::units::Timestamp;
+
+/// A burst ends at every full ten seconds of the clock.
+const BURST_CLOCK: i64 = 10_000_000;
+/// Slots for the questions asked last; a power of two, and many more than [`redundant_select::NEAR`].
+const RECENT: usize = 1 << 10;
+/// Places so far apart have nothing to do with each other.
+const FAR: u32 = redundant_select::NEAR as u32 + 1;
+
+/// A call that belongs to a trace or request.
+pub(super) const TAGGED: u16 = 1;
+/// A call that belongs to none.
+pub(super) const UNTAGGED: u16 = 1 << 1;
+/// A call whose transaction writes.
+pub(super) const WROTE: u16 = 1 << 2;
+/// A statement twice.
+pub(super) const TWICE: u16 = 1 << 3;
+/// A question by key, and then an INSERT or UPDATE that names a row.
+pub(super) const LOOK: u16 = 1 << 4;
+/// A question by key, not long after an INSERT or UPDATE of the session that names a row.
+pub(super) const BACK: u16 = 1 << 5;
+/// A pause that a transaction must not make.
+pub(super) const IDLE: u16 = 1 << 6;
+/// A failure in place of a call.
+pub(super) const FAILED: u16 = 1 << 7;
+/// A call that undoes what was done before.
+pub(super) const UNDID: u16 = 1 << 8;
+/// Everything: nobody looked.
+pub(super) const ANY: u16 = u16::MAX;
+
+/// Where a unit stands in its sheet, and what it has.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Cut {
+    pub(super) kind: UnitKind,
+    pub(super) start: usize,
+    pub(super) end: usize,
+    pub(super) fresh: bool,
+    /// What it has, as bits.
+    pub(super) has: u16,
+    /// Its first run in [`Outline::runs`], and the one behind its last.
+    pub(super) runs: (usize, usize),
+    /// Likewise in [`Outline::again`].
+    pub(super) again: (usize, usize),
+}
+
+impl Cut {
+    /// A part of a sheet that nobody looked into.
+    pub(super) fn unseen(kind: UnitKind, end: usize, fresh: bool) -> Self {
+        Self { kind, start: 0, end, fresh, has: ANY, runs: (0, 0), again: (0, 0) }
+    }
+}
+
+/// Calls of one statement in a row: at least two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Run {
+    /// The place of the first.
+    pub(super) start: usize,
+    /// How many.
+    pub(super) count: usize,
+}
+
+/// What one pass over a sheet tells. Its buffers are used again and again.
+#[derive(Debug, Clone)]
+pub(super) struct Outline {
+    /// The units, in order.
+    pub(super) cuts: Vec<Cut>,
+    /// The number of each call's fact.
+    pub(super) facts: Vec<u32>,
+    /// By place in the sheet, in order.
+    pub(super) runs: Vec<Run>,
+    /// Calls of bursts that may ask what one of the last few asked, by place in the sheet.
+    pub(super) again: Vec<u32>,
+    /// What the units have between them.
+    pub(super) has: u16,
+    /// How often BEGIN, one single-row INSERT and COMMIT follow each other.
+    pub(super) pairs: usize,
+    /// By fact: the last unit that has it, and its place among `reads`.
+    seen: Vec<(u32, u32)>,
+    unit: u32,
+    /// The last place of a question by hash; places of one sheet are counted from `base` on.
+    recent: Box<[u32]>,
+    base: u32,
+    /// Questions of the unit: what a replica could answer.
+    reads: Vec<Questions>,
+    writers: HashMap<u64, Timestamp>,
+}
+
+/// Questions of one statement and route.
+#[derive(Debug, Clone, Copy)]
+struct Questions {
+    fingerprint: u64,
+    route: u64,
+    /// They belong to a trace or request.
+    tagged: bool,
+    free: Free,
+}
+
+impl Default for Outline {
+    fn default() -> Self {
+        Self {
+            cuts: Vec::new(),
+            facts: Vec::new(),
+            runs: Vec::new(),
+            again: Vec::new(),
+            has: 0,
+            pairs: 0,
+            seen: Vec::new(),
+            unit: 0,
+            recent: vec![0; RECENT].into_boxed_slice(),
+            base: FAR,
+            reads: Vec::new(),
+            writers: HashMap::new(),
+        }
+    }
+}
+
+impl Outline {
+    /// Reads the calls of one trace or request: their facts, and what a replica could answer. Tells whether it writes.
+    pub(super) fn trace(
+        &mut self,
+        bench: Bench<'_>,
+        known: &mut Known,
+        find: &Find<'_>,
+        out: &mut Findings,
+    ) -> bool {
+        self.clear(bench.steps.len());
+        self.unit += 1;
+        let mut wrote: Option<Timestamp> = None;
+        for step in bench.steps {
+            let number = known.number(step.fingerprint, find);
+            let class = known.class(number);
+            self.facts.push(number);
+            if class & known::JUDGED != 0 {
+                self.seen(number);
+                self.ask(step, number, since(step, wrote), false, bench.detect.pin);
+            }
+            if class & known::WRITES != 0 {
+                wrote = Some(step.time);
+            }
+        }
+        self.tell(false, out);
+        self.leave(0);
+        wrote.is_some()
+    }
+
+    /// Reads the calls of one session within a minute. What a replica could answer is counted at once.
+    pub(super) fn read(
+        &mut self,
+        bench: Bench<'_>,
+        known: &mut Known,
+        find: &Find<'_>,
+        out: &mut Findings,
+        counts: &mut UnitCounts,
+    ) {
+        self.clear(bench.steps.len());
+        let fresh = starts_fresh(bench);
+        let mut pass = Pass::new(self, bench, out, counts, fresh);
+        for (place, step) in bench.steps.iter().enumerate() {
+            if step.is_edge() {
+                pass.edge(place);
+                continue;
+            }
+            let number = known.number(step.fingerprint, find);
+            pass.call(place, step, number, known.class(number));
+        }
+        pass.finish();
+    }
+
+    /// Looks for runs in calls of which nothing else is noted; any of them may ask again.
+    pub(super) fn look_at(&mut self, steps: &[Step], cut: Cut) -> Cut {
+        let (runs, again) = (self.runs.len(), self.again.len());
+        let mut start = 0;
+        for run in steps.chunk_by(|a, b| a.fingerprint == b.fingerprint) {
+            if run.len() > 1 {
+                self.runs.push(Run { start, count: run.len() });
+            }
+            start += run.len();
+        }
+        self.again.extend(0..steps.len() as u32);
+        Cut { runs: (runs, self.runs.len()), again: (again, self.again.len()), ..cut }
+    }
+
+    fn clear(&mut self, steps: usize) {
+        self.cuts.clear();
+        self.facts.clear();
+        self.facts.reserve(steps);
+        self.runs.clear();
+        self.again.clear();
+        self.has = 0;
+        self.pairs = 0;
+        self.writers.clear();
+    }
+
+    /// Whether the unit has had a fact before; from now on it has.
+    #[inline]
+    fn seen(&mut self, number: u32) -> bool {
+        if self.seen.len() <= number as usize {
+            self.seen.resize(number as usize + 1, (0, 0));
+        }
+        let seen = &mut self.seen[number as usize];
+        if seen.0 == self.unit {
+            return true;
+        }
+        *seen = (self.unit, u32::MAX);
+        false
+    }
+
+    /// A question of a fact that was seen, `since` microseconds after its actor's last write.
+    #[inline]
+    fn ask(&mut self, step: &Step, number: u32, since: u64, tagged: bool, pin: u64) {
+        let place = &mut self.seen[number as usize].1;
+        let questions = match self.reads.get_mut(*place as usize) {
+            Some(questions) if questions.route == step.route && questions.tagged == tagged => questions,
+            // Another route than last time: one entry more, all are added up.
+            _ => {
+                *place = self.reads.len() as u32;
+                let (fingerprint, route) = (step.fingerprint, step.route);
+                self.reads.push(Questions { fingerprint, route, tagged, free: Free::default() });
+                &mut self.reads[*place as usize]
+            }
+        };
+        questions.free.add(step.duration, since, pin);
+    }
+
+    /// Tells what a replica could have answered of the unit. Questions of a trace are asked in the trace; a session
+    /// knows of them only what a transaction holds back.
+    fn tell(&mut self, writes: bool, out: &mut Findings) {
+        for questions in self.reads.drain(..).filter(|questions| writes || !questions.tagged) {
+            if let Some(reads) = out.reads(questions.fingerprint, questions.route) {
+                reads.merge(&questions.free.reads(!questions.tagged, writes));
+            }
+        }
+    }
+
+    /// The units are read: another sheet's places must not look near.
+    fn leave(&mut self, steps: usize) {
+        self.base += steps as u32 + FAR;
+        if self.base > u32::MAX / 2 || self.unit > u32::MAX / 2 {
+            self.recent.fill(0);
+            self.base = FAR;
+            self.seen.fill((0, 0));
+            self.unit = 0;
+        }
+    }
+}
+
+/// Asks elsewhere for a fact.
+pub(super) type Find<'f> = dyn Fn(u64) -> Option<Arc<Fact>> + 'f;
+
+/// Microseconds between an actor's last write and a call; without a write more than any pin time.
+fn since(step: &Step, wrote: Option<Timestamp>) -> u64 {
+    wrote.map_or(u64::MAX, |wrote| u64::try_from(step.start().0.saturating_sub(wrote.0)).unwrap_or(0))
+}
+
+/// Whether the session was silent before its first call of the minute: it came over a second into it.
+fn starts_fresh(bench: Bench<'_>) -> bool {
+    bench.steps.first().is_some_and(|first| {
+        first.time != NO_TIME && first.start().0.rem_euclid(MINUTE) as u64 > bench.detect.burst_gap
+    })
+}
+
+/// The pass itself.
+struct Pass<'p> {
+    to: &'p mut Outline,
+    bench: Bench<'p>,
+    out: &'p mut Findings,
+    counts: &'p mut UnitCounts,
+    /// The unit so far.
+    cut: Cut,
+    /// Where the run so far begins.
+    run: usize,
+    /// The unit has asked by key.
+    keyed: bool,
+    /// The end of the ten seconds of the call before, and their beginning.
+    clock: (i64, i64),
+    /// The place of the session's last INSERT or UPDATE that names a row.
+    named: Option<usize>,
+    /// When the session wrote without saying for whom.
+    wrote: Option<Timestamp>,
+    /// What the two calls before were.
+    before: [u16; 2],
+}
+
+impl<'p> Pass<'p> {
+    fn new(
+        to: &'p mut Outline,
+        bench: Bench<'p>,
+        out: &'p mut Findings,
+        counts: &'p mut UnitCounts,
+        fresh: bool,
+    ) -> Self {
+        let cut = Cut { has: 0, ..Cut::unseen(UnitKind::Burst, 0, fresh) };
+        to.unit += 1;
+        Self {
+            to,
+            bench,
+            out,
+            counts,
+            cut,
+            run: 0,
+            keyed: false,
+            clock: (0, 0),
+            named: None,
+            wrote: None,
+            before: [0; 2],
+        }
+    }
+
+    /// The edge of the session.
+    fn edge(&mut self, place: usize) {
+        self.to.facts.push(0);
+        self.close(place, true);
+        self.cut.start = place + 1;
+        self.run = place + 1;
+        self.before = [0; 2];
+    }
+
+    fn call(&mut self, place: usize, step: &Step, number: u32, class: u16) {
+        self.to.facts.push(number);
+        self.end_before(place, step, class);
+        self.note(place, step, number, class);
+        if class & known::ENDS != 0 {
+            // Without its BEGIN: the clock cut the transaction at the beginning of the minute.
+            if self.cut.start == 0 && self.cut.kind == UnitKind::Burst {
+                self.cut.kind = UnitKind::Transaction;
+            }
+            self.close(place + 1, false);
+        }
+    }
+
+    /// Whether the unit so far ends before a call.
+    #[inline]
+    fn end_before(&mut self, place: usize, step: &Step, class: u16) {
+        let same_clock = self.same_clock(step.time);
+        if place > self.cut.start {
+            let before = &self.bench.steps[place - 1];
+            let wait = before.wait_before(step);
+            if self.cut.kind == UnitKind::Burst {
+                let silent = before.time == NO_TIME || wait > self.bench.detect.burst_gap;
+                if silent || !same_clock {
+                    self.counts.cut_by_clock += u64::from(!silent);
+                    self.close(place, silent);
+                }
+            }
+            if wait > self.bench.detect.idle {
+                self.cut.has |= IDLE;
+            }
+            if before.fingerprint != step.fingerprint {
+                self.end_run(place);
+            }
+        }
+        if class & known::BEGINS != 0 {
+            self.close(place, false);
+            self.cut.kind = UnitKind::Transaction;
+        }
+    }
+
+    /// Whether a time lies in the same ten seconds as the one before.
+    #[inline]
+    fn same_clock(&mut self, time: Timestamp) -> bool {
+        let (start, end) = self.clock;
+        if (start..end).contains(&time.0) {
+            return true;
+        }
+        let start = time.0.saturating_sub(time.0.rem_euclid(BURST_CLOCK));
+        self.clock = (start, start.saturating_add(BURST_CLOCK));
+        false
+    }
+
+    /// What a call is to its unit.
+    #[inline]
+    fn note(&mut self, place: usize, step: &Step, number: u32, class: u16) {
+        let mut has = if step.tag == 0 { UNTAGGED } else { TAGGED };
+        if !step.is_call() {
+            has |= FAILED;
+        }
+        if self.to.seen(number) {
+            has |= TWICE;
+        }
+        if class & known::KEYED != 0 {
+            self.keyed = true;
+            if self.named.is_some_and(|named| place - named <= read_back::REACH) {
+                has |= BACK;
+            }
+        }
+        if class & known::JUDGED != 0 {
+            self.ask(place, step, number);
+        }
+        if class & known::NAMES != 0 {
+            self.named = Some(place);
+            if self.keyed {
+                has |= LOOK;
+            }
+        }
+        if class & known::UNDOES != 0 {
+            has |= UNDID;
+        }
+        if class & known::WRITES != 0 {
+            has |= WROTE;
+            match step.tag {
+                0 => self.wrote = Some(step.time),
+                tag => {
+                    self.to.writers.insert(tag, step.time);
+                }
+            }
+        }
+        let [first, second] = self.before;
+        let single = second & known::SINGLE != 0;
+        if class & known::COMMITS != 0 && single && first & known::OPENS != 0 {
+            self.to.pairs += 1;
+        }
+        self.before = [second, if step.rows == 1 { class } else { class & !known::SINGLE }];
+        self.cut.has |= has;
+    }
+
+    /// A question: whether it came lately, and whether a replica could answer it.
+    #[inline]
+    fn ask(&mut self, place: usize, step: &Step, number: u32) {
+        let to = &mut *self.to;
+        if step.is_known() {
+            let now = to.base + place as u32;
+            let last = &mut to.recent[(step.params ^ step.fingerprint) as usize % RECENT];
+            if now - std::mem::replace(last, now) < FAR {
+                to.again.push(place as u32);
+            }
+        }
+        let last = match step.tag {
+            0 => self.wrote,
+            tag => to.writers.get(&tag).copied(),
+        };
+        to.ask(step, number, since(step, last), step.tag != 0, self.bench.detect.pin);
+    }
+
+    fn end_run(&mut self, place: usize) {
+        let count = place - self.run;
+        if count > 1 {
+            self.to.runs.push(Run { start: self.run, count });
+        }
+        self.run = place;
+    }
+
+    /// The unit ends before `end`; the next one begins there.
+    fn close(&mut self, end: usize, fresh: bool) {
+        if end > self.cut.start {
+            self.end_run(end);
+            let writes = self.cut.kind == UnitKind::Transaction && self.cut.has & WROTE != 0;
+            self.to.tell(writes, self.out);
+            self.to.has |= self.cut.has;
+            self.cut.end = end;
+            self.cut.runs.1 = self.to.runs.len();
+            self.cut.again.1 = self.to.again.len();
+            self.to.cuts.push(self.cut);
+            self.to.unit += 1;
+            self.keyed = false;
+        }
+        let (runs, again) = (self.to.runs.len(), self.to.again.len());
+        self.cut = Cut {
+            kind: UnitKind::Burst,
+            start: end,
+            end,
+            fresh,
+            has: 0,
+            runs: (runs, runs),
+            again: (again, again),
+        };
+        self.run = end;
+    }
+
+    fn finish(mut self) {
+        let end = self.bench.steps.len();
+        let open = self.cut.kind == UnitKind::Transaction && self.cut.start < end;
+        self.counts.cut_by_clock += u64::from(open);
+        self.close(end, false);
+        self.to.leave(end);
+    }
+}

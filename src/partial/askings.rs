@@ -1,0 +1,156 @@
+//! [`Askings`]: when one question was asked, with which parameters; of long logs a sample of the parameters.
+//!
+//! A sample keeps all askings of a parameter set or none: those of the smallest hashes, as many as there is room for.
+//! Which ones these are depends only on all askings, not on the order in which they came.
+
+use super::trace::Moment;
+use crate::units::{Micros, Timestamp};
+
+/// Askings kept of one statement at least.
+pub(super) const FEWEST_ASKINGS: usize = 1 << 10;
+/// Bins of the histogram that a limit is read off; a power of two.
+const BINS: usize = 1 << 12;
+
+/// One asking of a question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Asking {
+    /// Hash of the parameters.
+    pub key: u64,
+    /// When.
+    pub moment: Moment,
+    /// Hash of the trace, or of the session where there is none.
+    pub who: u32,
+    /// Microseconds, at most 71 minutes.
+    pub duration: u32,
+    /// The first of [`Step::pairs`](crate::finding::Step::pairs).
+    pub pairs: [u32; 3],
+}
+
+impl Asking {
+    /// After every other.
+    const LAST: Self = Self {
+        key: u64::MAX,
+        moment: Moment { time: Timestamp(i64::MAX), stream: u32::MAX, at: u64::MAX },
+        who: u32::MAX,
+        duration: u32::MAX,
+        pairs: [u32::MAX; 3],
+    };
+}
+
+/// The askings of one statement.
+#[derive(Debug, Clone, Default)]
+pub struct Askings {
+    /// All of them: calls and time.
+    pub calls: u64,
+    /// Their time.
+    pub duration: Micros,
+    /// The first of them.
+    pub first: Option<Moment>,
+    /// Those that were kept.
+    pub kept: Vec<Asking>,
+    limit: Option<Asking>,
+}
+
+impl Askings {
+    /// Whether an asking with this key has no place any more.
+    #[inline]
+    pub(super) fn is_beyond(&self, key: u64) -> bool {
+        self.limit.is_some_and(|limit| key > limit.key)
+    }
+
+    /// Adds an asking; `keep` is only asked when there are many.
+    pub(super) fn add(&mut self, asking: Asking, keep: impl FnOnce() -> usize) {
+        if self.limit.is_some_and(|limit| asking > limit) {
+            return;
+        }
+        self.kept.push(asking);
+        if self.kept.len() > FEWEST_ASKINGS {
+            let keep = keep();
+            if self.kept.len() >= keep + keep / 4 + 64 {
+                self.thin(keep);
+            }
+        }
+    }
+
+    /// Drops most of what is more than `keep`, in the order in which they came: a limit is read off a histogram of
+    /// the keys, which are hashes. Where many have one key, that one is cut in time.
+    fn thin(&mut self, keep: usize) {
+        let highest = self.limit.map_or(u64::MAX, |limit| limit.key);
+        let shift = (64 - highest.leading_zeros()).saturating_sub(BINS.trailing_zeros());
+        let mut bins = [0_u32; BINS];
+        for asking in &self.kept {
+            bins[(asking.key >> shift) as usize] += 1;
+        }
+        let mut below = 0;
+        let bin = bins.iter().position(|count| {
+            below += *count as usize;
+            below >= keep
+        });
+        let Some(bin) = bin.filter(|_| below <= keep + keep / 8) else { return self.prune(keep) };
+        let key = ((bin as u64) << shift) | ((1_u64 << shift) - 1);
+        self.lower(Asking { key, ..Asking::LAST });
+    }
+
+    fn prune(&mut self, keep: usize) {
+        if self.kept.len() > keep {
+            let (_, limit, _) = self.kept.select_nth_unstable(keep - 1);
+            self.limit = Some(*limit);
+            self.kept.truncate(keep);
+        }
+    }
+
+    fn lower(&mut self, limit: Asking) {
+        if self.limit.is_none_or(|own| limit < own) {
+            self.limit = Some(limit);
+            self.kept.retain(|asking| *asking <= limit);
+        }
+    }
+
+    pub(super) fn merge(&mut self, other: Self, keep: usize) {
+        self.calls += other.calls;
+        self.duration += other.duration;
+        self.first = self.first.into_iter().chain(other.first).min();
+        if let Some(limit) = other.limit {
+            self.lower(limit);
+        }
+        if self.kept.is_empty() {
+            let limit = self.limit;
+            self.kept = other.kept;
+            self.kept.retain(|asking| limit.is_none_or(|limit| *asking <= limit));
+            return;
+        }
+        for asking in other.kept {
+            self.add(asking, || keep);
+        }
+    }
+
+    /// Sorted by key and time; what was cut short is dropped.
+    pub(super) fn finish(&mut self, keep: usize) {
+        // Keys with places are smaller than askings, and those of one key mostly came in order.
+        let mut order: Vec<(u64, u32)> =
+            self.kept.iter().zip(0..).map(|(asking, place)| (asking.key, place)).collect();
+        order.sort_unstable();
+        let kept = order.iter().map(|(_, place)| self.kept[*place as usize]).collect();
+        self.kept = kept;
+        for same in self.kept.chunk_by_mut(|a, b| a.key == b.key).filter(|same| !same.is_sorted()) {
+            same.sort_unstable();
+        }
+        if self.kept.len() > keep {
+            self.kept.truncate(keep);
+            self.limit = self.kept.last().copied();
+        }
+        if self.limit.is_some()
+            && let (Some(first), Some(last)) = (self.kept.first(), self.kept.last())
+            && first.key != last.key
+        {
+            let key = last.key;
+            self.kept.truncate(self.kept.partition_point(|asking| asking.key < key));
+        }
+    }
+
+    /// Whether all askings were kept.
+    #[must_use]
+    pub fn is_exact(&self) -> bool {
+        self.limit.is_none()
+    }
+}
