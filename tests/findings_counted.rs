@@ -156,7 +156,8 @@ fn every_story_has_the_findings_that_were_counted_by_hand() {
     let stories = stories(&text);
     let mut wrong = String::new();
     for story in &stories {
-        let formats: [(&str, Option<&str>, fn(&Line<'_>) -> String); 3] = [
+        type Written = fn(&Line<'_>) -> String;
+        let formats: [(&str, Option<&str>, Written); 3] = [
             ("stderr", Some(PREFIX), |line| line.stderr()),
             ("csvlog", None, |line| line.csv()),
             ("jsonlog", None, |line| line.json()),
