@@ -9,7 +9,7 @@
 //! The talk recreated its servers and lost a third of their speed, because two settings had been made by hand.
 //! So `check` asks the running servers, in both directions: declared and different, set and not declared. Apply,
 //! check and wipe know the roles; a role knows its servers; none knows a password that is not in
-//! [`ground::Secrets`].
+//! `ground::Secrets`.
 
 mod cache;
 mod command;
