@@ -83,7 +83,7 @@ pub(super) fn fixes(index: &Index<'_>, limit: usize) -> Vec<Fix> {
 }
 
 /// A finding's kind as people say it.
-pub(super) fn label(kind: &str) -> String {
+pub(in crate::render) fn label(kind: &str) -> String {
     let label = match kind {
         "redundant_select" => "Redundant SELECT",
         "cacheable_select" => "Cacheable SELECT",

@@ -86,7 +86,11 @@ pub(super) fn cards(index: &Index<'_>, shown: &Shown<'_>) -> Vec<FixCard> {
                 time: if us > 0 { duration(fix.cost.duration_us) } else { String::new() },
                 time_share: percent(us, totals.duration_us.0),
                 time_bar: chart::bar(permille(us, totals.duration_us.0), "loss"),
-                cost_of: if fix.whole { "all its calls" } else { "need not have been sent" },
+                cost_of: match fix.whole {
+                    true => "all its calls",
+                    false if fix.label == fix::label("replica_reads") => "could leave the primary",
+                    false => "need not have been sent",
+                },
             }
         })
         .collect()
