@@ -279,6 +279,11 @@ impl Report {
         per_second_milli(self.requests, self.elapsed_us())
     }
 
+    /// Whether a rate was asked for and less than nine tenths of it came about.
+    pub fn is_slower(&self) -> bool {
+        self.asked.rate.is_some_and(|rate| self.rate_milli() < rate * 900)
+    }
+
     /// Reads a report.
     pub fn read(path: &Path) -> Result<Report> {
         let text =
