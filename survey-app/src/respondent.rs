@@ -114,6 +114,11 @@ impl Browser {
         };
         let (parts, body) = response.into_parts();
         let body = body.collect().await.context("the answer broke off")?.to_bytes();
+        // Whoever says so closes the connection now, and it may take a while until we hear of it.
+        if parts.headers.get(header::CONNECTION).is_some_and(|v| v.as_bytes().eq_ignore_ascii_case(b"close"))
+        {
+            self.connection = None;
+        }
         for cookie in parts.headers.get_all(header::SET_COOKIE) {
             self.keep(cookie.to_str().unwrap_or_default());
         }
