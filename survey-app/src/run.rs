@@ -160,7 +160,7 @@ pub fn codes(app: &App, survey: i64, users: usize) -> String {
 }
 
 /// A generated respondent and their school.
-fn enrolled(number: usize) -> (String, String) {
+pub(crate) fn enrolled(number: usize) -> (String, String) {
     (person(number), format!("School {}", number % SCHOOLS + 1))
 }
 

@@ -6,7 +6,7 @@ use super::{Drift, Role, web};
 use crate::app::App;
 use crate::plan;
 use crate::router::Pin;
-use crate::run::{self, SCHOOLS, person};
+use crate::run::{self, enrolled};
 use crate::scope::{Memory, Scope, Select, View};
 use anyhow::{Context, Result};
 use rustix::process::{Resource, getrlimit};
@@ -108,16 +108,6 @@ async fn ask(app: &Arc<App>, sql: &str, params: Vec<crate::db::Param>) -> Result
 
 /// The codes as the administration prints them.
 fn codes(ground: &Ground, app: &App, survey: i64, load: &Load) -> Declared {
-    let mut text = crate::csv::line(["person", "school", "address", "code"]);
-    for number in 0..load.respondents {
-        let (person, school) = enrolled(number);
-        let code = crate::secret::login_code(&app.secret, survey, &person);
-        text.push_str(&crate::csv::line([person.as_str(), &school, "/survey/run/", &code]));
-    }
+    let text = run::codes(app, survey, load.respondents);
     Declared { role: ROLE, path: ground.root.join("load/codes.csv"), text, owner: None, is_secret: true }
-}
-
-/// As [`run::seed`] enrolls them.
-fn enrolled(number: usize) -> (String, String) {
-    (person(number), format!("School {}", number % SCHOOLS + 1))
 }
