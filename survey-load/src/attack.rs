@@ -12,6 +12,7 @@
 use crate::codes::Roster;
 use crate::journey::Journey;
 use crate::order::{Order, Script, Until};
+use crate::pace::Pace;
 use crate::report::{Failure, Report, Sample};
 use crate::taker::{Cookies, Ended, Taker, now_us};
 use crate::{replay, walk};
@@ -31,6 +32,8 @@ pub(crate) struct Shared {
     report: Mutex<Report>,
     roster: Roster,
     journey: Option<Journey>,
+    /// Without one, as fast as answers come.
+    pace: Option<Pace>,
     /// When the time is over; set by whoever comes first.
     deadline: OnceLock<Instant>,
 }
@@ -51,6 +54,12 @@ impl Shared {
             count: 1,
         };
         self.report().doubt(failure, now_us());
+    }
+
+    /// When another request may be sent.
+    pub(crate) fn turn(&self) -> Instant {
+        let now = Instant::now();
+        self.pace.as_ref().map_or(now, |pace| pace.turn(now))
     }
 
     /// Whether nobody may send anything any more.
@@ -138,6 +147,7 @@ pub async fn attack(order: &Order) -> Result<Report> {
         report: Mutex::new(report),
         roster,
         journey,
+        pace: order.rate.and_then(Pace::new),
         deadline: OnceLock::new(),
     });
     let interrupted = tokio::spawn(async {
@@ -203,7 +213,6 @@ fn configuration(order: &Order) -> GooseConfiguration {
             configuration.no_reset_metrics = true;
         }
     }
-    configuration.throttle_requests = order.rate.map(|r| r as usize);
     configuration.no_telnet = true;
     // Its own words are not ours; what fails is in the report.
     configuration.quiet = 2;

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! A respondent is a program with cookies and tokens of its own that takes a whole survey, with time to think. Exact
-//! runs count, throttled runs load, recorded journeys are gone again by others. It knows the application only from
+//! runs count, paced runs load, recorded journeys are gone again by others. It knows the application only from
 //! outside and depends on nothing of it; it is a crate of its own because nothing else should compile goose.
 
 pub mod cli;
@@ -18,6 +18,7 @@ pub mod attack;
 pub mod codes;
 mod dice;
 pub mod fleet;
+mod pace;
 mod replay;
 mod taker;
 mod walk;

@@ -1,7 +1,7 @@
 //! One respondent at their browser: cookies of their own, the token of the page they are on, a clock that may
 //! run out.
 //!
-//! Serves the walk and the replay. Every request goes through goose (its throttle, its count) and into the
+//! Serves the walk and the replay. Every request waits for its turn, goes through goose (its count) and into the
 //! report, with the time until the whole answer was there.
 
 use crate::attack::Shared;
@@ -109,9 +109,7 @@ impl<'a> Taker<'a> {
 
     /// Sends a request and reads the answer to its end.
     pub(crate) async fn send(&mut self, ask: &Ask<'_>) -> Result<Reply, Ended> {
-        if self.shared.is_over() {
-            return Err(Ended::Clock);
-        }
+        self.rest(self.shared.turn()).await?;
         let Some(method) = method(ask.method) else { return Err(self.broken(ask, "an unknown method")) };
         let mut builder = match self.user.get_request_builder(&method, ask.path) {
             Ok(builder) => builder,
@@ -192,7 +190,11 @@ impl<'a> Taker<'a> {
             Think::Recorded => recorded_ms,
             Think::Between(min, max) => min + self.dice.below(max - min + 1),
         };
-        let until = Instant::now() + Duration::from_millis(ms);
+        self.rest(Instant::now() + Duration::from_millis(ms)).await
+    }
+
+    /// Waits.
+    async fn rest(&self, until: Instant) -> Result<(), Ended> {
         loop {
             if self.shared.is_over() {
                 return Err(Ended::Clock);
@@ -201,7 +203,7 @@ impl<'a> Taker<'a> {
             if left.is_zero() {
                 return Ok(());
             }
-            // In slices, so that the end of the run does not wait for a thinker.
+            // In slices, so that the end of the run does not wait for anybody.
             tokio::time::sleep(left.min(Duration::from_millis(200))).await;
         }
     }

@@ -207,7 +207,7 @@ async fn exact_runs_count_exactly() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn throttled_runs_go_on_until_the_time_is_over() {
+async fn paced_runs_go_on_until_the_time_is_over() {
     let stage = Stage::set().await;
     let survey = stage.survey(60).await;
     let (codes, json) = (survey.roster(0..60), survey.path("run.json"));
