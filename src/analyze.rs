@@ -100,12 +100,15 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub fn analyze(streams: Vec<Vec<Box<dyn Source>>>, settings: &Settings, progress: &AtomicU64) -> Analysis {
     let streams: Vec<Stream> = streams.into_iter().map(|sources| Stream::new(sources, settings)).collect();
     let review = Review::new(Arc::new(settings.detect.clone()));
-    let start = review.sibling();
-    let total = Mutex::new(Tally::filtered(&settings.filter, review));
+    let total: Mutex<Option<Tally>> = Mutex::default();
     let work = |first: usize| {
-        let tally = Tally::filtered(&settings.filter, start.sibling());
+        let tally = Tally::filtered(&settings.filter, review.sibling());
         let tally = Worker { streams: &streams, settings, first, progress }.run(tally);
-        lock(&total).merge(tally);
+        let mut total = lock(&total);
+        match &mut *total {
+            Some(total) => total.merge(tally),
+            None => *total = Some(tally),
+        }
     };
     match rayon::ThreadPoolBuilder::new().num_threads(settings.jobs).build() {
         Ok(pool) if settings.jobs > 1 => {
@@ -115,7 +118,8 @@ pub fn analyze(streams: Vec<Vec<Box<dyn Source>>>, settings: &Settings, progress
         // One job, or a machine that gives no threads: the same work on this one.
         _ => work(0),
     }
-    finish(streams, total.into_inner().unwrap_or_else(PoisonError::into_inner))
+    let total = total.into_inner().unwrap_or_else(PoisonError::into_inner);
+    finish(streams, total.unwrap_or_else(|| Tally::filtered(&settings.filter, review)))
 }
 
 fn finish(streams: Vec<Stream>, tally: Tally) -> Analysis {

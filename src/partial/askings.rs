@@ -66,7 +66,7 @@ impl Askings {
         self.kept.push(asking);
         if self.kept.len() > FEWEST_ASKINGS {
             let keep = keep();
-            if self.kept.len() >= keep + keep / 4 + 64 {
+            if self.kept.len() >= keep * 2 {
                 self.thin(keep);
             }
         }

@@ -137,7 +137,7 @@ impl<K> Pairing<K> {
     fn take(&mut self, step: Option<Step>, lengths: &Lengths, tally: &mut Tally) {
         let Some(step) = step else { return };
         if step.tag != 0 {
-            tally.review.traces.push(&step);
+            tally.review.traces.push(&step, &mut tally.review.ready);
         }
         self.sheets.push(&step, lengths, &mut tally.review.ready);
     }
@@ -342,7 +342,7 @@ pub struct Ends {
 impl Ends {
     /// Fuses with the interval that begins where this one ends.
     pub fn fuse(&mut self, right: Self, lengths: &Lengths, tally: &mut Tally) {
-        self.traces.merge(right.traces);
+        self.traces.merge(right.traces, &mut tally.review.ready);
         for (session, theirs) in right.sessions {
             match self.sessions.entry(session) {
                 hashbrown::hash_map::Entry::Vacant(vacant) => {
@@ -394,7 +394,7 @@ impl Ends {
             }
             !alone || first.is_some() || !open.pairing.sheets.is_empty()
         });
-        self.traces.merge(std::mem::take(&mut tally.review.traces));
+        self.traces.merge(std::mem::take(&mut tally.review.traces), &mut tally.review.ready);
         if start.is_none() {
             self.traces.sweep(low, lengths, &mut tally.review.ready);
         }
@@ -417,7 +417,7 @@ impl Ends {
             }
             end.pairing.sheets.finish(&mut tally.review.ready);
         }
-        self.traces.merge(std::mem::take(&mut tally.review.traces));
+        self.traces.merge(std::mem::take(&mut tally.review.traces), &mut tally.review.ready);
         self.traces.finish(lengths, &mut tally.review.ready);
     }
 

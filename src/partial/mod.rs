@@ -23,6 +23,7 @@ mod scan;
 pub mod sheets;
 pub mod slowest;
 pub mod statements;
+mod steps;
 pub mod tally;
 pub mod trace;
 
@@ -140,7 +141,7 @@ impl Fragment {
     fn fuse(&mut self, right: Self, tally: &mut Tally) {
         self.lengths.merge(right.lengths);
         self.ends.fuse(right.ends, &self.lengths, tally);
-        self.ends.traces.merge(std::mem::take(&mut tally.review.traces));
+        self.ends.traces.merge(std::mem::take(&mut tally.review.traces), &mut tally.review.ready);
         for (reason, theirs) in right.skips {
             let same_file = theirs.first.file() == right.start.file();
             let theirs = Skips { line: theirs.line + if same_file { self.lines } else { 0 }, ..theirs };

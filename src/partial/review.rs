@@ -57,6 +57,8 @@ pub struct Review {
     shared: Arc<Mutex<Facts>>,
     judge: Judge,
     database: Name,
+    /// For a sheet in one piece.
+    room: Vec<Step>,
     /// Complete sheets.
     pub ready: Ready,
     /// Calls of traces, until the interval takes them over.
@@ -85,6 +87,7 @@ impl Review {
             shared: Arc::default(),
             judge: Judge::default(),
             database: Name::default(),
+            room: Vec::new(),
             ready: Ready::default(),
             traces: Traces::default(),
             findings: Findings::default(),
@@ -169,7 +172,7 @@ impl Review {
     pub fn settle(&mut self) {
         for sheet in self.ready.take() {
             self.judge_sheet(&sheet);
-            self.ready.reuse(sheet.steps);
+            self.ready.spare.reuse(sheet.steps);
         }
     }
 
@@ -179,8 +182,9 @@ impl Review {
             self.counts.by_second += sheet.steps.len() as u64;
         }
         let detect = Arc::clone(&self.detect);
-        let bench =
-            Bench { steps: &sheet.steps, stream: sheet.stream, continued: sheet.continued, detect: &detect };
+        let mut room = std::mem::take(&mut self.room);
+        let steps = sheet.steps.whole(&mut room);
+        let bench = Bench { steps, stream: sheet.stream, continued: sheet.continued, detect: &detect };
         let shared = &self.shared;
         let find = &|fingerprint: u64| {
             shared.lock().unwrap_or_else(PoisonError::into_inner).get(fingerprint).cloned()
@@ -193,6 +197,7 @@ impl Review {
             let known = &mut self.known;
             self.judge.session(bench, known, find, &mut self.findings, &mut self.counts, &mut commit);
         }
+        self.room = room;
     }
 
     /// Adds another part's.
@@ -202,7 +207,7 @@ impl Review {
             self.shared.lock().unwrap_or_else(PoisonError::into_inner).merge(theirs);
         }
         self.ready.merge(other.ready);
-        self.traces.merge(other.traces);
+        self.traces.merge(other.traces, &mut self.ready);
         self.findings.merge(other.findings);
         self.counts.merge(&other.counts);
         self.trace.merge(other.trace);

@@ -21,6 +21,7 @@ use std::collections::VecDeque;
 use hashbrown::HashMap;
 
 use super::Lengths;
+use super::steps::{Spare, Steps};
 use crate::finding::{MINUTE, Step};
 use crate::units::ByteOffset;
 
@@ -35,7 +36,7 @@ pub const MOST_SHEET: usize = 1 << 15;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sheet {
     /// In the order of their session; of a trace, in the order of the stream.
-    pub steps: Vec<Step>,
+    pub steps: Steps,
     /// Whether they are those of a trace or request.
     pub tagged: bool,
     /// They are one second of a minute too full to be judged as one.
@@ -51,35 +52,38 @@ pub struct Sheet {
 /// The calls of one second, or of all of a sheet.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Part {
-    steps: Vec<Step>,
+    steps: Steps,
     /// Calls, also those that were dropped.
     count: u64,
     second: i64,
 }
 
 impl Part {
-    fn new(second: i64, steps: Vec<Step>) -> Self {
-        Self { steps, count: 0, second }
+    fn new(step: &Step, spare: &mut Spare) -> Self {
+        let mut part = Self { second: second(step.time.0), ..Self::default() };
+        part.push(step, spare);
+        part
     }
 
-    fn push(&mut self, step: &Step) {
+    #[inline]
+    fn push(&mut self, step: &Step, spare: &mut Spare) {
         self.count += 1;
         if self.count as usize <= MOST_SHEET {
-            self.steps.push(*step);
+            self.steps.push(step, spare);
         } else {
-            self.steps = Vec::new();
+            spare.reuse(std::mem::take(&mut self.steps));
         }
     }
 
-    /// Takes over the calls of the same time that follow; gives back the buffer that they were in.
-    fn append(&mut self, mut other: Self) -> Vec<Step> {
+    /// Takes over the calls of the same time that follow.
+    fn append(&mut self, other: Self, spare: &mut Spare) {
         self.count += other.count;
         if self.count as usize <= MOST_SHEET {
-            self.steps.append(&mut other.steps);
+            self.steps.append(other.steps, spare);
         } else {
-            self.steps = Vec::new();
+            spare.reuse(std::mem::take(&mut self.steps));
+            spare.reuse(other.steps);
         }
-        other.steps
     }
 }
 
@@ -110,8 +114,7 @@ fn joins(last: (i64, u64), next: (i64, u64), lengths: &Lengths) -> bool {
 impl Open {
     fn new(step: &Step, out: &mut Ready) -> Self {
         let place = (step.time.0, step.at);
-        let mut part = Part::new(second(step.time.0), out.buffer());
-        part.push(step);
+        let part = Part::new(step, &mut out.spare);
         Self { first: place, last: place, parts: VecDeque::from([part]), by_second: false }
     }
 
@@ -121,7 +124,7 @@ impl Open {
             if let Some(part) = self.parts.back_mut()
                 && part.steps.len() < MOST_SHEET
             {
-                part.push(step);
+                part.push(step, &mut out.spare);
                 return;
             }
             self.split(out);
@@ -131,14 +134,9 @@ impl Open {
     }
 
     fn push_second(&mut self, step: &Step, out: &mut Ready) {
-        let second = second(step.time.0);
         match self.parts.back_mut() {
-            Some(last) if last.second == second => last.push(step),
-            _ => {
-                let mut part = Part::new(second, out.buffer());
-                part.push(step);
-                self.parts.push_back(part);
-            }
+            Some(last) if last.second == second(step.time.0) => last.push(step, &mut out.spare),
+            _ => self.parts.push_back(Part::new(step, &mut out.spare)),
         }
     }
 
@@ -147,13 +145,13 @@ impl Open {
         self.by_second = true;
         for whole in std::mem::take(&mut self.parts) {
             whole.steps.iter().for_each(|step| self.push_second(step, out));
-            out.reuse(whole.steps);
+            out.spare.reuse(whole.steps);
         }
     }
 
     fn add_part(&mut self, part: Part, out: &mut Ready) {
         match self.parts.back_mut() {
-            Some(last) if last.second == part.second => out.reuse(last.append(part)),
+            Some(last) if last.second == part.second => last.append(part, &mut out.spare),
             _ => self.parts.push_back(part),
         }
     }
@@ -173,7 +171,7 @@ impl Open {
         let count = |open: &Self| open.parts.iter().map(|part| part.steps.len()).sum::<usize>();
         if !self.by_second && !other.by_second && count(self) + count(&other) <= MOST_SHEET {
             if let (Some(own), Some(their)) = (self.parts.back_mut(), other.parts.pop_front()) {
-                out.reuse(own.append(their));
+                own.append(their, &mut out.spare);
             }
             return;
         }
@@ -287,14 +285,14 @@ pub struct Traces {
 
 impl Traces {
     /// A call that says which trace it belongs to.
-    pub fn push(&mut self, step: &Step) {
+    pub fn push(&mut self, step: &Step, out: &mut Ready) {
         let trace = self.open.entry((step.tag, minute(step.time.0))).or_default();
         trace.last = trace.last.max(step.at);
-        trace.part.push(step);
+        trace.part.push(step, &mut out.spare);
     }
 
     /// Adds those of another interval of the same stream.
-    pub fn merge(&mut self, other: Self) {
+    pub fn merge(&mut self, other: Self, out: &mut Ready) {
         if self.open.is_empty() {
             self.open = other.open;
             return;
@@ -302,7 +300,7 @@ impl Traces {
         for (key, theirs) in other.open {
             let own = self.open.entry(key).or_default();
             own.last = own.last.max(theirs.last);
-            drop(own.part.append(theirs.part));
+            own.part.append(theirs.part, &mut out.spare);
         }
     }
 
@@ -332,34 +330,11 @@ pub struct Ready {
     /// The stream that is being read.
     pub stream: u32,
     list: Vec<Sheet>,
-    /// Buffers of sheets that were judged: large ones, dear to give back and to get again.
-    spare: Vec<Vec<Step>>,
-    /// Calls that these have room for.
-    room: usize,
+    /// Room of sheets that were judged.
+    pub spare: Spare,
 }
 
-/// Buffers that are kept for the next sheets.
-const MOST_SPARE: usize = 16;
-/// Calls that the kept buffers have room for, all together: what is kept must not weigh more than what is open.
-const LARGEST_SPARE: usize = 2 * MOST_SHEET;
-
 impl Ready {
-    fn buffer(&mut self) -> Vec<Step> {
-        let buffer = self.spare.pop().unwrap_or_default();
-        self.room -= buffer.capacity();
-        buffer
-    }
-
-    /// Takes back the buffer of a sheet that was judged.
-    pub fn reuse(&mut self, mut steps: Vec<Step>) {
-        let room = steps.capacity();
-        if room > 0 && self.spare.len() < MOST_SPARE && self.room + room <= LARGEST_SPARE {
-            steps.clear();
-            self.spare.push(steps);
-            self.room += room;
-        }
-    }
-
     fn part(&mut self, part: Part, by_second: bool, continued: bool) {
         let dropped = if part.count as usize > MOST_SHEET { part.count } else { 0 };
         self.list.push(Sheet {
@@ -372,32 +347,30 @@ impl Ready {
         });
     }
 
-    fn trace(&mut self, mut part: Part, lengths: &Lengths) {
-        let dropped = if part.count as usize > MOST_SHEET { part.count } else { 0 };
-        part.steps.sort_unstable_by_key(|step| (step.at, step.fingerprint));
-        // Two traces of one id, far apart.
-        let far = |pair: &[Step]| !lengths.within(TAG_WINDOW, ByteOffset(pair[0].at), ByteOffset(pair[1].at));
-        let mut rest = part.steps;
-        while let Some(cut) = rest.windows(2).position(far) {
-            let later = rest.split_off(cut + 1);
-            self.list.push(Sheet {
-                steps: rest,
-                tagged: true,
-                by_second: false,
-                continued: false,
-                dropped: 0,
-                stream: self.stream,
-            });
-            rest = later;
-        }
-        self.list.push(Sheet {
-            steps: rest,
+    fn trace(&mut self, part: Part, lengths: &Lengths) {
+        let stream = self.stream;
+        let sheet = |steps: Steps, dropped: u64| Sheet {
+            steps,
             tagged: true,
             by_second: false,
             continued: false,
             dropped,
-            stream: self.stream,
-        });
+            stream,
+        };
+        if part.count as usize > MOST_SHEET {
+            self.list.push(sheet(part.steps, part.count));
+            return;
+        }
+        let mut steps: Vec<Step> = part.steps.iter().copied().collect();
+        self.spare.reuse(part.steps);
+        steps.sort_unstable_by_key(|step| (step.at, step.fingerprint));
+        // Two traces of one id may be far apart.
+        let near = |a: &Step, b: &Step| lengths.within(TAG_WINDOW, ByteOffset(a.at), ByteOffset(b.at));
+        for one in steps.chunk_by(near) {
+            let mut own = Steps::default();
+            one.iter().for_each(|step| own.push(step, &mut self.spare));
+            self.list.push(sheet(own, 0));
+        }
     }
 
     /// What waits.

@@ -20,11 +20,11 @@ use crate::sql::Kind;
 use crate::units::{Micros, Timestamp};
 
 /// Askings kept in all.
-const MOST_ASKINGS: usize = 1 << 18;
+const MOST_ASKINGS: usize = 1 << 17;
 /// Statements whose askings are kept.
 const MOST_ASKED: usize = 4096;
 /// Times of writes kept in all.
-const MOST_WRITES: usize = 1 << 18;
+const MOST_WRITES: usize = 1 << 17;
 /// Times kept of one table at least.
 const FEWEST_WRITES: usize = 1 << 9;
 /// Tables whose writes are kept; the others count as always written.

@@ -1,0 +1,143 @@
+//! [`Steps`]: calls in order, in blocks that are handed on and not copied once they are large.
+//!
+//! A busy session has thousands of calls in a minute, and those of all sessions are more than a processor's cache
+//! holds: each time that they are copied costs more than everything else that is done with them.
+
+use crate::finding::Step;
+
+/// Calls of a full block.
+const BLOCK: usize = 512;
+/// Blocks that are kept for the next calls.
+const MOST_SPARE: usize = 64;
+
+/// Calls in order.
+#[derive(Debug, Clone, Default)]
+pub struct Steps {
+    full: Vec<Vec<Step>>,
+    /// The block that grows.
+    last: Vec<Step>,
+    len: usize,
+}
+
+/// Blocks of calls that were judged.
+#[derive(Debug, Clone, Default)]
+pub struct Spare(Vec<Vec<Step>>);
+
+impl Spare {
+    fn block(&mut self) -> Vec<Step> {
+        self.0.pop().unwrap_or_default()
+    }
+
+    fn take_back(&mut self, mut block: Vec<Step>) {
+        if block.capacity() > 0 && self.0.len() < MOST_SPARE {
+            block.clear();
+            self.0.push(block);
+        }
+    }
+
+    /// Takes back the blocks of calls that nobody needs any more.
+    pub fn reuse(&mut self, steps: Steps) {
+        self.take_back(steps.last);
+        steps.full.into_iter().for_each(|block| self.take_back(block));
+    }
+}
+
+impl Steps {
+    /// One call more.
+    #[inline]
+    pub fn push(&mut self, step: &Step, spare: &mut Spare) {
+        if self.last.len() == BLOCK {
+            self.full.push(std::mem::take(&mut self.last));
+        }
+        if self.last.capacity() == 0 {
+            self.last = spare.block();
+        }
+        self.last.push(*step);
+        self.len += 1;
+    }
+
+    /// The calls that follow.
+    pub fn append(&mut self, other: Self, spare: &mut Spare) {
+        self.len += other.len;
+        for block in other.full.into_iter().chain([other.last]) {
+            if self.last.len() + block.len() <= BLOCK {
+                self.last.extend_from_slice(&block);
+                spare.take_back(block);
+            } else {
+                self.full.push(std::mem::replace(&mut self.last, block));
+            }
+        }
+    }
+
+    /// How many.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Each of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Step> {
+        self.full.iter().chain([&self.last]).flatten()
+    }
+
+    /// All in one piece, if need be in `room`.
+    #[must_use]
+    pub fn whole<'s>(&'s self, room: &'s mut Vec<Step>) -> &'s [Step] {
+        if self.full.is_empty() {
+            return &self.last;
+        }
+        room.clear();
+        room.reserve(self.len);
+        self.full.iter().chain([&self.last]).for_each(|block| room.extend_from_slice(block));
+        room
+    }
+}
+
+/// Whatever blocks they stand in.
+impl PartialEq for Steps {
+    fn eq(&self, other: &Self) -> bool {
+        self.len == other.len && self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Steps {}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::units::Timestamp;
+
+    proptest! {
+        #[test]
+        fn cuts_do_not_matter(parts in proptest::collection::vec(0_usize..1500, 0..8)) {
+            let mut spare = Spare::default();
+            let (mut one, mut other) = (Steps::default(), Steps::default());
+            let mut at = 0;
+            for part in &parts {
+                let mut next = Steps::default();
+                for _ in 0..*part {
+                    let step = Step::edge(Timestamp(0), at);
+                    at += 1;
+                    next.push(&step, &mut spare);
+                    one.push(&step, &mut spare);
+                }
+                other.append(next, &mut spare);
+            }
+            prop_assert_eq!(&one, &other);
+            prop_assert_eq!(other.len(), at as usize);
+            let mut room = Vec::new();
+            let places: Vec<u64> = other.whole(&mut room).iter().map(|step| step.at).collect();
+            prop_assert_eq!(places, (0..at).collect::<Vec<_>>());
+            spare.reuse(one);
+            prop_assert!(spare.0.iter().all(Vec::is_empty));
+        }
+    }
+}
