@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::source::Place;
 use super::{archive, names};
-use crate::log::Format;
+use crate::log::Dialect;
 use crate::units::Timestamp;
 
 /// Something that will be read.
@@ -19,8 +19,8 @@ pub(super) struct Found {
     pub(super) file_name: String,
     /// The archive that it lies in.
     pub(super) archive: Option<&'static str>,
-    /// Its format, where that was seen.
-    pub(super) format: Option<Format>,
+    /// How it is written, where that was seen.
+    pub(super) dialect: Option<Dialect>,
     pub(super) first: Option<Timestamp>,
     pub(super) last: Option<Timestamp>,
 }
@@ -35,7 +35,7 @@ impl Found {
             log: Some((parent(path), names::stem(&file_name))),
             file_name,
             archive: None,
-            format: None,
+            dialect: None,
             first: None,
             last: None,
         }
@@ -55,7 +55,7 @@ impl Found {
             log: Some((folder, names::stem(file_name))),
             file_name: file_name.to_owned(),
             archive: Some(kind),
-            format: None,
+            dialect: None,
             first: None,
             last: None,
         }
@@ -69,7 +69,7 @@ impl Found {
             len: None,
             log: None,
             archive: None,
-            format: None,
+            dialect: None,
             first: None,
             last: None,
         }

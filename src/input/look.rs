@@ -10,7 +10,7 @@ use super::found::Found;
 use super::probe::Probe;
 use super::{archive, names, probe};
 use crate::chunk::{Remarks, SAMPLE};
-use crate::log::{Dialect, Format, Hints};
+use crate::log::{Format, Hints};
 use crate::units::Timestamp;
 
 /// What lies at a path.
@@ -59,13 +59,14 @@ pub(super) fn look(path: &Path, len: u64, hints: &Hints) -> io::Result<Looked> {
         _ => {
             let seen = probe::probe(&mut decoded.bytes, hints)?;
             found.first = seen.first;
-            found.format = seen.dialect.as_ref().map(Dialect::format);
             if decoded.compression.is_none()
                 && let Some(dialect) = &seen.dialect
             {
                 found.last = probe::last_time(path, dialect);
             }
-            Ok(Looked::File(Box::new(found), Look::of(&seen)))
+            let look = Look::of(&seen);
+            found.dialect = seen.dialect;
+            Ok(Looked::File(Box::new(found), look))
         }
     }
 }

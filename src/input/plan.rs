@@ -244,6 +244,7 @@ impl Planner<'_> {
             Box::new(Origin {
                 name: found.name,
                 place: found.place,
+                dialect: found.dialect,
                 archive: found.archive,
                 options: options.clone(),
                 progress: Arc::clone(&progress),

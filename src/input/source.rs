@@ -60,6 +60,8 @@ impl Place {
 pub(super) struct Origin {
     pub(super) name: String,
     pub(super) place: Place,
+    /// How it is written, where the plan has seen that.
+    pub(super) dialect: Option<Dialect>,
     /// The archive that it lies in, as `zip`.
     pub(super) archive: Option<&'static str>,
     pub(super) options: PlanOptions,
@@ -96,7 +98,8 @@ impl Source for Origin {
         // Files on one tape are read in turn; everything else in a container is worth a worker of its own.
         let alone = !matches!(self.place, Place::OnTape { .. });
         let ahead = alone && label.or(self.archive).is_some();
-        Ok(Opened { bytes, begin: 0, dialect: None, compression: self.archive.or(label), ahead, remarks })
+        let dialect = self.dialect.take();
+        Ok(Opened { bytes, begin: 0, dialect, compression: self.archive.or(label), ahead, remarks })
     }
 }
 
@@ -109,12 +112,12 @@ impl Origin {
             return Ok(None);
         }
         let mut file = File::open(path)?;
-        let mut sample = Vec::new();
-        file.by_ref().take(SAMPLE as u64).read_to_end(&mut sample)?;
-        if Container::of(&sample) != Container::Plain {
+        let mut beginning = Vec::new();
+        file.by_ref().take(SAMPLE as u64).read_to_end(&mut beginning)?;
+        let Some(dialect) = self.dialect.clone().filter(|_| Container::of(&beginning) == Container::Plain)
+        else {
             return Ok(None);
-        }
-        let Ok(dialect) = Dialect::detect(&sample, &self.options.hints) else { return Ok(None) };
+        };
         let len = file.metadata()?.len();
         let (begin, end) = seek::stretch(path, &dialect, window)?;
         if (begin, end) == (0, len) {

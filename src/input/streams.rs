@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::found::Found;
 use super::names;
-use crate::log::Format;
+use crate::log::{Dialect, Format};
 use crate::units::{ByteOffset, Timestamp};
 
 /// Lines of one server stand out of order by less than this, rotated files overlap by less.
@@ -42,9 +42,10 @@ pub(super) fn twice(found: &[Found]) -> Vec<(String, String)> {
     let mut runs: HashMap<(&PathBuf, String), &Found> = HashMap::new();
     let mut twice = Vec::new();
     for file in found {
-        let (Some((folder, _)), Some(format)) = (&file.log, file.format) else { continue };
+        let (Some((folder, _)), Some(dialect)) = (&file.log, &file.dialect) else { continue };
         let first = *runs.entry((folder, names::run(&file.file_name))).or_insert(file);
-        if first.format != Some(format) && is_same_moment(first.first, file.first) {
+        let other = first.dialect.as_ref().map(Dialect::format) != Some(dialect.format());
+        if other && is_same_moment(first.first, file.first) {
             twice.push((first.name.clone(), file.name.clone()));
         }
     }

@@ -3,7 +3,9 @@
 //! With `lc_messages` not C the words are translated, and so is everything that a report looks for in the text. The
 //! words are read, so that each entry is still an entry; the texts are not, which the report must say.
 
-use memchr::memmem;
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
 
 use super::entry::{Part, Severity};
 
@@ -291,8 +293,12 @@ const DURATIONS: &[(&str, &str)] = &[
 
 /// The language of a message that begins with a translated duration, after `LOG:  ` or the quote of a column.
 pub(crate) fn duration(line: &[u8]) -> Option<&'static str> {
-    DURATIONS.iter().find_map(|(word, language)| {
-        let at = memmem::find(line, word.as_bytes())?;
+    // Made once: asked for thousands of lines.
+    static WORDS: LazyLock<Vec<(Finder<'_>, &str)>> = LazyLock::new(|| {
+        DURATIONS.iter().map(|(word, language)| (Finder::new(word.as_bytes()), *language)).collect()
+    });
+    WORDS.iter().find_map(|(word, language)| {
+        let at = word.find(line)?;
         let before = &line[..at];
         (before.ends_with(b":  ") || before.ends_with(b",\"") || before.ends_with(b":\""))
             .then_some(*language)
