@@ -92,27 +92,27 @@ impl<'a> Event<'a> {
     fn of_duration(rest: &'a [u8], record: &Record<'a>) -> Option<Self> {
         let (duration, rest) = millis(rest)?;
         let rest = trim_blanks(rest);
-        if rest.is_empty() {
-            return Some(Self::Duration(duration));
-        }
-        if let Some(sql) = rest.strip_prefix(b"statement: ").or_else(|| bare(rest, b"statement:")) {
-            return Some(Self::Call(text(sql, record.detail), duration));
-        }
-        if let Some(named) = rest.strip_prefix(b"execute ") {
-            let text = text(after_name(named)?, record.detail);
-            let fetch = named.starts_with(b"fetch from ");
-            return Some(if fetch { Self::Fetch(text, duration) } else { Self::Call(text, duration) });
-        }
-        if let Some(named) = rest.strip_prefix(b"bind ") {
-            return Some(Self::Bind(text(after_name(named)?, record.detail), duration));
-        }
-        if let Some(named) = rest.strip_prefix(b"parse ") {
-            return Some(Self::Parse(text(after_name(named)?, record.detail), duration));
-        }
-        if let Some(body) = rest.strip_prefix(b"plan:") {
-            return Some(Self::Plan(Plan { body }, duration));
-        }
-        None
+        Some(match rest.first() {
+            None => Self::Duration(duration),
+            Some(b's') => {
+                let sql = rest.strip_prefix(b"statement: ").or_else(|| bare(rest, b"statement:"))?;
+                Self::Call(text(sql, record.detail), duration)
+            }
+            Some(b'e') => {
+                let named = rest.strip_prefix(b"execute ")?;
+                let text = text(after_name(named)?, record.detail);
+                let fetch = named.starts_with(b"fetch from ");
+                if fetch { Self::Fetch(text, duration) } else { Self::Call(text, duration) }
+            }
+            Some(b'b') => {
+                let named = rest.strip_prefix(b"bind ")?;
+                Self::Bind(text(after_name(named)?, record.detail), duration)
+            }
+            _ => match rest.strip_prefix(b"parse ") {
+                Some(named) => Self::Parse(text(after_name(named)?, record.detail), duration),
+                None => Self::Plan(Plan { body: rest.strip_prefix(b"plan:")? }, duration),
+            },
+        })
     }
 }
 
@@ -124,11 +124,19 @@ fn bare<'a>(rest: &'a [u8], word: &[u8]) -> Option<&'a [u8]> {
 
 /// The SQL after `NAME: `; names hold blanks and colons, but the server quotes none, so the first `: ` decides.
 fn after_name(rest: &[u8]) -> Option<&[u8]> {
-    let mut colons = memchr::memchr_iter(b':', rest);
-    colons.find_map(|colon| {
-        let after = &rest[colon + 1..];
-        after.strip_prefix(b" ").or_else(|| (after.is_empty() || after.starts_with(b"\n")).then_some(after))
-    })
+    let mut from = 0;
+    // Names are short, mostly shorter than a call of `memchr` is worth.
+    while let Some(colon) = rest[from..].iter().position(|byte| *byte == b':') {
+        from += colon + 1;
+        let after = &rest[from..];
+        let sql = after
+            .strip_prefix(b" ")
+            .or_else(|| (after.is_empty() || after.starts_with(b"\n")).then_some(after));
+        if sql.is_some() {
+            return sql;
+        }
+    }
+    None
 }
 
 fn trim_blanks(mut bytes: &[u8]) -> &[u8] {
@@ -138,23 +146,37 @@ fn trim_blanks(mut bytes: &[u8]) -> &[u8] {
     bytes
 }
 
+/// Digits of a duration's whole milliseconds.
+const MOST_DIGITS: usize = 15;
+
 /// `12.345 ms`, with exactly the decimals that the log has (three since 8.0); the rest follows.
 fn millis(bytes: &[u8]) -> Option<(Micros, &[u8])> {
     let mut whole = 0_u64;
     let mut place = 0;
     while let Some(digit) = bytes.get(place).copied().filter(u8::is_ascii_digit) {
-        whole = whole.checked_mul(10)?.checked_add(u64::from(digit - b'0'))?;
+        // 31 years have twelve digits.
+        if place == MOST_DIGITS {
+            return None;
+        }
+        whole = whole * 10 + u64::from(digit - b'0');
         place += 1;
     }
     if place == 0 {
         return None;
     }
-    let mut micros = whole.checked_mul(1000)?;
+    let mut micros = whole * 1000;
+    // As the server writes it.
+    if let Some([b'.', a @ b'0'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', b' ', b'm', b's']) =
+        bytes.get(place..place + 7)
+    {
+        let decimals = [a, b, c].iter().fold(0, |sum, digit| sum * 10 + u64::from(**digit - b'0'));
+        return Some((Micros(micros + decimals), &bytes[place + 7..]));
+    }
     if bytes.get(place) == Some(&b'.') {
         place += 1;
         let mut unit = 100;
         while let Some(digit) = bytes.get(place).copied().filter(u8::is_ascii_digit) {
-            micros = micros.checked_add(u64::from(digit - b'0') * unit)?;
+            micros += u64::from(digit - b'0') * unit;
             unit /= 10;
             place += 1;
         }
@@ -166,12 +188,16 @@ fn millis(bytes: &[u8]) -> Option<(Micros, &[u8])> {
 /// SQL with what the record's DETAIL says about it.
 fn text<'a>(sql: &'a [u8], detail: &'a [u8]) -> Text<'a> {
     let starts = |word: &[u8]| detail.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
-    Text {
-        sql,
+    let mut text = Text { sql, params: None, prepare: None };
+    if !detail.is_empty() {
         // "Parameters" with a capital letter since release 16.
-        params: starts(b"parameters: ").then_some(detail),
-        prepare: starts(b"prepare: ").then_some(detail),
+        if detail.starts_with(b"parameters: ") || starts(b"parameters: ") {
+            text.params = Some(detail);
+        } else if starts(b"prepare: ") {
+            text.prepare = Some(detail);
+        }
     }
+    text
 }
 
 #[cfg(test)]

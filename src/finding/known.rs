@@ -36,11 +36,21 @@ pub(super) const ENDS: u16 = 1 << 8;
 /// It undoes what was done before.
 pub(super) const UNDOES: u16 = 1 << 9;
 
+/// What is asked about every step.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Class {
+    /// Bits.
+    pub(super) is: u16,
+    /// Of a question by key the tables that it reads, of an INSERT or UPDATE that names a row those that it writes:
+    /// one of 64 bits each, so that two without a common bit have no common table.
+    pub(super) tables: u64,
+}
+
 /// Facts by number. The first is that of a statement about which nothing is known, the second that of a failure.
 #[derive(Debug, Clone)]
 pub struct Known {
     list: Vec<Arc<Fact>>,
-    classes: Vec<u16>,
+    classes: Vec<Class>,
     index: HashMap<u64, u32>,
     /// The last fingerprint of each slot, and its number. Fingerprint 0 is the edge of a session, which has no fact.
     recent: Box<[(u64, u32)]>,
@@ -110,7 +120,7 @@ impl Known {
 
     /// What a fact is, as bits.
     #[inline]
-    pub(super) fn class(&self, number: u32) -> u16 {
+    pub(super) fn class(&self, number: u32) -> Class {
         self.classes[number as usize]
     }
 
@@ -120,10 +130,10 @@ impl Known {
     }
 }
 
-fn class(fact: &Fact) -> u16 {
+fn class(fact: &Fact) -> Class {
     let row = matches!(fact.kind, Kind::Insert | Kind::Update) && !fact.columns.is_empty();
     let whole = fact.verb == Verb::Whole;
-    [
+    let is = [
         (JUDGED, fact.is_judged()),
         (KEYED, fact.keyed && fact.ignored.is_none()),
         (WRITES, fact.is_write()),
@@ -137,5 +147,7 @@ fn class(fact: &Fact) -> u16 {
     ]
     .into_iter()
     .filter(|(_, is)| *is)
-    .fold(0, |class, (bit, _)| class | bit)
+    .fold(0, |class, (bit, _)| class | bit);
+    let tables = if row { &fact.writes } else { &fact.reads };
+    Class { is, tables: tables.iter().fold(0, |tables, id| tables | 1 << (id % 64)) }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
-use super::known::{self, Known};
+use super::known::{self, Class, Known};
 use super::replica_reads::Free;
 use super::{
     Bench, Fact, Findings, MINUTE, NO_TIME, Step, UnitCounts, UnitKind, read_back, redundant_select,
@@ -30,7 +30,7 @@ pub(super) const UNTAGGED: u16 = 1 << 1;
 pub(super) const WROTE: u16 = 1 << 2;
 /// A statement twice.
 pub(super) const TWICE: u16 = 1 << 3;
-/// A question by key, and then an INSERT or UPDATE that names a row.
+/// A question by key, and then an INSERT or UPDATE that names a row, perhaps of the same table.
 pub(super) const LOOK: u16 = 1 << 4;
 /// A question by key, not long after an INSERT or UPDATE of the session that names a row.
 pub(super) const BACK: u16 = 1 << 5;
@@ -143,7 +143,7 @@ impl Outline {
         let mut wrote: Option<Timestamp> = None;
         for step in bench.steps {
             let number = known.number(step.fingerprint, find);
-            let class = known.class(number);
+            let class = known.class(number).is;
             self.facts.push(number);
             if class & known::JUDGED != 0 {
                 self.seen(number);
@@ -284,8 +284,8 @@ struct Pass<'p> {
     cut: Cut,
     /// Where the run so far begins.
     run: usize,
-    /// The unit has asked by key.
-    keyed: bool,
+    /// Tables that the unit has asked by key, as in [`Class::tables`].
+    asked: u64,
     /// The end of the ten seconds of the call before, and their beginning.
     clock: (i64, i64),
     /// The place of the session's last INSERT or UPDATE that names a row.
@@ -313,7 +313,7 @@ impl<'p> Pass<'p> {
             counts,
             cut,
             run: 0,
-            keyed: false,
+            asked: 0,
             clock: (0, 0),
             named: None,
             wrote: None,
@@ -330,11 +330,11 @@ impl<'p> Pass<'p> {
         self.before = [0; 2];
     }
 
-    fn call(&mut self, place: usize, step: &Step, number: u32, class: u16) {
+    fn call(&mut self, place: usize, step: &Step, number: u32, class: Class) {
         self.to.facts.push(number);
-        self.end_before(place, step, class);
+        self.end_before(place, step, class.is);
         self.note(place, step, number, class);
-        if class & known::ENDS != 0 {
+        if class.is & known::ENDS != 0 {
             // Without its BEGIN: the clock cut the transaction at the beginning of the minute.
             if self.cut.start == 0 && self.cut.kind == UnitKind::Burst {
                 self.cut.kind = UnitKind::Transaction;
@@ -384,7 +384,8 @@ impl<'p> Pass<'p> {
 
     /// What a call is to its unit.
     #[inline]
-    fn note(&mut self, place: usize, step: &Step, number: u32, class: u16) {
+    fn note(&mut self, place: usize, step: &Step, number: u32, class: Class) {
+        let Class { is: class, tables } = class;
         let mut has = if step.tag == 0 { UNTAGGED } else { TAGGED };
         if !step.is_call() {
             has |= FAILED;
@@ -393,7 +394,7 @@ impl<'p> Pass<'p> {
             has |= TWICE;
         }
         if class & known::KEYED != 0 {
-            self.keyed = true;
+            self.asked |= tables;
             if self.named.is_some_and(|named| place - named <= read_back::REACH) {
                 has |= BACK;
             }
@@ -403,7 +404,7 @@ impl<'p> Pass<'p> {
         }
         if class & known::NAMES != 0 {
             self.named = Some(place);
-            if self.keyed {
+            if self.asked & tables != 0 {
                 has |= LOOK;
             }
         }
@@ -466,7 +467,7 @@ impl<'p> Pass<'p> {
             self.cut.again.1 = self.to.again.len();
             self.to.cuts.push(self.cut);
             self.to.unit += 1;
-            self.keyed = false;
+            self.asked = 0;
         }
         let (runs, again) = (self.to.runs.len(), self.to.again.len());
         self.cut = Cut {

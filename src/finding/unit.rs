@@ -314,7 +314,7 @@ impl Judge {
         let mut start = cut.start;
         if cut.kind == UnitKind::Transaction && cut.has & outline::UNDID != 0 {
             for place in cut.start..cut.end - 1 {
-                if known.class(self.outline.facts[place]) & known::UNDOES != 0 {
+                if known.class(self.outline.facts[place]).is & known::UNDOES != 0 {
                     self.requests(bench, Cut { start, end: place + 1, ..cut }, known, out);
                     start = place + 1;
                 }

@@ -90,16 +90,21 @@ impl Stderr {
         let mut lines = 0;
         let mut at = 0;
         loop {
-            let line_end = memchr(b'\n', &chunk[at..]).map_or(chunk.len(), |len| at + len);
+            let rest = &chunk[at..];
+            // No prefix holds a line end, so that it need only be looked for behind one that is known.
+            let known = self.prefix.again(rest, &mut heads[now ^ 1], clocks, &memo);
+            let from = at + known.map_or(0, |(_, text)| text);
+            let line_end = memchr(b'\n', &chunk[from..]).map_or(chunk.len(), |len| from + len);
             let after = (line_end + 1).min(chunk.len());
             lines += (after - line_end) as u64;
-            let line_at = at + no_text(&chunk[at..line_end], at);
+            let line_at = if known.is_some() { at } else { at + no_text(&chunk[at..line_end], at) };
             let line = &chunk[line_at..line_end];
-            let begun = match line.first() {
+            let begun = match (known, line.first()) {
+                (Some((part, text)), _) => Some(Open::Entry { part, text: at + text }),
                 // The end of the chunk, which closes the last entry.
-                None if at == chunk.len() => Some(Open::Before),
-                Some(b'\t') if line_at == at => None,
-                _ => match self.prefix.begin_again(line, &mut heads[now ^ 1], clocks, &mut memo) {
+                (None, None) if at == chunk.len() => Some(Open::Before),
+                (None, Some(b'\t')) if line_at == at => None,
+                _ => match self.prefix.begin_anew(line, &mut heads[now ^ 1], clocks, &mut memo) {
                     Line::Begins(part, text) => Some(Open::Entry { part, text: line_at + text }),
                     Line::Foreign => Some(Open::Foreign(foreign_reason(line))),
                     Line::Continues

@@ -128,10 +128,47 @@ pub(crate) struct Clock {
     zone_len: usize,
     /// Microseconds to subtract from local time.
     offset: i64,
+    /// The last stamp with three decimals: neighbours mostly share it.
+    last: Last,
     /// Offset for zones that are not in the table.
     fallback_minutes: i32,
     /// Abbreviations that were taken as `fallback_minutes`.
     assumed: Vec<Box<[u8]>>,
+}
+
+/// A stamp as `YYYY-MM-DD hh:mm:ss.ddd ZONE`, to be compared with the next.
+#[derive(Debug, Clone, Copy)]
+struct Last {
+    /// Up to the blank before the zone; zeros before the first.
+    text: [u8; 24],
+    /// The zone, and the bits of a word that hold it.
+    zone: (u64, u64),
+    stamp: Stamp,
+}
+
+impl Last {
+    const NONE: Self =
+        Self { text: [0; 24], zone: (0, 0), stamp: Stamp { time: Timestamp(0), len: 0, decimals: 0 } };
+
+    /// A stamp that was read from `text`; others than the usual ones are not remembered.
+    fn of(text: &[u8], stamp: Stamp) -> Option<Self> {
+        let (head, rest) = text.split_first_chunk::<24>()?;
+        // At least one byte of the word lies behind the zone.
+        let len = stamp.len.checked_sub(24).filter(|len| (1..8).contains(len) && stamp.decimals == 3)?;
+        let bits = (1_u64 << (8 * len)) - 1;
+        let zone = u64::from_le_bytes(*rest.first_chunk()?) & bits;
+        Some(Self { text: *head, zone: (zone, bits), stamp })
+    }
+
+    /// The stamp, if it comes again.
+    #[inline]
+    fn again(&self, text: &[u8]) -> Option<Stamp> {
+        let (head, rest) = text.split_first_chunk::<24>()?;
+        let word = u64::from_le_bytes(*rest.first_chunk()?);
+        let (zone, bits) = self.zone;
+        let after = (word >> bits.count_ones()) as u8;
+        (*head == self.text && word & bits == zone && !after.is_ascii_alphanumeric()).then_some(self.stamp)
+    }
 }
 
 impl Clock {
@@ -142,6 +179,7 @@ impl Clock {
             zone: [0; ZONE_MAX],
             zone_len: 0,
             offset: 0,
+            last: Last::NONE,
             fallback_minutes,
             assumed: Vec::new(),
         }
@@ -155,6 +193,17 @@ impl Clock {
     /// Reads `YYYY-MM-DD hh:mm:ss[.d{1,6}] ZONE` at the start of `text`.
     #[inline]
     pub(crate) fn read(&mut self, text: &[u8]) -> Option<Stamp> {
+        if let Some(stamp) = self.last.again(text) {
+            return Some(stamp);
+        }
+        let stamp = self.read_anew(text)?;
+        if let Some(last) = Last::of(text, stamp) {
+            self.last = last;
+        }
+        Some(stamp)
+    }
+
+    fn read_anew(&mut self, text: &[u8]) -> Option<Stamp> {
         let second: &[u8; 19] = text.first_chunk()?;
         if *second != self.second {
             self.local = local_micros(second, b' ')?;

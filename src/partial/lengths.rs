@@ -22,6 +22,7 @@ impl Lengths {
     }
 
     /// Whether `to` is at most `window` bytes behind `from`.
+    #[inline]
     #[must_use]
     pub fn within(&self, window: u64, from: ByteOffset, to: ByteOffset) -> bool {
         // What is not behind at all is within.

@@ -2,7 +2,7 @@
 //!
 //! All writes of a table are kept, or none: a table with more than its share of the budget has no rows here.
 
-use super::trace::Moment;
+use super::trace::{Moment, push_in_order};
 use crate::finding::{MOST_PAIRS, Step};
 
 /// One write.
@@ -47,7 +47,7 @@ impl RowWrites {
     /// Adds a write; at most `keep` are kept.
     pub fn add(&mut self, write: RowWrite, keep: usize) {
         if !self.over {
-            self.list.push(write);
+            push_in_order(&mut self.list, write);
             self.limit(keep);
         }
     }
@@ -73,7 +73,7 @@ impl RowWrites {
     /// Everything is merged: sorted by time.
     pub fn finish(&mut self, keep: usize) {
         self.limit(keep);
-        self.list.sort_unstable();
+        self.list.sort();
     }
 
     /// All writes by time; `None` when they were too many.

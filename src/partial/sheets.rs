@@ -55,12 +55,13 @@ struct Part {
     steps: Steps,
     /// Calls, also those that were dropped.
     count: u64,
+    /// When the second of its first call began.
     second: i64,
 }
 
 impl Part {
     fn new(step: &Step, spare: &mut Spare) -> Self {
-        let mut part = Self { second: second(step.time.0), ..Self::default() };
+        let mut part = Self { second: beginning(step.time.0, SECOND), ..Self::default() };
         part.push(step, spare);
         part
     }
@@ -90,36 +91,50 @@ impl Part {
 /// A sheet that may go on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Open {
-    /// Time and place of its first and last call.
-    first: (i64, u64),
-    last: (i64, u64),
+    /// When its minute began.
+    minute: i64,
+    /// The place of its first and last call.
+    first: u64,
+    last: u64,
     /// One part; when there are too many calls, one a second: the first and the last, the ones between are done.
     parts: VecDeque<Part>,
     by_second: bool,
 }
 
-fn minute(time: i64) -> i64 {
-    time.div_euclid(MINUTE)
+const SECOND: i64 = 1_000_000;
+
+/// When the minute or second of a time began. The time of a call that has none begins one before all others.
+fn beginning(time: i64, span: i64) -> i64 {
+    time.wrapping_sub(time.rem_euclid(span))
 }
 
-fn second(time: i64) -> i64 {
-    time.div_euclid(1_000_000)
-}
-
-/// Whether a call at `next` is on the sheet of the one at `last`.
-fn joins(last: (i64, u64), next: (i64, u64), lengths: &Lengths) -> bool {
-    minute(last.0) == minute(next.0) && lengths.within(SHEET_WINDOW, ByteOffset(last.1), ByteOffset(next.1))
+/// Whether a time lies in the minute or second that began at `beginning`.
+#[inline]
+fn is_in(time: i64, beginning: i64, span: i64) -> bool {
+    (time.wrapping_sub(beginning) as u64) < span as u64
 }
 
 impl Open {
     fn new(step: &Step, out: &mut Ready) -> Self {
-        let place = (step.time.0, step.at);
         let part = Part::new(step, &mut out.spare);
-        Self { first: place, last: place, parts: VecDeque::from([part]), by_second: false }
+        Self {
+            minute: beginning(step.time.0, MINUTE),
+            first: step.at,
+            last: step.at,
+            parts: VecDeque::from([part]),
+            by_second: false,
+        }
+    }
+
+    /// Whether a call at this time and place is on it too.
+    #[inline]
+    fn goes_on(&self, time: i64, at: u64, lengths: &Lengths) -> bool {
+        is_in(time, self.minute, MINUTE)
+            && lengths.within(SHEET_WINDOW, ByteOffset(self.last), ByteOffset(at))
     }
 
     fn push(&mut self, step: &Step, out: &mut Ready) {
-        self.last = (step.time.0, step.at);
+        self.last = step.at;
         if !self.by_second {
             if let Some(part) = self.parts.back_mut()
                 && part.steps.len() < MOST_SHEET
@@ -130,13 +145,15 @@ impl Open {
             self.split(out);
         }
         self.push_second(step, out);
-        self.release(out);
     }
 
     fn push_second(&mut self, step: &Step, out: &mut Ready) {
         match self.parts.back_mut() {
-            Some(last) if last.second == second(step.time.0) => last.push(step, &mut out.spare),
-            _ => self.parts.push_back(Part::new(step, &mut out.spare)),
+            Some(last) if is_in(step.time.0, last.second, SECOND) => last.push(step, &mut out.spare),
+            _ => {
+                self.parts.push_back(Part::new(step, &mut out.spare));
+                self.release(out);
+            }
         }
     }
 
@@ -209,7 +226,7 @@ impl Sheets {
             self.head = Some(Open::new(step, out));
             return;
         };
-        if joins(current.last, (step.time.0, step.at), lengths) {
+        if current.goes_on(step.time.0, step.at, lengths) {
             current.push(step, out);
             return;
         }
@@ -225,7 +242,7 @@ impl Sheets {
             *self = Self { head: Some(theirs), tail: right.tail };
             return;
         };
-        let next = if joins(current.last, theirs.first, lengths) {
+        let next = if current.goes_on(theirs.minute, theirs.first, lengths) {
             current.join(theirs, out);
             right.tail
         } else if let Some(tail) = right.tail {
@@ -250,7 +267,7 @@ impl Sheets {
             self.head = self.tail.take();
         }
         if let Some(done) =
-            self.head.take_if(|head| !lengths.within(SHEET_WINDOW, ByteOffset(head.last.1), end))
+            self.head.take_if(|head| !lengths.within(SHEET_WINDOW, ByteOffset(head.last), end))
         {
             done.finish(out);
         }
@@ -286,7 +303,7 @@ pub struct Traces {
 impl Traces {
     /// A call that says which trace it belongs to.
     pub fn push(&mut self, step: &Step, out: &mut Ready) {
-        let trace = self.open.entry((step.tag, minute(step.time.0))).or_default();
+        let trace = self.open.entry((step.tag, beginning(step.time.0, MINUTE))).or_default();
         trace.last = trace.last.max(step.at);
         trace.part.push(step, &mut out.spare);
     }

@@ -30,7 +30,7 @@ const FEWEST_WRITES: usize = 1 << 9;
 /// Tables whose writes are kept; the others count as always written.
 const MOST_TABLES: usize = 4096;
 /// Commits kept.
-const MOST_COMMITS: usize = 1 << 17;
+const MOST_COMMITS: usize = 1 << 16;
 /// UPDATEs whose rows are told apart.
 const MOST_UPDATES: usize = 1024;
 /// Buckets of rows of one UPDATE.
@@ -81,7 +81,7 @@ impl Writes {
         if self.times.last() == Some(&moment) {
             return;
         }
-        self.times.push(moment);
+        push_in_order(&mut self.times, moment);
         if self.times.len() >= keep * 2 {
             self.coarsen(keep);
         }
@@ -95,7 +95,7 @@ impl Writes {
     }
 
     fn tidy(&mut self) {
-        self.times.sort_unstable();
+        self.times.sort();
         self.times.dedup();
     }
 
@@ -169,7 +169,8 @@ impl Commits {
         if self.kept.len() <= MOST_COMMITS {
             return;
         }
-        self.kept.sort_unstable();
+        // Consists of the sorted runs of the sessions.
+        self.kept.sort();
         let over = self.kept[MOST_COMMITS].minute;
         if self.kept[0].minute != over {
             self.limit = Some(over);
@@ -244,6 +245,14 @@ impl Default for Trace {
             share: (0, MOST_WRITES),
         }
     }
+}
+
+/// Adds an item to a list that is nearly in order: sessions are a few records behind each other. Afterwards it
+/// consists of long runs that are, which a stable sort makes use of.
+pub(super) fn push_in_order<T: Ord>(list: &mut Vec<T>, item: T) {
+    const REACH: usize = 32;
+    let later = list.iter().rev().take(REACH).take_while(|other| **other > item).count();
+    list.insert(list.len() - later, item);
 }
 
 /// Hashes are compared by size, so they must be uniform.
@@ -429,7 +438,7 @@ impl Trace {
             writes.coarsen(keep);
         });
         self.commits.prune();
-        self.commits.kept.sort_unstable();
+        self.commits.kept.sort();
         let mut rows: Vec<Rows> = self.rows.into_iter().map(|(_, rows)| rows).collect();
         rows.sort_unstable_by_key(|rows| rows.fingerprint);
         Replay { asked, written, tables_capped, commits: self.commits, rows }

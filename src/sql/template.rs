@@ -102,6 +102,7 @@ impl Template {
             Learner { sql, frame: frame(&digest), steps: Vec::new(), at: 0, value_before: false };
         learner.values(&canonical)?;
         learner.same(sql.len());
+        learner.compare_first();
         let digest = Box::new(Digest { params: None, values: ValueHashes::default(), ..digest });
         (learner.steps.len() <= MOST_STEPS).then(|| Self {
             text: sql.into(),
@@ -123,9 +124,9 @@ impl Template {
     /// The digest of a text that is like the learned one; `None` when it is not, or not surely. `params` are complete.
     #[inline]
     pub(super) fn read(&self, sql: &[u8], params: Option<&Params<'_>>) -> Option<Digest> {
+        let mut digest = *self.digest;
         let mut at = 0;
         let mut chain = Chain::values();
-        let mut values = ValueHashes::default();
         let mut known = true;
         for step in &self.steps {
             let hash = match *step {
@@ -150,7 +151,7 @@ impl Template {
                     let (mut hash, mut end) = each.read(sql, at)?;
                     while let Some(next) = short(sql, end, comma, len) {
                         chain = chain.link(hash);
-                        values.push(hash);
+                        digest.values.push(hash);
                         (hash, end) = each.read(sql, next)?;
                     }
                     at = end;
@@ -166,15 +167,15 @@ impl Template {
                 },
             };
             chain = chain.link(hash);
-            values.push(hash);
+            digest.values.push(hash);
         }
         if at != sql.len() {
             return None;
         }
-        let mut digest = *self.digest;
         if known {
             digest.params = Some(chain.seal());
-            digest.values = values;
+        } else {
+            digest.values = ValueHashes::default();
         }
         Some(digest)
     }
@@ -230,6 +231,17 @@ impl Learner<'_> {
             next += count;
         }
         Some(())
+    }
+
+    /// Without values in the text, all of it is one piece, and is compared before parameters are hashed.
+    fn compare_first(&mut self) {
+        let text = |step: &Step| matches!(step, Step::Short { .. } | Step::Same { .. });
+        if let [Step::Param(_) | Step::Constant(_), .., last] = &*self.steps
+            && text(last)
+            && self.steps.iter().filter(|step| text(step)).count() == 1
+        {
+            self.steps.rotate_right(1);
+        }
     }
 
     /// The constant text up to `to`.

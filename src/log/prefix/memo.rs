@@ -240,9 +240,22 @@ impl<'a> Memo<'a> {
 }
 
 impl Prefix {
-    /// [`Prefix::begin`], by what was seen before where that is possible.
-    #[inline]
-    pub(crate) fn begin_again<'a>(
+    /// The part and the begin of the text of an entry whose prefix was seen before, if `rest` begins with one.
+    #[inline(always)]
+    pub(crate) fn again<'a>(
+        &self,
+        rest: &'a [u8],
+        head: &mut Head<'a>,
+        clocks: &mut Clocks,
+        memo: &Memo<'a>,
+    ) -> Option<(Part, usize)> {
+        // A tab goes on with the entry before, whatever follows.
+        let plan = self.plan.as_ref().filter(|_| rest.first() != Some(&b'\t'))?;
+        memo.recall(plan, rest, head, clocks)
+    }
+
+    /// [`Prefix::begin`] of a line that [`Prefix::again`] did not know; it is remembered.
+    pub(crate) fn begin_anew<'a>(
         &self,
         line: &'a [u8],
         head: &mut Head<'a>,
@@ -250,9 +263,6 @@ impl Prefix {
         memo: &mut Memo<'a>,
     ) -> super::Line {
         let Some(plan) = &self.plan else { return self.begin(line, head, clocks) };
-        if let Some((part, text)) = memo.recall(plan, line, head, clocks) {
-            return super::Line::Begins(part, text);
-        }
         head.origin = 0;
         let mut gaps = Gaps::default();
         if let Some(found) = self.straight(line, head, clocks, &mut gaps) {

@@ -49,7 +49,10 @@ fn remembered(template: &str, lines: &[&[u8]]) {
     for line in lines {
         let mut alone = Head::default();
         let expected = prefix.begin(line, &mut alone, &mut Clocks::new(0));
-        let found = prefix.begin_again(line, &mut head, &mut clocks, &mut memo);
+        let found = match prefix.again(line, &mut head, &mut clocks, &memo) {
+            Some((part, text)) => Line::Begins(part, text),
+            None => prefix.begin_anew(line, &mut head, &mut clocks, &mut memo),
+        };
         assert_eq!(found, expected, "{template} on {:?}", String::from_utf8_lossy(line));
         if let Line::Begins(..) = found {
             let said = |head: &Head<'_>| format!("{:?} {:?} {:?}", head.time, head.session, head.who);
