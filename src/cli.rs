@@ -127,7 +127,7 @@ pub(crate) struct Reading {
     #[arg(short, long, value_name = "N")]
     pub(crate) jobs: Option<std::num::NonZeroUsize>,
     /// Bytes of a chunk; for tests: the report does not depend on it
-    #[arg(long, value_name = "BYTES", default_value_t = 1 << 20, hide = true)]
+    #[arg(long, value_name = "BYTES", default_value_t = 1 << 18, hide = true)]
     pub(crate) chunk_size: usize,
 }
 

@@ -6,9 +6,9 @@
 use crate::finding::Step;
 
 /// Calls of a full block.
-const BLOCK: usize = 512;
-/// Blocks that are kept for the next calls.
-const MOST_SPARE: usize = 64;
+const BLOCK: usize = 1 << 9;
+/// Calls that the blocks which are kept for the next ones have room for: they must not weigh more than what is open.
+const MOST_SPARE: usize = 1 << 16;
 
 /// Calls in order.
 #[derive(Debug, Clone, Default)]
@@ -21,17 +21,25 @@ pub struct Steps {
 
 /// Blocks of calls that were judged.
 #[derive(Debug, Clone, Default)]
-pub struct Spare(Vec<Vec<Step>>);
+pub struct Spare {
+    blocks: Vec<Vec<Step>>,
+    /// Calls that they have room for.
+    room: usize,
+}
 
 impl Spare {
     fn block(&mut self) -> Vec<Step> {
-        self.0.pop().unwrap_or_default()
+        let block = self.blocks.pop().unwrap_or_default();
+        self.room -= block.capacity();
+        block
     }
 
     fn take_back(&mut self, mut block: Vec<Step>) {
-        if block.capacity() > 0 && self.0.len() < MOST_SPARE {
+        let room = block.capacity();
+        if room > 0 && self.room + room <= MOST_SPARE {
             block.clear();
-            self.0.push(block);
+            self.blocks.push(block);
+            self.room += room;
         }
     }
 
@@ -47,9 +55,11 @@ impl Steps {
     #[inline]
     pub fn push(&mut self, step: &Step, spare: &mut Spare) {
         if self.last.len() == BLOCK {
-            self.full.push(std::mem::take(&mut self.last));
-        }
-        if self.last.capacity() == 0 {
+            // Another full one is likely to follow.
+            let mut next = spare.block();
+            next.reserve(BLOCK);
+            self.full.push(std::mem::replace(&mut self.last, next));
+        } else if self.last.capacity() == 0 {
             self.last = spare.block();
         }
         self.last.push(*step);
@@ -137,7 +147,8 @@ mod tests {
             let places: Vec<u64> = other.whole(&mut room).iter().map(|step| step.at).collect();
             prop_assert_eq!(places, (0..at).collect::<Vec<_>>());
             spare.reuse(one);
-            prop_assert!(spare.0.iter().all(Vec::is_empty));
+            prop_assert!(spare.blocks.iter().all(Vec::is_empty));
+            prop_assert_eq!(spare.room, spare.blocks.iter().map(Vec::capacity).sum::<usize>());
         }
     }
 }
