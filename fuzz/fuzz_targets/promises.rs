@@ -15,7 +15,8 @@ impl<'a> Sink<'a> for Said {
     fn entry(&mut self, entry: Entry<'a>) {
         assert_eq!(entry.at.0, self.end, "entries and skips touch");
         self.end += u64::from(entry.len);
-        self.lines.push(format!("{entry:?}"));
+        // Origins are numbered within a chunk.
+        self.lines.push(format!("{:?}", Entry { origin: 0, ..entry }));
     }
 
     fn skip(&mut self, skip: Skip) {

@@ -129,7 +129,7 @@ pub(crate) struct Clock {
     /// Microseconds to subtract from local time.
     offset: i64,
     /// The last stamp with three decimals: neighbours mostly share it.
-    last: Last,
+    last: Option<Last>,
     /// Offset for zones that are not in the table.
     fallback_minutes: i32,
     /// Abbreviations that were taken as `fallback_minutes`.
@@ -139,7 +139,7 @@ pub(crate) struct Clock {
 /// A stamp as `YYYY-MM-DD hh:mm:ss.ddd ZONE`, to be compared with the next.
 #[derive(Debug, Clone, Copy)]
 struct Last {
-    /// Up to the blank before the zone; zeros before the first.
+    /// Up to the blank before the zone.
     text: [u8; 24],
     /// The zone, and the bits of a word that hold it.
     zone: (u64, u64),
@@ -147,9 +147,6 @@ struct Last {
 }
 
 impl Last {
-    const NONE: Self =
-        Self { text: [0; 24], zone: (0, 0), stamp: Stamp { time: Timestamp(0), len: 0, decimals: 0 } };
-
     /// A stamp that was read from `text`; others than the usual ones are not remembered.
     fn of(text: &[u8], stamp: Stamp) -> Option<Self> {
         let (head, rest) = text.split_first_chunk::<24>()?;
@@ -179,7 +176,7 @@ impl Clock {
             zone: [0; ZONE_MAX],
             zone_len: 0,
             offset: 0,
-            last: Last::NONE,
+            last: None,
             fallback_minutes,
             assumed: Vec::new(),
         }
@@ -193,13 +190,11 @@ impl Clock {
     /// Reads `YYYY-MM-DD hh:mm:ss[.d{1,6}] ZONE` at the start of `text`.
     #[inline]
     pub(crate) fn read(&mut self, text: &[u8]) -> Option<Stamp> {
-        if let Some(stamp) = self.last.again(text) {
+        if let Some(stamp) = self.last.as_ref().and_then(|last| last.again(text)) {
             return Some(stamp);
         }
         let stamp = self.read_anew(text)?;
-        if let Some(last) = Last::of(text, stamp) {
-            self.last = last;
-        }
+        self.last = Last::of(text, stamp).or(self.last);
         Some(stamp)
     }
 
@@ -348,6 +343,32 @@ mod tests {
         check("2026-11-23 14:59:16 +03 ", "2026-11-23T11:59:16Z", 23);
         check("2026-11-23 14:59:16 PST", "2026-11-23T22:59:16Z", 23);
         check("2024-02-29 23:59:60 GMT", "2024-02-29T23:59:59Z", 23);
+    }
+
+    #[test]
+    fn a_stamp_that_comes_again_is_read_as_the_first_time() {
+        let zeros = "\0".repeat(40);
+        let texts = [
+            &zeros,
+            "2026-11-23 14:59:16.162 UTC [1] LOG",
+            "2026-11-23 14:59:16.162 UTC",
+            "2026-11-23 14:59:16.162 UTC\n2026-11-23",
+            "2026-11-23 14:59:16.162 UTCX [1] LOG",
+            "2026-11-23 14:59:16.162 CEST [1] LOG",
+            "2026-11-23 14:59:16.162 +05 [1] LOG",
+            "2026-11-23 14:59:16.162 +0530 [1] LOG",
+            "2026-11-23 14:59:16.162 [1] LOG:  x",
+            "2026-11-23 14:59:16.163 UTC [1] LOG",
+            "2026-11-23 14:59:16 UTC [1] LOG:  xy",
+        ];
+        let mut clock = Clock::new(0);
+        for first in texts {
+            for second in texts {
+                for text in [first, second] {
+                    assert_eq!(clock.read(text.as_bytes()), Clock::new(0).read(text.as_bytes()), "{text}");
+                }
+            }
+        }
     }
 
     #[test]
