@@ -103,7 +103,8 @@ struct Open {
 
 const SECOND: i64 = 1_000_000;
 
-/// When the minute or second of a time began. The time of a call that has none begins one before all others.
+/// When the minute or second of a time began. That of [`NO_TIME`](crate::finding::NO_TIME) wraps around, as [`is_in`]
+/// does.
 fn beginning(time: i64, span: i64) -> i64 {
     time.wrapping_sub(time.rem_euclid(span))
 }
