@@ -19,12 +19,14 @@ use crate::finding::{Fact, Step};
 use crate::sql::Kind;
 use crate::units::{Micros, Timestamp};
 
+/// Askings of one statement and times of writes of one table that are kept at most.
+const MOST_OF_ONE: usize = 1 << 15;
 /// Askings kept in all.
-const MOST_ASKINGS: usize = 1 << 17;
+const MOST_ASKINGS: usize = 1 << 19;
 /// Statements whose askings are kept.
 const MOST_ASKED: usize = 4096;
 /// Times of writes kept in all.
-const MOST_WRITES: usize = 1 << 17;
+const MOST_WRITES: usize = 1 << 19;
 /// Times kept of one table at least.
 const FEWEST_WRITES: usize = 1 << 9;
 /// Tables whose writes are kept; the others count as always written.
@@ -242,7 +244,7 @@ impl Default for Trace {
             written: Bounded::new(MOST_TABLES),
             commits: Commits::default(),
             rows: Bounded::new(MOST_UPDATES),
-            share: (0, MOST_WRITES),
+            share: (0, MOST_OF_ONE),
         }
     }
 }
@@ -272,7 +274,7 @@ pub fn table_key(table: u64, database: u64) -> u64 {
 }
 
 fn keep_for(most: usize, fewest: usize, count: usize) -> usize {
-    (most / count.max(1)).max(fewest)
+    (most / count.max(1)).clamp(fewest, MOST_OF_ONE)
 }
 
 impl Trace {
