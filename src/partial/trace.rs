@@ -20,7 +20,7 @@ use crate::sql::Kind;
 use crate::units::{Micros, Timestamp};
 
 /// Askings of one statement and times of writes of one table that are kept at most.
-const MOST_OF_ONE: usize = 1 << 15;
+const MOST_OF_ONE: usize = 1 << 16;
 /// Askings kept in all.
 const MOST_ASKINGS: usize = 1 << 19;
 /// Statements whose askings are kept.
