@@ -230,15 +230,16 @@ fn planted(report: &Value) {
     }
 }
 
-/// The tuned log has nothing left to show, but that the few reads of what respondents write are on the primary: the
-/// router pins somebody who saved to it, and the log does not say whose requests are whose. Whether they are a tenth of
-/// the load, and so are shown, depends on how long each call took.
+/// The tuned log has nothing left to show, but for two reads on the primary: the count of somebody's own answers, which
+/// the router pins to it for some seconds after a save of the same person (the log does not say whose requests are
+/// whose), and the look for a login code, which is asked again there when the replica has not heard of it yet.
 fn cured(report: &Value) {
     let mut shown = shown(report);
-    let written = |sql: &&str| {
-        ["response_item", "respondent"].iter().any(|table| sql.contains(&format!("FROM {table} WHERE")))
-    };
-    if shown.get("replica_reads").is_some_and(|statements| statements.iter().all(written)) {
+    let kept = [
+        "SELECT count(*) AS n FROM response_item WHERE session_id = ?",
+        "SELECT id, school_id FROM respondent WHERE code_hmac = ? AND survey_id = ?",
+    ];
+    if shown.get("replica_reads").is_some_and(|statements| statements.iter().all(|sql| kept.contains(sql))) {
         shown.remove("replica_reads");
     }
     assert_eq!(shown, BTreeMap::new());

@@ -124,19 +124,12 @@ fn bare<'a>(rest: &'a [u8], word: &[u8]) -> Option<&'a [u8]> {
 
 /// The SQL after `NAME: `; names hold blanks and colons, but the server quotes none, so the first `: ` decides.
 fn after_name(rest: &[u8]) -> Option<&[u8]> {
-    let mut from = 0;
     // Names are short, mostly shorter than a call of `memchr` is worth.
-    while let Some(colon) = rest[from..].iter().position(|byte| *byte == b':') {
-        from += colon + 1;
-        let after = &rest[from..];
-        let sql = after
-            .strip_prefix(b" ")
-            .or_else(|| (after.is_empty() || after.starts_with(b"\n")).then_some(after));
-        if sql.is_some() {
-            return sql;
-        }
-    }
-    None
+    let mut colons = (0..rest.len()).filter(|at| rest[*at] == b':');
+    colons.find_map(|colon| {
+        let after = &rest[colon + 1..];
+        after.strip_prefix(b" ").or_else(|| (after.is_empty() || after.starts_with(b"\n")).then_some(after))
+    })
 }
 
 fn trim_blanks(mut bytes: &[u8]) -> &[u8] {
@@ -188,16 +181,10 @@ fn millis(bytes: &[u8]) -> Option<(Micros, &[u8])> {
 /// SQL with what the record's DETAIL says about it.
 fn text<'a>(sql: &'a [u8], detail: &'a [u8]) -> Text<'a> {
     let starts = |word: &[u8]| detail.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
-    let mut text = Text { sql, params: None, prepare: None };
-    if !detail.is_empty() {
-        // "Parameters" with a capital letter since release 16.
-        if detail.starts_with(b"parameters: ") || starts(b"parameters: ") {
-            text.params = Some(detail);
-        } else if starts(b"prepare: ") {
-            text.prepare = Some(detail);
-        }
-    }
-    text
+    // "Parameters" with a capital letter since release 16; before it, a constant is compared in words.
+    let params = detail.starts_with(b"parameters: ") || starts(b"parameters: ");
+    let prepare = !params && starts(b"prepare: ");
+    Text { sql, params: params.then_some(detail), prepare: prepare.then_some(detail) }
 }
 
 #[cfg(test)]

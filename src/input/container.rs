@@ -22,7 +22,7 @@ const MOST_LAYERS: usize = 3;
 /// Compressed bytes read at once.
 pub(super) const BUFFER: usize = 256 << 10;
 /// Bytes that are looked at: tar's magic ends at 263.
-const PEEK: usize = 512;
+pub(super) const PEEK: usize = 512;
 
 /// Bytes with their beginning known.
 pub(super) type Peeked = Chain<Cursor<Vec<u8>>, Box<dyn Read + Send>>;

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::archive::{self, Method, Tape, Whole};
-use super::container::{self, Container, Decoded};
+use super::container::{self, Container, Decoded, PEEK};
 use super::metered::Raw;
 use super::tar::{Streamed, TarText};
 use super::{PlanOptions, seek};
-use crate::chunk::{Opened, Remarks, SAMPLE, Source};
+use crate::chunk::{Opened, Remarks, Source};
 use crate::log::Dialect;
 
 /// A place on which bytes lie.
@@ -111,13 +111,13 @@ impl Origin {
         if (window.since.is_none() && window.until.is_none()) || !path.metadata()?.is_file() {
             return Ok(None);
         }
+        let Some(dialect) = self.dialect.clone() else { return Ok(None) };
         let mut file = File::open(path)?;
-        let mut beginning = Vec::new();
-        file.by_ref().take(SAMPLE as u64).read_to_end(&mut beginning)?;
-        let Some(dialect) = self.dialect.clone().filter(|_| Container::of(&beginning) == Container::Plain)
-        else {
+        let mut head = Vec::new();
+        file.by_ref().take(PEEK as u64).read_to_end(&mut head)?;
+        if Container::of(&head) != Container::Plain {
             return Ok(None);
-        };
+        }
         let len = file.metadata()?.len();
         let (begin, end) = seek::stretch(path, &dialect, window)?;
         if (begin, end) == (0, len) {

@@ -90,9 +90,8 @@ impl Stderr {
         let mut lines = 0;
         let mut at = 0;
         loop {
-            let rest = &chunk[at..];
             // No prefix holds a line end, so that it need only be looked for behind one that is known.
-            let known = self.prefix.again(rest, &mut heads[now ^ 1], clocks, &memo);
+            let known = self.prefix.again(&chunk[at..], &mut heads[now ^ 1], clocks, &memo);
             let from = at + known.map_or(0, |(_, text)| text);
             let line_end = memchr(b'\n', &chunk[from..]).map_or(chunk.len(), |len| from + len);
             let after = (line_end + 1).min(chunk.len());

@@ -91,9 +91,13 @@ impl Steps {
         self.len == 0
     }
 
+    fn blocks(&self) -> impl Iterator<Item = &Vec<Step>> {
+        self.full.iter().chain([&self.last])
+    }
+
     /// Each of them.
     pub fn iter(&self) -> impl Iterator<Item = &Step> {
-        self.full.iter().chain([&self.last]).flatten()
+        self.blocks().flatten()
     }
 
     /// All in one piece, if need be in `room`.
@@ -104,7 +108,7 @@ impl Steps {
         }
         room.clear();
         room.reserve(self.len);
-        self.full.iter().chain([&self.last]).for_each(|block| room.extend_from_slice(block));
+        self.blocks().for_each(|block| room.extend_from_slice(block));
         room
     }
 }

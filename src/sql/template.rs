@@ -235,10 +235,9 @@ impl Learner<'_> {
 
     /// Without values in the text, all of it is one piece, and is compared before parameters are hashed.
     fn compare_first(&mut self) {
-        let text = |step: &Step| matches!(step, Step::Short { .. } | Step::Same { .. });
-        if let [Step::Param(_) | Step::Constant(_), .., last] = &*self.steps
-            && text(last)
-            && self.steps.iter().filter(|step| text(step)).count() == 1
+        let outside = |step: &Step| matches!(step, Step::Param(_) | Step::Constant(_));
+        if let [values @ .., Step::Short { .. } | Step::Same { .. }] = &*self.steps
+            && values.iter().all(outside)
         {
             self.steps.rotate_right(1);
         }
