@@ -36,15 +36,30 @@ impl<V> Bounded<V> {
         self.limit.is_none_or(|limit| hash <= limit)
     }
 
-    #[inline]
-    fn place(&mut self, hash: u64) -> Option<usize> {
-        let lately = &mut self.lately[hash as usize % LATELY];
-        if self.list.get(*lately as usize).is_some_and(|(known, _)| *known == hash) {
-            return Some(*lately as usize);
+    /// The place of a hash, for [`Bounded::at`], until something is added or dropped.
+    #[inline(always)]
+    pub fn place(&mut self, hash: u64) -> Option<usize> {
+        let lately = self.lately[hash as usize % LATELY] as usize;
+        match self.list.get(lately) {
+            Some((known, _)) if *known == hash => Some(lately),
+            _ => self.other_place(hash),
         }
+    }
+
+    #[inline(never)]
+    fn other_place(&mut self, hash: u64) -> Option<usize> {
         let place = *self.index.get(&hash)?;
-        *lately = place;
+        self.lately[hash as usize % LATELY] = place;
         Some(place as usize)
+    }
+
+    /// The value in a place.
+    ///
+    /// # Panics
+    /// When there is none.
+    #[inline(always)]
+    pub fn at(&mut self, place: usize) -> &mut V {
+        &mut self.list[place].1
     }
 
     /// The value of a hash that [`Bounded::takes`], made if it is new.

@@ -132,6 +132,7 @@ fn after_name(rest: &[u8]) -> Option<&[u8]> {
     })
 }
 
+#[inline(always)]
 fn trim_blanks(mut bytes: &[u8]) -> &[u8] {
     while let Some(rest) = bytes.strip_prefix(b" ") {
         bytes = rest;
@@ -179,7 +180,13 @@ fn millis(bytes: &[u8]) -> Option<(Micros, &[u8])> {
 }
 
 /// SQL with what the record's DETAIL says about it.
+#[inline(always)]
 fn text<'a>(sql: &'a [u8], detail: &'a [u8]) -> Text<'a> {
+    if detail.is_empty() { Text { sql, params: None, prepare: None } } else { detailed(sql, detail) }
+}
+
+#[inline(never)]
+fn detailed<'a>(sql: &'a [u8], detail: &'a [u8]) -> Text<'a> {
     let starts = |word: &[u8]| detail.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
     // "Parameters" with a capital letter since release 16; before it, a constant is compared in words.
     let params = detail.starts_with(b"parameters: ") || starts(b"parameters: ");

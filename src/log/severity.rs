@@ -148,7 +148,14 @@ const SQLSTATE_CLASSES: &[u8] = b"0001020308090A0B0D0E0F0L0P0Z102021222324252627
 ///
 /// A user's own message may begin alike (`RAISE EXCEPTION '40001: …'`): only classes of the manual count, and a
 /// digit must be among the characters.
+#[inline(always)]
 pub(crate) fn verbose_sqlstate(text: &[u8]) -> Option<[u8; 5]> {
+    // No other text of interest has a colon there.
+    if text.get(5) == Some(&b':') { sqlstate(text) } else { None }
+}
+
+#[inline(never)]
+fn sqlstate(text: &[u8]) -> Option<[u8; 5]> {
     let state: [u8; 5] = *text.first_chunk()?;
     if text.get(5..7) != Some(b": ")
         || !state.iter().all(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase())

@@ -128,7 +128,7 @@ pub(crate) struct Clock {
     zone_len: usize,
     /// Microseconds to subtract from local time.
     offset: i64,
-    /// The last stamp with three decimals: neighbours mostly share it.
+    /// The last stamp with three decimals: neighbours mostly share its second.
     last: Option<Last>,
     /// Offset for zones that are not in the table.
     fallback_minutes: i32,
@@ -136,13 +136,14 @@ pub(crate) struct Clock {
     assumed: Vec<Box<[u8]>>,
 }
 
-/// A stamp as `YYYY-MM-DD hh:mm:ss.ddd ZONE`, to be compared with the next.
+/// A stamp as `YYYY-MM-DD hh:mm:ss.ddd ZONE`, to be compared with the next but for its milliseconds.
 #[derive(Debug, Clone, Copy)]
 struct Last {
-    /// Up to the blank before the zone.
-    text: [u8; 24],
-    /// The zone, and the bits of a word that hold it.
-    zone: (u64, u64),
+    /// Up to the point.
+    second: [u8; 20],
+    /// The zone, as the lowest bits of a word, and how many these are.
+    zone: (u64, usize),
+    /// The stamp at the beginning of the second.
     stamp: Stamp,
 }
 
@@ -152,19 +153,26 @@ impl Last {
         let (head, rest) = text.split_first_chunk::<24>()?;
         // At least one byte of the word lies behind the zone.
         let len = stamp.len.checked_sub(24).filter(|len| (1..8).contains(len) && stamp.decimals == 3)?;
-        let bits = (1_u64 << (8 * len)) - 1;
-        let zone = u64::from_le_bytes(*rest.first_chunk()?) & bits;
-        Some(Self { text: *head, zone: (zone, bits), stamp })
+        let zone = u64::from_le_bytes(*rest.first_chunk()?) & ((1 << (8 * len)) - 1);
+        let time = Timestamp(stamp.time.0 - fraction(&head[19..]).0);
+        Some(Self { second: *head.first_chunk()?, zone: (zone, 8 * len), stamp: Stamp { time, ..stamp } })
     }
 
-    /// The stamp, if it comes again.
-    #[inline]
+    /// The stamp of the same second, if that comes again.
+    #[inline(always)]
     fn again(&self, text: &[u8]) -> Option<Stamp> {
-        let (head, rest) = text.split_first_chunk::<24>()?;
+        let (second, rest) = text.split_first_chunk::<20>()?;
+        let ([a, b, c, blank], rest) = rest.split_first_chunk::<4>()?;
         let word = u64::from_le_bytes(*rest.first_chunk()?);
         let (zone, bits) = self.zone;
-        let after = (word >> bits.count_ones()) as u8;
-        (*head == self.text && word & bits == zone && !after.is_ascii_alphanumeric()).then_some(self.stamp)
+        let after = (word >> bits) as u8;
+        let same_zone = word & ((1 << bits) - 1) == zone;
+        if *second != self.second || !same_zone || *blank != b' ' || after.is_ascii_alphanumeric() {
+            return None;
+        }
+        let digit = |byte: &u8| Some(i64::from(byte.wrapping_sub(b'0'))).filter(|digit| *digit < 10);
+        let millis = digit(a)? * 100 + digit(b)? * 10 + digit(c)?;
+        Some(Stamp { time: Timestamp(self.stamp.time.0 + millis * 1000), ..self.stamp })
     }
 }
 
@@ -188,7 +196,7 @@ impl Clock {
     }
 
     /// Reads `YYYY-MM-DD hh:mm:ss[.d{1,6}] ZONE` at the start of `text`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn read(&mut self, text: &[u8]) -> Option<Stamp> {
         if let Some(stamp) = self.last.as_ref().and_then(|last| last.again(text)) {
             return Some(stamp);
@@ -198,6 +206,7 @@ impl Clock {
         Some(stamp)
     }
 
+    #[inline(never)]
     fn read_anew(&mut self, text: &[u8]) -> Option<Stamp> {
         let second: &[u8; 19] = text.first_chunk()?;
         if *second != self.second {

@@ -22,13 +22,18 @@ impl Lengths {
     }
 
     /// Whether `to` is at most `window` bytes behind `from`.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn within(&self, window: u64, from: ByteOffset, to: ByteOffset) -> bool {
         // What is not behind at all is within.
         if from.file() >= to.file() {
             return to.0.saturating_sub(from.0) <= window;
         }
+        self.within_files(window, from, to)
+    }
+
+    #[inline(never)]
+    fn within_files(&self, window: u64, from: ByteOffset, to: ByteOffset) -> bool {
         let ended: u64 = self.0.range(from.file()..to.file()).map(|(_, bytes)| bytes).sum();
         ended.saturating_add(to.byte()).saturating_sub(from.byte()) <= window
     }

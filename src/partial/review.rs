@@ -56,7 +56,7 @@ pub struct Review {
     known: Known,
     shared: Arc<Mutex<Facts>>,
     judge: Judge,
-    database: Name,
+    database: Database,
     /// For a sheet in one piece.
     room: Vec<Step>,
     /// Complete sheets.
@@ -86,7 +86,7 @@ impl Review {
             known: Known::default(),
             shared: Arc::default(),
             judge: Judge::default(),
-            database: Name::default(),
+            database: Database::default(),
             room: Vec::new(),
             ready: Ready::default(),
             traces: Traces::default(),
@@ -162,7 +162,7 @@ impl Review {
             ignore: labels.ignore,
             flags: u8::from(known) * KNOWN + u8::from(labels.trace) * TRACE,
         };
-        let database = self.database.hash(record.who.database);
+        let database = self.database.hash(record);
         let caller = Caller { stream: self.ready.stream, database, session: session_id(record.session) };
         self.trace.call(caller, &step, fact);
         step
@@ -220,20 +220,21 @@ impl Review {
     }
 }
 
-/// The last name and its hash: a log's neighbours mostly have the same.
-#[derive(Debug, Clone, Default)]
-struct Name {
-    name: Vec<u8>,
+/// The last database's hash: a log's neighbours mostly have the same.
+#[derive(Debug, Clone, Copy, Default)]
+struct Database {
+    /// The hash of user, database, application and host; 0 before the first.
+    actor: u64,
     hash: u64,
 }
 
-impl Name {
-    /// The hash of a name; 0 without one.
-    #[inline]
-    fn hash(&mut self, name: &[u8]) -> u64 {
-        if name != self.name {
-            self.name.clear();
-            self.name.extend_from_slice(name);
+impl Database {
+    /// The hash of a database's name; 0 without one.
+    #[inline(always)]
+    fn hash(&mut self, record: &Record<'_>) -> u64 {
+        if record.actor == 0 || record.actor != self.actor {
+            let name = record.who.database;
+            self.actor = record.actor;
             self.hash = if name.is_empty() { 0 } else { xxhash_rust::xxh3::xxh3_64(name) };
         }
         self.hash

@@ -19,7 +19,13 @@ pub struct Scan<'a, 't> {
     /// Why bytes before the first entry are skipped: the stream may begin in the middle of an entry, or an entry
     /// was longer than the limit.
     leading: SkipReason,
+    /// Entries that wait for their turn.
+    batch: Vec<Entry<'a>>,
 }
+
+/// Entries that are read before they are counted. Reading and counting are both long: taking turns after each entry,
+/// they push each other's instructions out of the processor's cache.
+const BATCH: usize = 32;
 
 impl<'a, 't> Scan<'a, 't> {
     /// Begins with a chunk that starts at `start`.
@@ -38,12 +44,14 @@ impl<'a, 't> Scan<'a, 't> {
             chunk,
             arena,
             leading,
+            batch: Vec::with_capacity(BATCH),
         }
     }
 
     /// The chunk is read; it has so many line ends.
     #[must_use]
-    pub fn close(self, lines: u64) -> Fragment {
+    pub fn close(mut self, lines: u64) -> Fragment {
+        self.count();
         let mut fragment = self.fragment;
         fragment.end = ByteOffset(fragment.start.0 + self.chunk.len() as u64);
         fragment.lines = lines;
@@ -51,6 +59,39 @@ impl<'a, 't> Scan<'a, 't> {
         fragment.ends.traces = std::mem::take(&mut self.tally.review.traces);
         fragment.files.insert(fragment.start.file(), self.file);
         fragment
+    }
+
+    /// Counts what waits.
+    #[inline(never)]
+    fn count(&mut self) {
+        let batch = std::mem::take(&mut self.batch);
+        batch.iter().for_each(|entry| self.count_one(entry));
+        self.batch = batch;
+        self.batch.clear();
+    }
+
+    #[inline(always)]
+    fn count_one(&mut self, entry: &Entry<'a>) {
+        self.file.entry_bytes += u64::from(entry.len);
+        match entry.part {
+            Part::Record(severity) => {
+                self.file.entries += 1;
+                if let Some(time) = entry.time {
+                    self.clock(time);
+                }
+                self.sessions.record(Record::new(entry, severity), entry.origin, self.tally);
+            }
+            _ => {
+                let arena = self.arena;
+                let join = |before: &'a [u8], more: &'a [u8]| -> &'a [u8] {
+                    let joined = arena.alloc_slice_fill_copy(before.len() + more.len(), 0_u8);
+                    joined[..before.len()].copy_from_slice(before);
+                    joined[before.len()..].copy_from_slice(more);
+                    joined
+                };
+                self.sessions.part(entry, join, self.tally);
+            }
+        }
     }
 
     fn clock(&mut self, time: Timestamp) {
@@ -63,25 +104,9 @@ impl<'a, 't> Scan<'a, 't> {
 impl<'a> Sink<'a> for Scan<'a, '_> {
     #[inline(always)]
     fn entry(&mut self, entry: Entry<'a>) {
-        self.file.entry_bytes += u64::from(entry.len);
-        match entry.part {
-            Part::Record(severity) => {
-                self.file.entries += 1;
-                if let Some(time) = entry.time {
-                    self.clock(time);
-                }
-                self.sessions.record(Record::new(&entry, severity), entry.origin, self.tally);
-            }
-            _ => {
-                let arena = self.arena;
-                let join = |before: &'a [u8], more: &'a [u8]| -> &'a [u8] {
-                    let joined = arena.alloc_slice_fill_copy(before.len() + more.len(), 0_u8);
-                    joined[..before.len()].copy_from_slice(before);
-                    joined[before.len()..].copy_from_slice(more);
-                    joined
-                };
-                self.sessions.part(&entry, join, self.tally);
-            }
+        self.batch.push(entry);
+        if self.batch.len() == BATCH {
+            self.count();
         }
     }
 

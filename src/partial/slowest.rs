@@ -100,6 +100,8 @@ impl Slowest {
     }
 
     /// Keeps a call that is wanted.
+    #[cold]
+    #[inline(never)]
     pub fn add(&mut self, call: &Call<'_, '_>) {
         let Call { record, text, .. } = call;
         let who = record.who;

@@ -75,6 +75,8 @@ pub struct StatementTally {
 }
 
 impl StatementTally {
+    #[cold]
+    #[inline(never)]
     fn new(fingerprint: Fingerprint, origin: Order, text: &[u8]) -> Self {
         let shape = sql::shape(text);
         let minutes = (shape.kind == Kind::Insert).then(|| Box::new(Minutes::new(MOST_INSERT_MINUTES)));
@@ -102,6 +104,14 @@ impl StatementTally {
             params: ParamSets::default(),
             minutes,
         }
+    }
+
+    /// A seam is judged after the chunks on both sides of it.
+    #[cold]
+    #[inline(never)]
+    fn seen_first(&mut self, order: Order, text: &[u8]) {
+        self.origin = order;
+        self.sql = sql::normalise(text, MOST_SQL);
     }
 
     fn merge(&mut self, other: Self, keep: usize) {
@@ -243,31 +253,32 @@ impl Default for Statements {
 
 impl Statements {
     /// The tally of a fingerprint; `None` when it belongs to "other".
+    #[inline(always)]
     pub fn get(&mut self, digest: &Digest, order: Order, text: &[u8]) -> Option<&mut StatementTally> {
-        let fingerprint = digest.fingerprint;
+        let place = match self.table.place(digest.fingerprint.0) {
+            Some(place) => place,
+            None => self.add(digest.fingerprint, order, text)?,
+        };
+        let tally = self.table.at(place);
+        if order < tally.origin {
+            tally.seen_first(order, text);
+        }
+        Some(tally)
+    }
+
+    /// A place for a new fingerprint.
+    #[cold]
+    #[inline(never)]
+    fn add(&mut self, fingerprint: Fingerprint, order: Order, text: &[u8]) -> Option<usize> {
+        if self.table.is_overfull() {
+            self.prune();
+        }
         if !self.table.takes(fingerprint.0) {
             return None;
         }
-        if self.table.is_overfull() && self.table.get(fingerprint.0).is_none() {
-            self.prune();
-            if !self.table.takes(fingerprint.0) {
-                return None;
-            }
-        }
-        let (known, mut new) = (self.table.len(), false);
-        let tally = self.table.entry(fingerprint.0, || {
-            new = true;
-            StatementTally::new(fingerprint, order, text)
-        });
-        if new {
-            self.keep = distinct::kept_for((known + 1).min(MOST_FINGERPRINTS));
-        }
-        if order < tally.origin {
-            // A seam is judged after the chunks on both sides of it.
-            tally.origin = order;
-            tally.sql = sql::normalise(text, MOST_SQL);
-        }
-        Some(tally)
+        self.table.entry(fingerprint.0, || StatementTally::new(fingerprint, order, text));
+        self.keep = distinct::kept_for(self.table.len().min(MOST_FINGERPRINTS));
+        self.table.place(fingerprint.0)
     }
 
     /// Counts one executed statement.
@@ -315,6 +326,8 @@ impl Statements {
         self.other.calls + self.table.iter().map(|(_, tally)| tally.calls).sum::<u64>()
     }
 
+    #[cold]
+    #[inline(never)]
     fn prune(&mut self) {
         let other = &mut self.other;
         self.table.prune(|dropped| other.absorb(&dropped));

@@ -105,11 +105,12 @@ impl Tally {
 }
 
 /// Fingerprint and values of a text, and the statement that it stands for: an EXECUTE stands for what it runs.
+#[inline(always)]
 fn digest<'a>(recall: &mut Recall, text: Text<'a>) -> (Digest, &'a [u8]) {
     if let Some(prepare) = text.prepare
-        && let Some(digest) = sql::digest_execute(text.sql, prepare)
+        && let Some(found) = digest_execute(text.sql, prepare)
     {
-        return (digest, sql::prepared_statement(prepare).unwrap_or(text.sql));
+        return found;
     }
     match text.params {
         None => (recall.digest(text.sql, None), text.sql),
@@ -118,6 +119,12 @@ fn digest<'a>(recall: &mut Recall, text: Text<'a>) -> (Digest, &'a [u8]) {
             (recall.digest(text.sql, params.as_ref()), text.sql)
         }
     }
+}
+
+#[cold]
+fn digest_execute<'a>(sql: &'a [u8], prepare: &'a [u8]) -> Option<(Digest, &'a [u8])> {
+    let digest = sql::digest_execute(sql, prepare)?;
+    Some((digest, sql::prepared_statement(prepare).unwrap_or(sql)))
 }
 
 /// A text without its values: nobody counts those of parse and bind messages.
@@ -169,6 +176,7 @@ impl Tally {
     }
 
     /// The digest of a statement that the report is about.
+    #[inline(always)]
     fn digest_kept<'a>(
         &mut self,
         record: &Record<'_>,
@@ -191,6 +199,7 @@ impl Tally {
         self.gate.as_mut().is_none_or(|gate| gate.keeps_event(record, statement))
     }
 
+    #[inline(never)]
     fn labels(&mut self, text: &[u8]) -> Labels {
         let tags = sql::tags(text);
         let route = tags.label().map(|label| {
@@ -202,6 +211,7 @@ impl Tally {
     }
 
     /// A statement that was logged without a duration got none.
+    #[inline(never)]
     pub fn untimed(&mut self, statement: &Record<'_>) -> Option<Step> {
         match Event::of(statement) {
             Event::Statement(text) => self.call(statement, text, None),
@@ -215,6 +225,7 @@ impl Tally {
     }
 
     /// A statement and, later in its session, its duration. The call counts at the time of the duration.
+    #[inline(never)]
     pub fn paired(&mut self, statement: &Record<'_>, duration: &Record<'_>) -> Option<Step> {
         if let (Event::Statement(text), Event::Duration(micros)) = (Event::of(statement), Event::of(duration))
         {
@@ -226,6 +237,7 @@ impl Tally {
     }
 
     /// A duration that belongs to no statement.
+    #[inline(never)]
     pub fn unidentified(&mut self, duration: &Record<'_>) {
         if let Event::Duration(micros) = Event::of(duration) {
             self.speak();
@@ -236,6 +248,7 @@ impl Tally {
     }
 
     /// More rows of an execution that was counted before.
+    #[inline(never)]
     pub fn fetch(&mut self, record: &Record<'_>, text: Text<'_>, duration: Micros) {
         self.speak();
         let Some((digest, sql)) = self.digest_kept(record, text, Some(duration)) else { return };
@@ -247,6 +260,7 @@ impl Tally {
     }
 
     /// A parse message.
+    #[inline(never)]
     pub fn parse(&mut self, record: &Record<'_>, text: Text<'_>, duration: Micros) {
         let Some((digest, sql)) = self.digest_kept(record, template(text), Some(duration)) else { return };
         let order = self.order(record.at);
@@ -256,6 +270,7 @@ impl Tally {
     }
 
     /// A bind message.
+    #[inline(never)]
     pub fn bind(&mut self, record: &Record<'_>, text: Text<'_>, duration: Micros) {
         let Some((digest, sql)) = self.digest_kept(record, template(text), Some(duration)) else { return };
         let order = self.order(record.at);
@@ -265,6 +280,7 @@ impl Tally {
     }
 
     /// A plan of auto_explain: no call, unless the log has nothing else.
+    #[inline(never)]
     pub fn plan(&mut self, record: &Record<'_>, plan: Plan<'_>, duration: Micros) {
         let Some(query) = explain::query(plan.body) else {
             self.others += 1;
@@ -302,6 +318,7 @@ impl Tally {
     }
 
     /// ERROR, FATAL or PANIC.
+    #[inline(never)]
     pub fn failure(&mut self, record: &Record<'_>) {
         let digest = (!record.statement.is_empty()).then(|| sql::digest(record.statement, None));
         if !self.keeps_event(record, digest.as_ref().map(|digest| (record.statement, digest))) {
@@ -322,6 +339,7 @@ impl Tally {
     }
 
     /// Anything else: an event of the server, or a record that nobody asks about.
+    #[inline(never)]
     pub fn other(&mut self, record: &Record<'_>) {
         let event = ServerEvent::of(record);
         // The statement that an event belongs to.

@@ -101,6 +101,8 @@ impl Writes {
         self.times.dedup();
     }
 
+    #[cold]
+    #[inline(never)]
     fn coarsen(&mut self, keep: usize) {
         self.tidy();
         while self.times.len() > keep && self.grid < 40 {
@@ -233,8 +235,8 @@ pub struct Trace {
     written: Bounded<Writes>,
     commits: Commits,
     rows: Bounded<Rows>,
-    /// A number of tables, and how many times of writes each of them keeps.
-    share: (usize, usize),
+    /// How many times of writes a table keeps.
+    share: usize,
 }
 
 impl Default for Trace {
@@ -244,14 +246,23 @@ impl Default for Trace {
             written: Bounded::new(MOST_TABLES),
             commits: Commits::default(),
             rows: Bounded::new(MOST_UPDATES),
-            share: (0, MOST_OF_ONE),
+            share: MOST_OF_ONE,
         }
     }
 }
 
 /// Adds an item to a list that is nearly in order: sessions are a few records behind each other. Afterwards it
 /// consists of long runs that are, which a stable sort makes use of.
+#[inline(always)]
 pub(super) fn push_in_order<T: Ord>(list: &mut Vec<T>, item: T) {
+    match list.last() {
+        Some(last) if *last > item => insert_in_order(list, item),
+        _ => list.push(item),
+    }
+}
+
+#[inline(never)]
+fn insert_in_order<T: Ord>(list: &mut Vec<T>, item: T) {
     const REACH: usize = 32;
     let later = list.iter().rev().take(REACH).take_while(|other| **other > item).count();
     list.insert(list.len() - later, item);
@@ -298,18 +309,16 @@ impl Trace {
     }
 
     fn ask(&mut self, moment: Moment, caller: Caller, step: &Step) {
-        let database = caller.database;
-        let hash = table_key(step.fingerprint, database);
-        if !self.asked.takes(hash) {
-            return;
-        }
-        if self.asked.is_overfull() {
-            self.asked.prune(drop);
-            return self.ask(moment, caller, step);
-        }
+        let hash = table_key(step.fingerprint, caller.database);
+        let place = match self.asked.place(hash) {
+            Some(place) => place,
+            None => match self.new_question(hash, caller.database, step) {
+                Some(place) => place,
+                None => return,
+            },
+        };
         let statements = self.asked.len();
-        let new = || Asked { fingerprint: step.fingerprint, database, askings: Askings::default() };
-        let askings = &mut self.asked.entry(hash, new).askings;
+        let askings = &mut self.asked.at(place).askings;
         askings.calls += 1;
         if askings.first.is_none_or(|first| moment < first) {
             askings.first = Some(moment);
@@ -333,19 +342,30 @@ impl Trace {
         );
     }
 
+    #[cold]
+    #[inline(never)]
+    fn new_question(&mut self, hash: u64, database: u64, step: &Step) -> Option<usize> {
+        if self.asked.is_overfull() {
+            self.asked.prune(drop);
+        }
+        if !self.asked.takes(hash) {
+            return None;
+        }
+        let new = || Asked { fingerprint: step.fingerprint, database, askings: Askings::default() };
+        self.asked.entry(hash, new);
+        self.asked.place(hash)
+    }
+
     fn write(&mut self, id: u64, table: u64, row: RowWrite) {
-        if self.written.is_overfull() {
-            self.written.prune(drop);
-        }
-        if !self.written.takes(table) {
-            return;
-        }
-        // A division is dear, and new tables are rare.
-        if self.share.0 != self.written.len() {
-            self.share = (self.written.len(), keep_for(MOST_WRITES, FEWEST_WRITES, self.written.len()));
-        }
-        let keep = self.share.1;
-        let writes = self.written.entry(table, || Writes { table: id, ..Writes::default() });
+        let place = match self.written.place(table) {
+            Some(place) => place,
+            None => match self.new_table(id, table) {
+                Some(place) => place,
+                None => return,
+            },
+        };
+        let keep = self.share;
+        let writes = self.written.at(place);
         writes.count += 1;
         if writes.last.is_none_or(|last| last < row.moment) {
             writes.last = Some(row.moment);
@@ -354,23 +374,48 @@ impl Trace {
         writes.add(row.moment, keep);
     }
 
+    #[cold]
+    #[inline(never)]
+    fn new_table(&mut self, id: u64, table: u64) -> Option<usize> {
+        if self.written.is_overfull() {
+            self.written.prune(drop);
+        }
+        if !self.written.takes(table) {
+            return None;
+        }
+        self.written.entry(table, || Writes { table: id, ..Writes::default() });
+        self.share = keep_for(MOST_WRITES, FEWEST_WRITES, self.written.len());
+        self.written.place(table)
+    }
+
     fn update(&mut self, session: u64, step: &Step) {
         let hash = spread(step.fingerprint);
-        if self.rows.is_overfull() {
-            self.rows.prune(drop);
-        }
-        if !self.rows.takes(hash) {
-            return;
-        }
-        let rows = self.rows.entry(hash, || Rows {
-            fingerprint: step.fingerprint,
-            buckets: Box::new([Bucket::default(); BUCKETS]),
-        });
+        let place = match self.rows.place(hash) {
+            Some(place) => place,
+            None => match self.new_update(hash, step.fingerprint) {
+                Some(place) => place,
+                None => return,
+            },
+        };
+        let rows = self.rows.at(place);
         let key = step.keys().iter().fold(0_u64, |key, pair| spread(key ^ u64::from(*pair)));
         let bucket = &mut rows.buckets[(key >> 48) as usize % BUCKETS];
         bucket.calls += 1;
         bucket.duration += step.duration;
         bucket.sessions |= 1 << (session >> 59);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn new_update(&mut self, hash: u64, fingerprint: u64) -> Option<usize> {
+        if self.rows.is_overfull() {
+            self.rows.prune(drop);
+        }
+        if !self.rows.takes(hash) {
+            return None;
+        }
+        self.rows.entry(hash, || Rows { fingerprint, buckets: Box::new([Bucket::default(); BUCKETS]) });
+        self.rows.place(hash)
     }
 
     /// A transaction that wrote.
@@ -400,6 +445,7 @@ impl Trace {
                 self.written.entry(table, || Writes { table: id, ..Writes::default() }).merge(writes, keep);
             }
         }
+        self.share = keep_for(MOST_WRITES, FEWEST_WRITES, self.written.len());
         self.commits.merge(other.commits);
         self.rows.limit_from(&other.rows, drop);
         for (hash, rows) in other.rows {

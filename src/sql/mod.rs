@@ -43,7 +43,7 @@ pub use shape::{Key, Parser, Shape, shape};
 pub use tags::{Tags, tags};
 
 /// What one pass over a statement yields.
-#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+#[derive(Copy, Clone, Debug, Default, Eq, PartialEq)]
 pub struct Digest {
     /// The statement without its values.
     pub fingerprint: Fingerprint,

@@ -83,8 +83,9 @@ impl Recall {
         let complete = params.filter(|params| params.is_complete());
         let bucket = bucket(sql);
         let known = &mut self.known[bucket];
+        let mut digest = Digest::default();
         for place in 0..known.len() {
-            if let Some(digest) = known[place].template.read(sql, complete) {
+            if known[place].template.read(sql, complete, &mut digest).is_some() {
                 known[place].used = true;
                 if place > 0 {
                     // One step ahead: a statement that came once does not push back those that come always.
@@ -93,14 +94,19 @@ impl Recall {
                 return digest;
             }
         }
+        self.miss(sql, params, bucket)
+    }
+
+    /// Reads a text in full. Is it time to learn it?
+    #[cold]
+    #[inline(never)]
+    fn miss(&mut self, sql: &[u8], params: Option<&Params<'_>>, bucket: usize) -> Digest {
         let digest = super::digest(sql, params);
-        self.miss(sql, bucket, digest.fingerprint);
+        self.count(sql, bucket, digest.fingerprint);
         digest
     }
 
-    /// A text was read in full: is it time to learn it?
-    #[inline(never)]
-    fn miss(&mut self, sql: &[u8], bucket: usize, fingerprint: Fingerprint) {
+    fn count(&mut self, sql: &[u8], bucket: usize, fingerprint: Fingerprint) {
         let unknown = &mut self.unknown[fingerprint.0 as usize % COUNTED];
         if unknown.fingerprint != fingerprint {
             *unknown = Unknown { fingerprint, times: 0, learn_at: 2, learned: 0 };
