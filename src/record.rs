@@ -44,36 +44,44 @@ pub struct Record<'a> {
 
 impl<'a> Record<'a> {
     /// A record as its first entry gives it.
-    #[inline(always)]
     #[must_use]
     pub fn new(entry: &Entry<'a>, severity: Severity) -> Self {
-        let mut record = Self {
-            at: entry.at,
-            time: entry.time,
-            session: entry.session,
-            who: entry.who,
-            actor: 0,
-            severity,
-            message: entry.text,
-            detail: &[],
-            hint: &[],
-            query: &[],
-            context: &[],
-            statement: &[],
-            sqlstate: [0; 5],
-            query_id: 0,
-            last: entry.part,
-        };
-        if let Some(fields) = entry.fields {
-            record.detail = fields.detail;
-            record.hint = fields.hint;
-            record.query = fields.query;
-            record.context = fields.context;
-            record.statement = fields.statement;
-            record.sqlstate = fields.sqlstate;
-            record.query_id = fields.query_id;
-        }
+        let mut record = Self::default();
+        record.begin(entry, severity);
         record
+    }
+
+    /// [`Record::new`] where it is to stand: the hot path has no time to move it.
+    #[inline(always)]
+    pub fn begin(&mut self, entry: &Entry<'a>, severity: Severity) {
+        self.at = entry.at;
+        self.time = entry.time;
+        self.session = entry.session;
+        self.who = entry.who;
+        self.actor = 0;
+        self.severity = severity;
+        self.message = entry.text;
+        self.last = entry.part;
+        match entry.fields {
+            Some(fields) => {
+                self.detail = fields.detail;
+                self.hint = fields.hint;
+                self.query = fields.query;
+                self.context = fields.context;
+                self.statement = fields.statement;
+                self.sqlstate = fields.sqlstate;
+                self.query_id = fields.query_id;
+            }
+            None => {
+                self.detail = &[];
+                self.hint = &[];
+                self.query = &[];
+                self.context = &[];
+                self.statement = &[];
+                self.sqlstate = [0; 5];
+                self.query_id = 0;
+            }
+        }
     }
 
     /// The slot that a part of this kind fills; `None` for parts that no report needs.
@@ -86,6 +94,29 @@ impl<'a> Record<'a> {
             Part::Context => Some(&mut self.context),
             Part::Statement => Some(&mut self.statement),
             Part::Location | Part::More => None,
+        }
+    }
+}
+
+/// No record.
+impl Default for Record<'_> {
+    fn default() -> Self {
+        Self {
+            at: ByteOffset(0),
+            time: None,
+            session: Session::default(),
+            who: Who::default(),
+            actor: 0,
+            severity: Severity::Log,
+            message: &[],
+            detail: &[],
+            hint: &[],
+            query: &[],
+            context: &[],
+            statement: &[],
+            sqlstate: [0; 5],
+            query_id: 0,
+            last: Part::Record(Severity::Log),
         }
     }
 }

@@ -41,6 +41,22 @@ impl AddAssign for Micros {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(pub i64);
 
+/// Makes a time span hold another one.
+#[inline(always)]
+pub fn widen(span: &mut Option<(Timestamp, Timestamp)>, (first, last): (Timestamp, Timestamp)) {
+    match span {
+        Some(span) => {
+            if first < span.0 {
+                span.0 = first;
+            }
+            if last > span.1 {
+                span.1 = last;
+            }
+        }
+        None => *span = Some((first, last)),
+    }
+}
+
 impl Timestamp {
     /// Whole seconds since the epoch, rounded down.
     #[must_use]

@@ -55,12 +55,17 @@ fn spread(params: u64) -> u64 {
 
 impl ParamSets {
     /// Counts one call. `keep` is [`kept_for`] of the fingerprints seen so far.
+    #[inline(always)]
     pub fn add(&mut self, params: u64, order: Order, duration: Micros, keep: usize) {
         self.calls += 1;
         self.duration += duration;
-        self.keep_first(spread(params), First { order, duration }, keep);
+        let hash = spread(params);
+        if self.limit.is_none_or(|limit| hash <= limit) {
+            self.keep_first(hash, First { order, duration }, keep);
+        }
     }
 
+    #[inline(never)]
     fn keep_first(&mut self, hash: u64, first: First, keep: usize) {
         if self.limit.is_some_and(|limit| hash > limit) {
             return;

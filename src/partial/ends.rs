@@ -28,7 +28,7 @@ use super::sheets::{Sheets, Traces};
 use super::tally::Tally;
 use crate::event::Event;
 use crate::finding::{NO_TIME, Step};
-use crate::log::{Entry, Part, Session, Who};
+use crate::log::{Entry, Part, Session, Severity, Who};
 use crate::record::{OwnedRecord, Record};
 use crate::units::ByteOffset;
 
@@ -96,11 +96,11 @@ impl<K> Pairing<K> {
     where
         K: Keep<'a>,
     {
-        match Event::of(record) {
+        match Event::read(record) {
             Event::Call(text, duration) => {
                 self.flush(lengths, tally);
-                let step = tally.call(record, text, Some(duration));
-                self.take(step, lengths, tally);
+                let called = tally.call(record, &text, Some(duration));
+                self.take(called, lengths, tally);
             }
             Event::Statement(_) => {
                 self.flush(lengths, tally);
@@ -109,8 +109,8 @@ impl<K> Pairing<K> {
             Event::Duration(_) => self.pair(record, lengths, tally),
             Event::Failure => {
                 if let Some(waiting) = self.waiting.take() {
-                    let step = tally.failed(&waiting.record());
-                    self.take(step, lengths, tally);
+                    let called = tally.failed(&waiting.record());
+                    self.take(called, lengths, tally);
                 }
                 self.flush(lengths, tally);
                 if !tally.review.detect().off {
@@ -125,21 +125,25 @@ impl<K> Pairing<K> {
                 self.sheets.push(&edge, lengths, &mut tally.review.ready);
                 tally.other(record);
             }
-            Event::Fetch(text, duration) => tally.fetch(record, text, duration),
-            Event::Parse(text, duration) => tally.parse(record, text, duration),
-            Event::Bind(text, duration) => tally.bind(record, text, duration),
+            Event::Fetch(text, duration) => tally.fetch(record, &text, duration),
+            Event::Parse(text, duration) => tally.parse(record, &text, duration),
+            Event::Bind(text, duration) => tally.bind(record, &text, duration),
             Event::Plan(plan, duration) => tally.plan(record, plan, duration),
             Event::Other => tally.other(record),
         }
     }
 
-    /// A call, in the order of its session.
-    fn take(&mut self, step: Option<Step>, lengths: &Lengths, tally: &mut Tally) {
-        let Some(step) = step else { return };
-        if step.tag != 0 {
-            tally.review.traces.push(&step, &mut tally.review.ready);
+    /// The call that was seen last, if the rules are to see it, in the order of its session.
+    #[inline(always)]
+    fn take(&mut self, called: bool, lengths: &Lengths, tally: &mut Tally) {
+        if !called {
+            return;
         }
-        self.sheets.push(&step, lengths, &mut tally.review.ready);
+        let review = &mut tally.review;
+        if review.step.tag != 0 {
+            review.traces.push(&review.step, &mut review.ready);
+        }
+        self.sheets.push(&review.step, lengths, &mut review.ready);
     }
 
     /// The waiting statement gets no duration.
@@ -148,8 +152,8 @@ impl<K> Pairing<K> {
         K: Keep<'a>,
     {
         if let Some(waiting) = self.waiting.take() {
-            let step = tally.untimed(&waiting.record());
-            self.take(step, lengths, tally);
+            let called = tally.untimed(&waiting.record());
+            self.take(called, lengths, tally);
         }
         if self.first == First::None {
             self.first = First::Flush;
@@ -163,12 +167,12 @@ impl<K> Pairing<K> {
     {
         match self.waiting.take() {
             Some(waiting) if lengths.within(PAIR_WINDOW, waiting.record().at, duration.at) => {
-                let step = tally.paired(&waiting.record(), duration);
-                self.take(step, lengths, tally);
+                let called = tally.paired(&waiting.record(), duration);
+                self.take(called, lengths, tally);
             }
             Some(waiting) => {
-                let step = tally.untimed(&waiting.record());
-                self.take(step, lengths, tally);
+                let called = tally.untimed(&waiting.record());
+                self.take(called, lengths, tally);
                 tally.unidentified(duration);
             }
             None if self.first == First::None => {
@@ -193,7 +197,9 @@ struct Live<'a> {
     begins: ByteOffset,
     leading: Vec<Leading>,
     pairing: Pairing<Record<'a>>,
-    pending: Option<Record<'a>>,
+    /// Its last record, if there was one.
+    pending: Record<'a>,
+    recorded: bool,
 }
 
 /// The sessions of the chunk that is being read.
@@ -252,17 +258,18 @@ impl<'a> Sessions<'a> {
         new
     }
 
-    /// A new record, of an entry with this origin: it finishes the one before it in its session.
-    #[inline]
-    pub fn record(&mut self, mut record: Record<'a>, origin: u32, tally: &mut Tally) {
-        let origin = self.origin(origin, &record.who, record.session, record.at);
-        record.actor = origin.actor;
+    /// An entry that begins a record: it finishes the one before it in its session.
+    #[inline(always)]
+    pub fn record(&mut self, entry: &Entry<'a>, severity: Severity, tally: &mut Tally) {
+        let origin = self.origin(entry.origin, &entry.who, entry.session, entry.at);
         let live = &mut self.live[origin.place - 1];
         // Settled where it stands, then overwritten: a record is too large to be moved about for nothing.
-        if let Some(finished) = &live.pending {
-            live.pairing.settle(finished, &self.lengths, tally);
+        if live.recorded {
+            live.pairing.settle(&live.pending, &self.lengths, tally);
         }
-        live.pending = Some(record);
+        live.pending.begin(entry, severity);
+        live.pending.actor = origin.actor;
+        live.recorded = true;
     }
 
     /// A part of the session's last record. `join` makes one text of two (syslog cuts long messages).
@@ -279,17 +286,18 @@ impl<'a> Sessions<'a> {
             _ => self.place(entry.session, at),
         };
         let live = &mut self.live[place];
-        match &mut live.pending {
-            Some(pending) if self.lengths.within(PART_WINDOW, pending.at, at) => {
-                let more = part == Part::More;
-                let target = if more { pending.last } else { part };
-                pending.last = target;
-                if let Some(slot) = pending.slot(target) {
-                    *slot = if more { join(slot, text) } else { text };
-                }
+        let pending = &mut live.pending;
+        if !live.recorded {
+            live.leading.push(Leading { at, part, text: text.into() });
+        } else if self.lengths.within(PART_WINDOW, pending.at, at) {
+            let more = part == Part::More;
+            let target = if more { pending.last } else { part };
+            pending.last = target;
+            if let Some(slot) = pending.slot(target) {
+                *slot = if more { join(slot, text) } else { text };
             }
-            Some(_) => tally.orphan(),
-            None => live.leading.push(Leading { at, part, text: text.into() }),
+        } else {
+            tally.orphan();
         }
     }
 
@@ -307,8 +315,8 @@ impl<'a> Sessions<'a> {
                     waiting: live.pairing.waiting.as_ref().map(OwnedRecord::from),
                     sheets: live.pairing.sheets,
                 };
-                let recorded = live.pending.is_some();
-                let pending = live.pending.as_ref().map(OwnedRecord::from);
+                let recorded = live.recorded;
+                let pending = recorded.then(|| OwnedRecord::from(&live.pending));
                 Some((
                     session,
                     End { begins: live.begins, leading: live.leading, pairing, pending, recorded },
@@ -383,8 +391,8 @@ impl Ends {
                 }
             }
             if let Some(waiting) = open.pairing.waiting.take_if(|waiting| passed(PAIR_WINDOW, waiting)) {
-                let step = tally.untimed(&waiting.borrow());
-                open.pairing.take(step, lengths, tally);
+                let called = tally.untimed(&waiting.borrow());
+                open.pairing.take(called, lengths, tally);
             }
             let waits = [open.pending.as_ref(), open.pairing.waiting.as_ref()];
             let first = waits.into_iter().flatten().map(|record| record.borrow().at).min();
@@ -412,8 +420,8 @@ impl Ends {
                 end.settle_first(tally);
             }
             if let Some(waiting) = end.pairing.waiting.take() {
-                let step = tally.untimed(&waiting.borrow());
-                end.pairing.take(step, lengths, tally);
+                let called = tally.untimed(&waiting.borrow());
+                end.pairing.take(called, lengths, tally);
             }
             end.pairing.sheets.finish(&mut tally.review.ready);
         }

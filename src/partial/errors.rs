@@ -10,7 +10,7 @@ use crate::event::message;
 use crate::log::Severity;
 use crate::record::{OwnedRecord, Record};
 use crate::sql::Fingerprint;
-use crate::units::{Micros, Timestamp};
+use crate::units::{Micros, Timestamp, widen};
 
 /// Distinct errors kept.
 const MOST_ERRORS: usize = 10_000;
@@ -61,10 +61,6 @@ impl ErrorTally {
         }
     }
 
-    fn add_span(&mut self, first: Timestamp, last: Timestamp) {
-        self.span = Some(self.span.map_or((first, last), |span| (span.0.min(first), span.1.max(last))));
-    }
-
     fn add_statement(&mut self, statement: (Fingerprint, Order, u64)) {
         let (fingerprint, order, count) = statement;
         if self.statements.takes(fingerprint.0) {
@@ -90,8 +86,8 @@ impl ErrorTally {
     fn merge(&mut self, theirs: Self) {
         self.sqlstate = self.sqlstate.max(theirs.sqlstate);
         self.count += theirs.count;
-        if let Some((first, last)) = theirs.span {
-            self.add_span(first, last);
+        if let Some(span) = theirs.span {
+            widen(&mut self.span, span);
         }
         for (hour, calls, duration) in theirs.hours.iter() {
             self.hours.add(hour, calls, duration);
@@ -143,7 +139,7 @@ impl Errors {
         tally.count += 1;
         tally.sqlstate = tally.sqlstate.max(record.sqlstate);
         if let Some(time) = record.time {
-            tally.add_span(time, time);
+            widen(&mut tally.span, (time, time));
             tally.hours.add(time.hour(), 1, Micros(0));
         }
         if let Some(statement) = statement {

@@ -36,7 +36,7 @@ pub use scan::Scan;
 pub use tally::Tally;
 
 use crate::log::{Skip, SkipReason};
-use crate::units::{ByteOffset, Timestamp};
+use crate::units::{ByteOffset, Timestamp, widen};
 
 /// The place of something in the whole input: stream, then byte. Ties are broken by it.
 pub type Order = (u32, ByteOffset);
@@ -79,8 +79,8 @@ impl FileTally {
     fn add(&mut self, other: Self) {
         self.entries += other.entries;
         self.entry_bytes += other.entry_bytes;
-        if let Some((first, last)) = other.span {
-            self.span = Some(self.span.map_or((first, last), |span| (span.0.min(first), span.1.max(last))));
+        if let Some(span) = other.span {
+            widen(&mut self.span, span);
         }
     }
 }

@@ -57,6 +57,12 @@ pub struct Review {
     shared: Arc<Mutex<Facts>>,
     judge: Judge,
     database: Database,
+    /// The call that was seen last.
+    pub step: Step,
+    /// The number of its fact.
+    fact: Option<u32>,
+    /// Its fact, if it has no number: there are too many.
+    beyond: Arc<Fact>,
     /// For a sheet in one piece.
     room: Vec<Step>,
     /// Complete sheets.
@@ -87,6 +93,9 @@ impl Review {
             shared: Arc::default(),
             judge: Judge::default(),
             database: Database::default(),
+            step: Step::edge(NO_TIME, 0),
+            fact: None,
+            beyond: Arc::new(Fact::unknown()),
             room: Vec::new(),
             ready: Ready::default(),
             traces: Traces::default(),
@@ -108,64 +117,69 @@ impl Review {
         &self.detect
     }
 
-    /// What is known about a statement that this worker has not met before.
+    /// Makes the last statement's fact one that this worker has not met before.
     #[cold]
-    fn learn(&mut self, fingerprint: u64, sql: &[u8]) -> Arc<Fact> {
+    #[inline(never)]
+    fn learn(&mut self, fingerprint: u64, sql: &[u8]) {
         let shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner).get(fingerprint).cloned();
         let fact = shared.unwrap_or_else(|| {
             let normalised = sql::normalise(sql, MOST_NORMALISED);
             let placeholders = sql::values(sql, None).last().map_or(0, |value| value.placeholder + 1);
             Arc::new(Fact::new(&sql::shape(sql), &normalised, placeholders, &self.detect.writing_functions))
         });
-        self.known.insert(fingerprint, Arc::clone(&fact));
         self.shared.lock().unwrap_or_else(PoisonError::into_inner).insert(fingerprint, Arc::clone(&fact));
-        fact
+        self.fact = self.known.insert(fingerprint, Arc::clone(&fact));
+        self.beyond = fact;
     }
 
-    /// One executed call; `sql` is the statement that its fingerprint is of.
-    pub fn step(
+    /// The fact of the last statement.
+    #[inline(always)]
+    fn fact<'f>(known: &'f Known, fact: Option<u32>, beyond: &'f Fact) -> &'f Fact {
+        fact.map_or(beyond, |number| known.fact(number))
+    }
+
+    /// Makes [`Review::step`] one executed call; `sql` is the statement that its fingerprint is of.
+    pub fn see(
         &mut self,
         record: &Record<'_>,
         sql: &[u8],
         digest: &Digest,
         duration: Option<Micros>,
-        labels: Labels,
-    ) -> Step {
+        labels: &Labels,
+    ) {
         // What is smaller is no statement.
         let fingerprint = digest.fingerprint.0.max(FAILURE + 1);
-        let learned;
-        let fact: &Fact = match self.known.get(fingerprint) {
-            Some(number) => self.known.fact(number),
-            None => {
-                learned = self.learn(fingerprint, sql);
-                &learned
-            }
-        };
-        let known = digest.params.is_some() || !digest.has_values;
-        let mut pairs = [0; MOST_PAIRS];
-        let mut keys = 0;
-        if !fact.columns.is_empty() {
-            keys = fact.own_keys;
-            pairs_of(fact, &digest.values, &mut pairs);
+        self.fact = self.known.get(fingerprint);
+        if self.fact.is_none() {
+            self.learn(fingerprint, sql);
         }
-        let step = Step {
-            time: record.time.unwrap_or(NO_TIME),
-            duration: duration.unwrap_or_default().0,
-            at: record.at.0,
-            fingerprint,
-            params: digest.params.unwrap_or(0),
-            route: labels.route,
-            tag: labels.tag,
-            pairs,
-            keys,
-            rows: digest.rows.min(255) as u8,
-            ignore: labels.ignore,
-            flags: u8::from(known) * KNOWN + u8::from(labels.trace) * TRACE,
-        };
+        let fact = Self::fact(&self.known, self.fact, &self.beyond);
+        let known = digest.params.is_some() || !digest.has_values;
+        let step = &mut self.step;
+        step.time = record.time.unwrap_or(NO_TIME);
+        step.duration = duration.unwrap_or_default().0;
+        step.at = record.at.0;
+        step.fingerprint = fingerprint;
+        step.params = digest.params.unwrap_or(0);
+        step.route = labels.route;
+        step.tag = labels.tag;
+        step.pairs = [0; MOST_PAIRS];
+        step.keys = 0;
+        step.rows = digest.rows.min(255) as u8;
+        step.ignore = labels.ignore;
+        step.flags = u8::from(known) * KNOWN + u8::from(labels.trace) * TRACE;
+        if !fact.columns.is_empty() {
+            step.keys = fact.own_keys;
+            pairs_of(fact, &digest.values, &mut step.pairs);
+        }
+    }
+
+    /// Puts the call that was seen last, which is that of `record`, into the trace.
+    pub fn remember(&mut self, record: &Record<'_>) {
         let database = self.database.hash(record);
         let caller = Caller { stream: self.ready.stream, database, session: session_id(record.session) };
-        self.trace.call(caller, &step, fact);
-        step
+        let fact = Self::fact(&self.known, self.fact, &self.beyond);
+        self.trace.call(caller, &self.step, fact);
     }
 
     /// Judges what is complete.

@@ -5,8 +5,7 @@ use bumpalo::Bump;
 use super::ends::Sessions;
 use super::{FileTally, Fragment, Tally};
 use crate::log::{Entry, Part, Sink, Skip, SkipReason};
-use crate::record::Record;
-use crate::units::{ByteOffset, Timestamp};
+use crate::units::{ByteOffset, Timestamp, widen};
 
 /// Reads one chunk.
 pub struct Scan<'a, 't> {
@@ -79,7 +78,7 @@ impl<'a, 't> Scan<'a, 't> {
                 if let Some(time) = entry.time {
                     self.clock(time);
                 }
-                self.sessions.record(Record::new(entry, severity), entry.origin, self.tally);
+                self.sessions.record(entry, severity, self.tally);
             }
             _ => {
                 let arena = self.arena;
@@ -96,8 +95,7 @@ impl<'a, 't> Scan<'a, 't> {
 
     fn clock(&mut self, time: Timestamp) {
         self.tally.minutes.entry(time);
-        self.file.span =
-            Some(self.file.span.map_or((time, time), |span| (span.0.min(time), span.1.max(time))));
+        widen(&mut self.file.span, (time, time));
     }
 }
 

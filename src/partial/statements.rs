@@ -221,7 +221,7 @@ pub struct Call<'r, 'a> {
     /// The record that gave the duration, or the statement's where there is none.
     pub record: &'r Record<'a>,
     /// Its text as it was sent.
-    pub text: Text<'a>,
+    pub text: &'r Text<'a>,
     /// The statement that the text stands for.
     pub sql: &'r [u8],
     /// Fingerprint, parameter hash and rows.

@@ -11,15 +11,14 @@ use super::minutes::{MOST_MINUTES, Minutes};
 use super::plans::Plans;
 use super::review::{Labels, Review};
 use super::slowest::{Calls, Slowest};
-use super::statements::{Call, Statements};
+use super::statements::{Call, StatementTally, Statements};
 use crate::event::server::{self, ServerEvent};
 use crate::event::{Event, Plan, Text, explain};
 use crate::filter::{Filter, Gate, Statement};
-use crate::finding::Step;
 use crate::log::Severity;
 use crate::record::Record;
 use crate::sql::{self, Digest, Recall};
-use crate::units::{ByteOffset, Micros, Timestamp};
+use crate::units::{ByteOffset, Micros, Timestamp, widen};
 
 /// Slowest single calls kept for the whole log.
 const MOST_SLOWEST: usize = 100;
@@ -104,32 +103,31 @@ impl Tally {
     }
 }
 
-/// Fingerprint and values of a text, and the statement that it stands for: an EXECUTE stands for what it runs.
+/// Fingerprint and values of a text into `digest`; the statement that it stands for: an EXECUTE stands for what it
+/// runs.
 #[inline(always)]
-fn digest<'a>(recall: &mut Recall, text: Text<'a>) -> (Digest, &'a [u8]) {
+fn read<'a>(recall: &mut Recall, text: &Text<'a>, digest: &mut Digest) -> &'a [u8] {
     if let Some(prepare) = text.prepare
-        && let Some(found) = digest_execute(text.sql, prepare)
+        && let Some(executed) = read_execute(text.sql, prepare, digest)
     {
-        return found;
+        return executed;
     }
     match text.params {
-        None => (recall.digest(text.sql, None), text.sql),
-        Some(detail) => {
-            let params = sql::Params::parse(detail);
-            (recall.digest(text.sql, params.as_ref()), text.sql)
-        }
+        None => recall.read(text.sql, None, digest),
+        Some(detail) => recall.read(text.sql, sql::Params::parse(detail).as_ref(), digest),
     }
+    text.sql
 }
 
 #[cold]
-fn digest_execute<'a>(sql: &'a [u8], prepare: &'a [u8]) -> Option<(Digest, &'a [u8])> {
-    let digest = sql::digest_execute(sql, prepare)?;
-    Some((digest, sql::prepared_statement(prepare).unwrap_or(sql)))
+fn read_execute<'a>(sql: &'a [u8], prepare: &'a [u8], digest: &mut Digest) -> Option<&'a [u8]> {
+    *digest = sql::digest_execute(sql, prepare)?;
+    Some(sql::prepared_statement(prepare).unwrap_or(sql))
 }
 
 /// A text without its values: nobody counts those of parse and bind messages.
-fn template(text: Text<'_>) -> Text<'_> {
-    Text { params: None, ..text }
+fn template<'a>(text: &Text<'a>) -> Text<'a> {
+    Text { params: None, ..*text }
 }
 
 impl Tally {
@@ -155,42 +153,54 @@ impl Tally {
         hash
     }
 
-    /// A statement was executed.
-    pub fn call(&mut self, record: &Record<'_>, text: Text<'_>, duration: Option<Micros>) -> Option<Step> {
+    /// A statement was executed. Whether the rules have a step to see, [`Review::step`].
+    ///
+    /// What is handed on here is handed on by reference, and what is made is made where it is to stand: to move what
+    /// has just been written waits until it has reached the cache.
+    pub fn call(&mut self, record: &Record<'_>, text: &Text<'_>, duration: Option<Micros>) -> bool {
         self.speak();
-        let (digest, sql) = self.digest_kept(record, text, duration)?;
+        let mut digest = Digest::default();
+        let Some(sql) = self.read_kept(record, text, duration, &mut digest) else { return false };
+        let rules = !self.review.detect().off;
         let order = self.order(record.at);
         let actor = self.actor(record);
         let labels = if digest.comments { self.labels(text.sql) } else { Labels::default() };
+        if rules {
+            self.review.see(record, sql, &digest, duration, &labels);
+        }
         let route = (labels.route != 0).then_some(labels.route);
         if let Some(time) = record.time {
             self.minutes.call(time);
-            self.span = Some(self.span.map_or((time, time), |span| (span.0.min(time), span.1.max(time))));
+            widen(&mut self.span, (time, time));
         }
         let call = Call { record, text, sql, digest: &digest, duration, order, actor, route };
         if self.slowest.wants(duration, order) {
             self.slowest.add(&call);
         }
         self.statements.call(&call);
-        (!self.review.detect().off).then(|| self.review.step(record, sql, &digest, duration, labels))
+        if rules {
+            self.review.remember(record);
+        }
+        rules
     }
 
-    /// The digest of a statement that the report is about.
+    /// The digest of a statement that the report is about, and what it executes.
     #[inline(always)]
-    fn digest_kept<'a>(
+    fn read_kept<'a>(
         &mut self,
         record: &Record<'_>,
-        text: Text<'a>,
+        text: &Text<'a>,
         duration: Option<Micros>,
-    ) -> Option<(Digest, &'a [u8])> {
-        let Some(gate) = &mut self.gate else { return Some(digest(&mut self.recall, text)) };
+        digest: &mut Digest,
+    ) -> Option<&'a [u8]> {
+        let Some(gate) = &mut self.gate else { return Some(read(&mut self.recall, text, digest)) };
         // Time and names first: they cost nothing.
         if !gate.keeps_record(record) {
             return None;
         }
-        let (digest, executed) = digest(&mut self.recall, text);
-        let statement = Statement { sql: text.sql, executed, digest: &digest };
-        gate.keeps_call(record, statement, duration).then_some((digest, executed))
+        let executed = read(&mut self.recall, text, digest);
+        let statement = Statement { sql: text.sql, executed, digest };
+        gate.keeps_call(record, statement, duration).then_some(executed)
     }
 
     /// Whether the report is about a record that is no call.
@@ -212,28 +222,28 @@ impl Tally {
 
     /// A statement that was logged without a duration got none.
     #[inline(never)]
-    pub fn untimed(&mut self, statement: &Record<'_>) -> Option<Step> {
+    pub fn untimed(&mut self, statement: &Record<'_>) -> bool {
         match Event::of(statement) {
-            Event::Statement(text) => self.call(statement, text, None),
-            _ => None,
+            Event::Statement(text) => self.call(statement, &text, None),
+            _ => false,
         }
     }
 
     /// A statement that was logged without a duration failed.
-    pub fn failed(&mut self, statement: &Record<'_>) -> Option<Step> {
+    pub fn failed(&mut self, statement: &Record<'_>) -> bool {
         self.untimed(statement)
     }
 
     /// A statement and, later in its session, its duration. The call counts at the time of the duration.
     #[inline(never)]
-    pub fn paired(&mut self, statement: &Record<'_>, duration: &Record<'_>) -> Option<Step> {
+    pub fn paired(&mut self, statement: &Record<'_>, duration: &Record<'_>) -> bool {
         if let (Event::Statement(text), Event::Duration(micros)) = (Event::of(statement), Event::of(duration))
         {
             let query_id = if statement.query_id == 0 { duration.query_id } else { statement.query_id };
             let record = Record { at: duration.at, time: duration.time, query_id, ..*statement };
-            return self.call(&record, text, Some(micros));
+            return self.call(&record, &text, Some(micros));
         }
-        None
+        false
     }
 
     /// A duration that belongs to no statement.
@@ -249,9 +259,10 @@ impl Tally {
 
     /// More rows of an execution that was counted before.
     #[inline(never)]
-    pub fn fetch(&mut self, record: &Record<'_>, text: Text<'_>, duration: Micros) {
+    pub fn fetch(&mut self, record: &Record<'_>, text: &Text<'_>, duration: Micros) {
         self.speak();
-        let Some((digest, sql)) = self.digest_kept(record, text, Some(duration)) else { return };
+        let mut digest = Digest::default();
+        let Some(sql) = self.read_kept(record, text, Some(duration), &mut digest) else { return };
         let order = self.order(record.at);
         match self.statements.get(&digest, order, sql) {
             Some(tally) => tally.duration += duration,
@@ -261,22 +272,31 @@ impl Tally {
 
     /// A parse message.
     #[inline(never)]
-    pub fn parse(&mut self, record: &Record<'_>, text: Text<'_>, duration: Micros) {
-        let Some((digest, sql)) = self.digest_kept(record, template(text), Some(duration)) else { return };
-        let order = self.order(record.at);
-        if let Some(tally) = self.statements.get(&digest, order, sql) {
+    pub fn parse(&mut self, record: &Record<'_>, text: &Text<'_>, duration: Micros) {
+        if let Some(tally) = self.prepared(record, text, duration) {
             tally.parse += duration;
         }
     }
 
     /// A bind message.
     #[inline(never)]
-    pub fn bind(&mut self, record: &Record<'_>, text: Text<'_>, duration: Micros) {
-        let Some((digest, sql)) = self.digest_kept(record, template(text), Some(duration)) else { return };
-        let order = self.order(record.at);
-        if let Some(tally) = self.statements.get(&digest, order, sql) {
+    pub fn bind(&mut self, record: &Record<'_>, text: &Text<'_>, duration: Micros) {
+        if let Some(tally) = self.prepared(record, text, duration) {
             tally.bind += duration;
         }
+    }
+
+    /// The tally of a statement that is about to be executed.
+    fn prepared(
+        &mut self,
+        record: &Record<'_>,
+        text: &Text<'_>,
+        duration: Micros,
+    ) -> Option<&mut StatementTally> {
+        let mut digest = Digest::default();
+        let sql = self.read_kept(record, &template(text), Some(duration), &mut digest)?;
+        let order = self.order(record.at);
+        self.statements.get(&digest, order, sql)
     }
 
     /// A plan of auto_explain: no call, unless the log has nothing else.
@@ -289,12 +309,15 @@ impl Tally {
         // The text of an EXECUTE's plan is that of its PREPARE.
         let sql = sql::prepared_statement(&query.sql).unwrap_or(&query.sql);
         let text = Text { sql, params: query.params.as_deref(), prepare: None };
-        let Some((digest, _)) = self.digest_kept(record, text, Some(duration)) else { return };
+        let mut digest = Digest::default();
+        if self.read_kept(record, &text, Some(duration), &mut digest).is_none() {
+            return;
+        }
         self.plans.add(digest.fingerprint, duration, self.order(record.at), record.time, plan.body);
         if !self.has_calls && !explain::is_nested(record.context) {
             let planned = self.planned.get_or_insert_default();
             planned.enter(self.stream);
-            planned.call(record, text, Some(duration));
+            planned.call(record, &text, Some(duration));
         }
     }
 
@@ -402,8 +425,8 @@ impl Tally {
         self.warnings += other.warnings;
         self.others += other.others;
         other.zones.iter().for_each(|zone| self.zone(zone));
-        if let Some((first, last)) = other.span {
-            self.span = Some(self.span.map_or((first, last), |span| (span.0.min(first), span.1.max(last))));
+        if let Some(span) = other.span {
+            widen(&mut self.span, span);
         }
     }
 }

@@ -77,33 +77,39 @@ fn bucket(sql: &[u8]) -> usize {
 impl Recall {
     /// What [`digest`](super::digest) says.
     pub fn digest(&mut self, sql: &[u8], params: Option<&Params<'_>>) -> Digest {
+        let mut digest = Digest::default();
+        self.read(sql, params, &mut digest);
+        digest
+    }
+
+    /// [`Recall::digest`] where it is to stand: the hot path has no time to move it.
+    pub fn read(&mut self, sql: &[u8], params: Option<&Params<'_>>, digest: &mut Digest) {
         if sql.len() > LONGEST {
-            return super::digest(sql, params);
+            *digest = super::digest(sql, params);
+            return;
         }
         let complete = params.filter(|params| params.is_complete());
         let bucket = bucket(sql);
         let known = &mut self.known[bucket];
-        let mut digest = Digest::default();
         for place in 0..known.len() {
-            if known[place].template.read(sql, complete, &mut digest).is_some() {
+            if known[place].template.read(sql, complete, digest).is_some() {
                 known[place].used = true;
                 if place > 0 {
                     // One step ahead: a statement that came once does not push back those that come always.
                     known.swap(place, place - 1);
                 }
-                return digest;
+                return;
             }
         }
-        self.miss(sql, params, bucket)
+        self.miss(sql, params, bucket, digest);
     }
 
     /// Reads a text in full. Is it time to learn it?
     #[cold]
     #[inline(never)]
-    fn miss(&mut self, sql: &[u8], params: Option<&Params<'_>>, bucket: usize) -> Digest {
-        let digest = super::digest(sql, params);
+    fn miss(&mut self, sql: &[u8], params: Option<&Params<'_>>, bucket: usize, digest: &mut Digest) {
+        *digest = super::digest(sql, params);
         self.count(sql, bucket, digest.fingerprint);
-        digest
     }
 
     fn count(&mut self, sql: &[u8], bucket: usize, fingerprint: Fingerprint) {
