@@ -40,6 +40,8 @@ pub struct Record<'a> {
     pub query_id: i64,
     /// The part that was written last: syslog's next piece belongs to it.
     pub last: Part,
+    /// Whether there may be more than the message: DETAIL to STATEMENT, SQLSTATE, query id.
+    more: bool,
 }
 
 impl<'a> Record<'a> {
@@ -71,7 +73,9 @@ impl<'a> Record<'a> {
                 self.statement = fields.statement;
                 self.sqlstate = fields.sqlstate;
                 self.query_id = fields.query_id;
+                self.more = true;
             }
+            None if !self.more => {}
             None => {
                 self.detail = &[];
                 self.hint = &[];
@@ -80,12 +84,14 @@ impl<'a> Record<'a> {
                 self.statement = &[];
                 self.sqlstate = [0; 5];
                 self.query_id = 0;
+                self.more = false;
             }
         }
     }
 
     /// The slot that a part of this kind fills; `None` for parts that no report needs.
     pub(crate) fn slot(&mut self, part: Part) -> Option<&mut &'a [u8]> {
+        self.more = true;
         match part {
             Part::Record(_) => Some(&mut self.message),
             Part::Detail => Some(&mut self.detail),
@@ -117,6 +123,7 @@ impl Default for Record<'_> {
             sqlstate: [0; 5],
             query_id: 0,
             last: Part::Record(Severity::Log),
+            more: false,
         }
     }
 }
@@ -157,6 +164,7 @@ impl OwnedRecord {
             sqlstate: self.sqlstate,
             query_id: self.query_id,
             last: self.last,
+            more: true,
         }
     }
 

@@ -5,6 +5,7 @@
 //!
 //! Only the first reading after the write counts; asking once more is `redundant_select`.
 
+use super::tally::Room;
 use super::{Calls, Detect, Findings, Rule, Unit, Verb};
 use crate::sql::Kind;
 
@@ -13,7 +14,8 @@ pub const REACH: usize = 32;
 
 /// Judges one unit, with what the session did before it.
 pub fn judge(unit: &Unit<'_>, detect: &Detect, out: &mut Findings) {
-    let mut found: Vec<(u64, u32, u64)> = Vec::new();
+    let mut found = std::mem::take(&mut out.room.found);
+    found.clear();
     // Most sessions write seldom: where nothing was written lately, there is nothing to look back for.
     let mut quiet = unit.back_from(0).take(REACH).take_while(|(_, fact)| fact.verb != Verb::Write).count();
     for place in 0..unit.steps.len() {
@@ -34,8 +36,10 @@ pub fn judge(unit: &Unit<'_>, detect: &Detect, out: &mut Findings) {
         }
     }
     found.sort_unstable();
+    let mut marks = std::mem::take(&mut out.room.marks);
     for same in found.chunk_by(|a, b| a.0 == b.0) {
-        let marks: Vec<u32> = same.iter().map(|read| read.1).collect();
+        marks.clear();
+        marks.extend(same.iter().map(|read| read.1));
         let time = marks.iter().map(|mark| unit.step(*mark).duration).sum();
         let related = [same[0].2, 0];
         out.add(
@@ -44,6 +48,7 @@ pub fn judge(unit: &Unit<'_>, detect: &Detect, out: &mut Findings) {
             &Calls { marks: &marks, saved: (marks.len() as u64, time), related, numbers: &[] },
         );
     }
+    out.room = Room { found, marks };
 }
 
 /// The write whose row the call at `place` reads: its fingerprint.

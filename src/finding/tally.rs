@@ -141,6 +141,17 @@ pub struct Findings {
     reads: Bounded<(u64, u64, Reads)>,
     /// What joining calls would save, by rule and statement.
     joins: Bounded<(Rule, u64, Join)>,
+    /// For `read_back`, which a log may have in every unit.
+    pub(super) room: Room,
+}
+
+/// Room for what a rule finds in one unit, kept for the next one.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Room {
+    /// A reading's statement, its place, and the statement that wrote.
+    pub(super) found: Vec<(u64, u32, u64)>,
+    /// Places.
+    pub(super) marks: Vec<u32>,
 }
 
 /// What joining the calls of one statement within each unit saves.
@@ -169,6 +180,7 @@ impl Default for Findings {
             suppressed: BTreeMap::new(),
             reads: Bounded::new(MOST_FINDINGS),
             joins: Bounded::new(MOST_FINDINGS),
+            room: Room::default(),
         }
     }
 }

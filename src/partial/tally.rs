@@ -240,7 +240,10 @@ impl Tally {
         if let (Event::Statement(text), Event::Duration(micros)) = (Event::of(statement), Event::of(duration))
         {
             let query_id = if statement.query_id == 0 { duration.query_id } else { statement.query_id };
-            let record = Record { at: duration.at, time: duration.time, query_id, ..*statement };
+            let mut record = *statement;
+            record.at = duration.at;
+            record.time = duration.time;
+            record.query_id = query_id;
             return self.call(&record, &text, Some(micros));
         }
         false

@@ -47,11 +47,21 @@ impl fmt::Debug for Fingerprint {
 }
 
 /// The hashes of a statement's first values, in the order of the parameter hash: what it asked for, value by value.
-#[derive(Copy, Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Copy, Clone, Debug, Default)]
 pub struct ValueHashes {
     count: u32,
+    /// What is beyond the count means nothing.
     first: [u64; Self::MOST],
 }
+
+impl PartialEq for ValueHashes {
+    fn eq(&self, other: &Self) -> bool {
+        let kept = Self::MOST.min(self.count());
+        self.count == other.count && self.first[..kept] == other.first[..kept]
+    }
+}
+
+impl Eq for ValueHashes {}
 
 impl ValueHashes {
     /// Hashes that are kept.
@@ -65,6 +75,12 @@ impl ValueHashes {
     /// The hash of a value, counted from 0.
     pub fn get(&self, place: usize) -> Option<u64> {
         (place < self.count()).then(|| self.first.get(place).copied()).flatten()
+    }
+
+    /// Forgets them.
+    #[inline(always)]
+    pub(super) fn clear(&mut self) {
+        self.count = 0;
     }
 
     /// The next value.

@@ -16,7 +16,7 @@
 
 use super::Digest;
 use super::canonical::{Canonical, canonical};
-use super::hash::{Chain, Fingerprint, ValueHashes};
+use super::hash::{Chain, Fingerprint};
 use super::literal::{Form, Literal, param_hash};
 use super::params::Params;
 use super::plain;
@@ -84,13 +84,25 @@ enum Step {
 pub(super) struct Template {
     text: Box<[u8]>,
     steps: Box<[Step]>,
-    /// That of the learned text, without its values. Boxed: templates change places.
-    digest: Box<Digest>,
+    /// Those of the learned text.
+    frame: Frame,
 }
 
-/// What the values of a statement have no say in.
-fn frame(digest: &Digest) -> (Fingerprint, u32, [bool; 3]) {
-    (digest.fingerprint, digest.rows, [digest.has_values, digest.truncated, digest.comments])
+/// The parts of a digest in which the values of a statement have no say.
+#[derive(Debug, Clone, Copy, Eq, PartialEq)]
+struct Frame {
+    fingerprint: Fingerprint,
+    rows: u32,
+    has_values: bool,
+    truncated: bool,
+    comments: bool,
+}
+
+impl Frame {
+    fn of(digest: &Digest) -> Self {
+        let Digest { fingerprint, rows, has_values, truncated, comments, .. } = *digest;
+        Self { fingerprint, rows, has_values, truncated, comments }
+    }
 }
 
 impl Template {
@@ -98,34 +110,33 @@ impl Template {
     pub(super) fn learn(sql: &[u8]) -> Option<Self> {
         let digest = super::digest(sql, None);
         let canonical = canonical(sql);
-        let mut learner =
-            Learner { sql, frame: frame(&digest), steps: Vec::new(), at: 0, value_before: false };
+        let frame = Frame::of(&digest);
+        let mut learner = Learner { sql, frame, steps: Vec::new(), at: 0, value_before: false };
         learner.values(&canonical)?;
         learner.same(sql.len());
         learner.compare_first();
-        let digest = Box::new(Digest { params: None, values: ValueHashes::default(), ..digest });
         (learner.steps.len() <= MOST_STEPS).then(|| Self {
             text: sql.into(),
             steps: learner.steps.into(),
-            digest,
+            frame,
         })
     }
 
     /// Whose template it is.
     pub(super) fn fingerprint(&self) -> Fingerprint {
-        self.digest.fingerprint
+        self.frame.fingerprint
     }
 
     /// Memory that it takes.
     pub(super) fn size(&self) -> usize {
-        self.text.len() + size_of_val(&*self.steps) + size_of::<(Self, Digest)>()
+        self.text.len() + size_of_val(&*self.steps) + size_of::<Self>()
     }
 
     /// Makes `digest` that of a text that is like the learned one; `None` when it is not, or not surely: what
     /// `digest` says then means nothing. `params` are complete.
     #[inline(always)]
     pub(super) fn read(&self, sql: &[u8], params: Option<&Params<'_>>, digest: &mut Digest) -> Option<()> {
-        *digest = *self.digest;
+        digest.values.clear();
         let mut at = 0;
         let mut chain = Chain::values();
         let mut known = true;
@@ -173,11 +184,16 @@ impl Template {
         if at != sql.len() {
             return None;
         }
-        if known {
-            digest.params = Some(chain.seal());
-        } else {
-            digest.values = ValueHashes::default();
+        digest.params = known.then(|| chain.seal());
+        if !known {
+            digest.values.clear();
         }
+        let Frame { fingerprint, rows, has_values, truncated, comments } = self.frame;
+        digest.fingerprint = fingerprint;
+        digest.rows = rows;
+        digest.has_values = has_values;
+        digest.truncated = truncated;
+        digest.comments = comments;
         Some(())
     }
 }
@@ -197,7 +213,7 @@ fn short(sql: &[u8], at: usize, word: u64, len: u8) -> Option<usize> {
 /// Takes a text apart.
 struct Learner<'s> {
     sql: &'s [u8],
-    frame: (Fingerprint, u32, [bool; 3]),
+    frame: Frame,
     steps: Vec<Step>,
     /// What stands before is in the steps.
     at: usize,
@@ -341,7 +357,7 @@ impl Learner<'_> {
 
     /// Is it the same statement?
     fn is_like(&self, variant: &[u8]) -> bool {
-        frame(&super::digest(variant, None)) == self.frame
+        Frame::of(&super::digest(variant, None)) == self.frame
     }
 }
 

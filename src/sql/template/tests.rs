@@ -13,7 +13,10 @@ fn reads(learned: &str, text: &str) -> bool {
 fn is_right(template: &Template, text: &str) -> bool {
     let params = Params::parse(b"parameters: $1 = 'o''ne', $2 = NULL");
     for params in [None, params.as_ref()] {
-        let Some(found) = template.read(text.as_bytes(), params) else { return false };
+        let mut found = Digest::default();
+        if template.read(text.as_bytes(), params, &mut found).is_none() {
+            return false;
+        }
         let expected = crate::sql::digest(text.as_bytes(), params);
         assert_eq!(found, expected, "{text:?} by {:?}", String::from_utf8_lossy(&template.text));
     }
