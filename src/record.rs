@@ -41,7 +41,7 @@ pub struct Record<'a> {
     /// The part that was written last: syslog's next piece belongs to it.
     pub last: Part,
     /// Whether there may be more than the message: DETAIL to STATEMENT, SQLSTATE, query id.
-    more: bool,
+    pub(crate) more: bool,
 }
 
 impl<'a> Record<'a> {
