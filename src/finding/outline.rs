@@ -56,12 +56,14 @@ pub(super) struct Cut {
     pub(super) runs: (usize, usize),
     /// Likewise in [`Outline::again`].
     pub(super) again: (usize, usize),
+    /// Likewise in [`Outline::back`]; `None` where nobody looked.
+    pub(super) back: Option<(usize, usize)>,
 }
 
 impl Cut {
     /// A part of a sheet that nobody looked into.
     pub(super) fn unseen(kind: UnitKind, end: usize, fresh: bool) -> Self {
-        Self { kind, start: 0, end, fresh, has: ANY, runs: (0, 0), again: (0, 0) }
+        Self { kind, start: 0, end, fresh, has: ANY, runs: (0, 0), again: (0, 0), back: None }
     }
 }
 
@@ -85,6 +87,8 @@ pub(super) struct Outline {
     pub(super) runs: Vec<Run>,
     /// Calls of bursts that may ask what one of the last few asked, by place in the sheet.
     pub(super) again: Vec<u32>,
+    /// Questions for which units have [`BACK`], by place in the sheet.
+    pub(super) back: Vec<u32>,
     /// What the units have between them.
     pub(super) has: u16,
     /// How often BEGIN, one single-row INSERT and COMMIT follow each other.
@@ -117,6 +121,7 @@ impl Default for Outline {
             facts: Vec::new(),
             runs: Vec::new(),
             again: Vec::new(),
+            back: Vec::new(),
             has: 0,
             pairs: 0,
             seen: Vec::new(),
@@ -201,6 +206,7 @@ impl Outline {
         self.facts.reserve(steps);
         self.runs.clear();
         self.again.clear();
+        self.back.clear();
         self.has = 0;
         self.pairs = 0;
         self.writers.clear();
@@ -304,7 +310,7 @@ impl<'p> Pass<'p> {
         counts: &'p mut UnitCounts,
         fresh: bool,
     ) -> Self {
-        let cut = Cut { has: 0, ..Cut::unseen(UnitKind::Burst, 0, fresh) };
+        let cut = Cut { has: 0, back: Some((0, 0)), ..Cut::unseen(UnitKind::Burst, 0, fresh) };
         to.unit += 1;
         Self {
             to,
@@ -397,6 +403,7 @@ impl<'p> Pass<'p> {
             self.asked |= tables;
             if self.named.is_some_and(|named| place - named <= read_back::REACH) {
                 has |= BACK;
+                self.to.back.push(place as u32);
             }
         }
         if class & known::JUDGED != 0 {
@@ -465,11 +472,12 @@ impl<'p> Pass<'p> {
             self.cut.end = end;
             self.cut.runs.1 = self.to.runs.len();
             self.cut.again.1 = self.to.again.len();
+            self.cut.back = self.cut.back.map(|(start, _)| (start, self.to.back.len()));
             self.to.cuts.push(self.cut);
             self.to.unit += 1;
             self.asked = 0;
         }
-        let (runs, again) = (self.to.runs.len(), self.to.again.len());
+        let (runs, again, back) = (self.to.runs.len(), self.to.again.len(), self.to.back.len());
         self.cut = Cut {
             kind: UnitKind::Burst,
             start: end,
@@ -478,6 +486,7 @@ impl<'p> Pass<'p> {
             has: 0,
             runs: (runs, runs),
             again: (again, again),
+            back: Some((back, back)),
         };
         self.run = end;
     }

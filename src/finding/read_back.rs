@@ -16,23 +16,14 @@ pub const REACH: usize = 32;
 pub fn judge(unit: &Unit<'_>, detect: &Detect, out: &mut Findings) {
     let mut found = std::mem::take(&mut out.room.found);
     found.clear();
-    // Most sessions write seldom: where nothing was written lately, there is nothing to look back for.
-    let mut quiet = unit.back_from(0).take(REACH).take_while(|(_, fact)| fact.verb != Verb::Write).count();
-    for place in 0..unit.steps.len() {
-        let fact = unit.fact(place as u32);
-        quiet += 1;
-        if fact.verb == Verb::Write {
-            quiet = 0;
-        }
-        if quiet > REACH {
-            continue;
-        }
+    for place in unit.back() {
+        let fact = unit.fact(place);
         // A count is no row that was written.
         if !fact.keyed || fact.count || fact.ignored.is_some() {
             continue;
         }
-        if let Some(write) = written(unit, place, detect) {
-            found.push((unit.steps[place].fingerprint, place as u32, write));
+        if let Some(write) = written(unit, place as usize, detect) {
+            found.push((unit.step(place).fingerprint, place, write));
         }
     }
     found.sort_unstable();

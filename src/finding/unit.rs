@@ -107,6 +107,8 @@ pub struct Unit<'a> {
     runs: &'a [Run],
     /// Calls that may ask what one of the last few asked, by place in the session's minute.
     again: &'a [u32],
+    /// Questions not long after a write, by place in the session's minute; `None` for all of the unit's calls.
+    back: Option<&'a [u32]>,
     /// Places sorted by statement, parameters and place; empty for bursts.
     groups: &'a [u32],
     /// Places of whatever makes earlier answers stale.
@@ -160,6 +162,18 @@ impl<'a> Unit<'a> {
     pub fn again(&self) -> impl Iterator<Item = u32> {
         let skipped = self.before.len() as u32;
         self.again.iter().map(move |place| *place - skipped)
+    }
+
+    /// Calls that may read back what was written: all that do, and some that do not.
+    pub fn back(&self) -> impl Iterator<Item = u32> {
+        let (skipped, len) = (self.before.len() as u32, self.steps.len() as u32);
+        let (some, all) = match self.back {
+            Some(places) => (places, 0..0),
+            None => (&[][..], 0..len),
+        };
+        some.iter()
+            .filter_map(move |place| place.checked_sub(skipped).filter(|place| *place < len))
+            .chain(all)
     }
 
     /// Whether something between two calls of one statement may have changed its answer.
@@ -278,7 +292,8 @@ impl Judge {
                 self.untagged(bench, cut, known, out);
             }
         }
-        let whole = Cut::unseen(UnitKind::Burst, bench.steps.len(), false);
+        let back = Some((0, self.outline.back.len()));
+        let whole = Cut { back, ..Cut::unseen(UnitKind::Burst, bench.steps.len(), false) };
         if bench.steps.len() >= 3 * bench.detect.row_by_row as usize && self.outline.pairs > 1 {
             row_by_row_insert::pairs(&self.unit(bench, whole, known), bench.detect, out);
         }
@@ -377,6 +392,7 @@ impl Judge {
             arena: known.list(),
             runs: &self.outline.runs[cut.runs.0..cut.runs.1],
             again: &self.outline.again[cut.again.0..cut.again.1],
+            back: cut.back.map(|(start, end)| &self.outline.back[start..end]),
             groups: &self.groups,
             stale: &self.stale,
             looks: &[],
@@ -397,10 +413,10 @@ impl Judge {
                 let Some(last) = steps.len().checked_sub(1) else { return };
                 let wrote = (0..steps.len()).any(writes);
                 // An error loses everything, unless the transaction goes back to a savepoint after it.
-                let lost = (0..steps.len())
-                    .rev()
-                    .find(|place| fact(*place).verb == Verb::Failed || fact(*place).barrier);
-                if lost.is_some_and(|place| fact(place).verb == Verb::Failed) {
+                let tells = |place: &usize| fact(*place).verb == Verb::Failed || fact(*place).barrier;
+                let failed = cut.has & outline::FAILED != 0;
+                let last_told = failed.then(|| (0..steps.len()).rev().find(tells)).flatten();
+                if last_told.is_some_and(|place| fact(place).verb == Verb::Failed) {
                     return;
                 }
                 if wrote && matches!(fact(last).verb, Verb::Commit | Verb::Whole) {

@@ -16,8 +16,6 @@
 //! A trace may run through several sessions at once. Its calls are collected by trace and minute, whatever their
 //! order, and are complete once the interval has gone on for [`TAG_WINDOW`] bytes without one.
 
-use std::collections::VecDeque;
-
 use hashbrown::HashMap;
 
 use super::Lengths;
@@ -60,6 +58,7 @@ struct Part {
 }
 
 impl Part {
+    #[inline(never)]
     fn new(step: &Step, spare: &mut Spare) -> Self {
         let mut part = Self { second: beginning(step.time.0, SECOND), ..Self::default() };
         part.push(step, spare);
@@ -72,8 +71,15 @@ impl Part {
         if self.count as usize <= MOST_SHEET {
             self.steps.push(step, spare);
         } else {
-            spare.reuse(std::mem::take(&mut self.steps));
+            self.give_up(spare);
         }
+    }
+
+    /// Too many calls even for a second.
+    #[cold]
+    #[inline(never)]
+    fn give_up(&mut self, spare: &mut Spare) {
+        spare.reuse(std::mem::take(&mut self.steps));
     }
 
     /// Takes over the calls of the same time that follow.
@@ -82,7 +88,7 @@ impl Part {
         if self.count as usize <= MOST_SHEET {
             self.steps.append(other.steps, spare);
         } else {
-            spare.reuse(std::mem::take(&mut self.steps));
+            self.give_up(spare);
             spare.reuse(other.steps);
         }
     }
@@ -96,8 +102,10 @@ struct Open {
     /// The place of its first and last call.
     first: u64,
     last: u64,
-    /// One part; when there are too many calls, one a second: the first and the last, the ones between are done.
-    parts: VecDeque<Part>,
+    /// All calls; when there are too many, those of the last second.
+    part: Part,
+    /// When there are too many, those of the first second; the ones between are done.
+    first_second: Option<Part>,
     by_second: bool,
 }
 
@@ -117,80 +125,84 @@ fn is_in(time: i64, beginning: i64, span: i64) -> bool {
 
 impl Open {
     fn new(step: &Step, out: &mut Ready) -> Self {
-        let part = Part::new(step, &mut out.spare);
         Self {
             minute: beginning(step.time.0, MINUTE),
             first: step.at,
             last: step.at,
-            parts: VecDeque::from([part]),
+            part: Part::new(step, &mut out.spare),
+            first_second: None,
             by_second: false,
         }
     }
 
     /// Whether a call at this time and place is on it too.
-    #[inline]
+    #[inline(always)]
     fn goes_on(&self, time: i64, at: u64, lengths: &Lengths) -> bool {
         is_in(time, self.minute, MINUTE)
             && lengths.within(SHEET_WINDOW, ByteOffset(self.last), ByteOffset(at))
     }
 
+    #[inline(always)]
     fn push(&mut self, step: &Step, out: &mut Ready) {
         self.last = step.at;
-        if !self.by_second {
-            if let Some(part) = self.parts.back_mut()
-                && part.steps.len() < MOST_SHEET
-            {
-                part.push(step, &mut out.spare);
-                return;
-            }
+        if !self.by_second && self.part.steps.len() == MOST_SHEET {
             self.split(out);
         }
-        self.push_second(step, out);
+        if self.by_second {
+            self.push_second(step, out);
+        } else {
+            self.part.push(step, &mut out.spare);
+        }
     }
 
+    #[inline(always)]
     fn push_second(&mut self, step: &Step, out: &mut Ready) {
-        match self.parts.back_mut() {
-            Some(last) if is_in(step.time.0, last.second, SECOND) => last.push(step, &mut out.spare),
-            _ => {
-                self.parts.push_back(Part::new(step, &mut out.spare));
-                self.release(out);
-            }
+        if is_in(step.time.0, self.part.second, SECOND) {
+            self.part.push(step, &mut out.spare);
+        } else {
+            let next = Part::new(step, &mut out.spare);
+            self.go_on(next, out);
+        }
+    }
+
+    /// The next second begins.
+    fn go_on(&mut self, next: Part, out: &mut Ready) {
+        let done = std::mem::replace(&mut self.part, next);
+        if self.first_second.is_none() {
+            self.first_second = Some(done);
+        } else {
+            out.part(done, true, true);
         }
     }
 
     /// Too many calls for one sheet: from now on, a part a second.
+    #[cold]
+    #[inline(never)]
     fn split(&mut self, out: &mut Ready) {
         self.by_second = true;
-        for whole in std::mem::take(&mut self.parts) {
-            whole.steps.iter().for_each(|step| self.push_second(step, out));
-            out.spare.reuse(whole.steps);
+        let whole = std::mem::take(&mut self.part);
+        let mut steps = whole.steps.iter();
+        if let Some(first) = steps.next() {
+            self.part = Part::new(first, &mut out.spare);
         }
+        steps.for_each(|step| self.push_second(step, out));
+        out.spare.reuse(whole.steps);
     }
 
     fn add_part(&mut self, part: Part, out: &mut Ready) {
-        match self.parts.back_mut() {
-            Some(last) if last.second == part.second => last.append(part, &mut out.spare),
-            _ => self.parts.push_back(part),
-        }
-    }
-
-    /// Hands out the seconds between the first and the last.
-    fn release(&mut self, out: &mut Ready) {
-        while self.parts.len() > 2 {
-            if let Some(part) = self.parts.remove(1) {
-                out.part(part, true, true);
-            }
+        if self.part.second == part.second {
+            self.part.append(part, &mut out.spare);
+        } else {
+            self.go_on(part, out);
         }
     }
 
     /// Takes over the sheet that goes on where this one was cut.
     fn join(&mut self, mut other: Self, out: &mut Ready) {
         self.last = other.last;
-        let count = |open: &Self| open.parts.iter().map(|part| part.steps.len()).sum::<usize>();
-        if !self.by_second && !other.by_second && count(self) + count(&other) <= MOST_SHEET {
-            if let (Some(own), Some(their)) = (self.parts.back_mut(), other.parts.pop_front()) {
-                own.append(their, &mut out.spare);
-            }
+        let fit = self.part.steps.len() + other.part.steps.len() <= MOST_SHEET;
+        if !self.by_second && !other.by_second && fit {
+            self.part.append(other.part, &mut out.spare);
             return;
         }
         if !self.by_second {
@@ -199,15 +211,14 @@ impl Open {
         if !other.by_second {
             other.split(out);
         }
-        for part in other.parts {
+        for part in other.first_second.into_iter().chain([other.part]) {
             self.add_part(part, out);
         }
-        self.release(out);
     }
 
     /// Nothing more comes.
     fn finish(self, out: &mut Ready) {
-        for (place, part) in self.parts.into_iter().enumerate() {
+        for (place, part) in self.first_second.into_iter().chain([self.part]).enumerate() {
             out.part(part, self.by_second, place > 0);
         }
     }
@@ -222,6 +233,7 @@ pub struct Sheets {
 
 impl Sheets {
     /// The session's next call.
+    #[inline]
     pub fn push(&mut self, step: &Step, lengths: &Lengths, out: &mut Ready) {
         let Some(current) = self.tail.as_mut().or(self.head.as_mut()) else {
             self.head = Some(Open::new(step, out));

@@ -5,8 +5,8 @@
 
 use crate::finding::Step;
 
-/// Calls of a full block.
-const BLOCK: usize = 1 << 9;
+/// Calls of a full block: more than most sheets have, which then stand in one piece.
+const BLOCK: usize = 1 << 12;
 /// Calls that the blocks which are kept for the next ones have room for: they must not weigh more than what is open.
 const MOST_SPARE: usize = 1 << 16;
 
@@ -52,8 +52,18 @@ impl Spare {
 
 impl Steps {
     /// One call more.
-    #[inline]
+    #[inline(always)]
     pub fn push(&mut self, step: &Step, spare: &mut Spare) {
+        if self.last.len() == self.last.capacity() || self.last.len() == BLOCK {
+            self.make_room(spare);
+        }
+        self.last.push(*step);
+        self.len += 1;
+    }
+
+    /// Room for one call more.
+    #[inline(never)]
+    fn make_room(&mut self, spare: &mut Spare) {
         if self.last.len() == BLOCK {
             // Another full one is likely to follow.
             let mut next = spare.block();
@@ -62,8 +72,6 @@ impl Steps {
         } else if self.last.capacity() == 0 {
             self.last = spare.block();
         }
-        self.last.push(*step);
-        self.len += 1;
     }
 
     /// The calls that follow.

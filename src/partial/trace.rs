@@ -173,10 +173,9 @@ impl Commits {
         if self.kept.len() <= MOST_COMMITS {
             return;
         }
-        // Consists of the sorted runs of the sessions.
-        self.kept.sort();
-        let over = self.kept[MOST_COMMITS].minute;
-        if self.kept[0].minute != over {
+        let (before, over, _) = self.kept.select_nth_unstable(MOST_COMMITS);
+        let over = over.minute;
+        if before.iter().any(|commit| commit.minute != over) {
             self.limit = Some(over);
             self.kept.retain(|commit| commit.minute < over);
         } else {
@@ -251,8 +250,8 @@ impl Default for Trace {
     }
 }
 
-/// Adds an item to a list that is nearly in order: sessions are a few records behind each other. Afterwards it
-/// consists of long runs that are, which a stable sort makes use of.
+/// Adds an item to a list that is nearly in order. Afterwards it consists of long runs that are, which a stable sort
+/// makes use of.
 #[inline(always)]
 pub(super) fn push_in_order<T: Ord>(list: &mut Vec<T>, item: T) {
     match list.last() {
@@ -263,9 +262,18 @@ pub(super) fn push_in_order<T: Ord>(list: &mut Vec<T>, item: T) {
 
 #[inline(never)]
 fn insert_in_order<T: Ord>(list: &mut Vec<T>, item: T) {
-    const REACH: usize = 32;
-    let later = list.iter().rev().take(REACH).take_while(|other| **other > item).count();
-    list.insert(list.len() - later, item);
+    // Sessions are a few records behind each other.
+    const NEAR: usize = 16;
+    // What a chunk left open comes after the next one.
+    const REACH: usize = 1 << 11;
+    let near = list.iter().rev().take(NEAR).take_while(|other| **other > item).count();
+    let place = if near < NEAR {
+        list.len() - near
+    } else {
+        let from = list.len().saturating_sub(REACH);
+        from + list[from..].partition_point(|other| *other <= item)
+    };
+    list.insert(place, item);
 }
 
 /// Hashes are compared by size, so they must be uniform.
