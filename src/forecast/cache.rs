@@ -128,7 +128,7 @@ fn versions(trace: &Replay, facts: &Facts, order: &[Place]) -> Vec<Vec<u32>> {
             None => number,
             Some(own) => own.iter().fold(0, |sum, table| {
                 let (writes, before) = &mut tables[*table];
-                while writes.times.get(*before).is_some_and(|write| *write <= moment) {
+                while writes.times.sorted().get(*before).is_some_and(|write| *write <= moment) {
                     *before += 1;
                 }
                 sum.wrapping_add(*before as u32)

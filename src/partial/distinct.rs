@@ -6,6 +6,7 @@
 //! the whole set of hashes, never on the order in which calls were seen or parts were merged.
 
 use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
 
 use crate::report::Distinct;
 use crate::units::{ByteOffset, Micros, Timestamp};
@@ -39,7 +40,12 @@ struct First {
 /// The distinct parameter sets of one fingerprint.
 #[derive(Debug, Clone, Default)]
 pub struct ParamSets {
-    kept: HashMap<u64, First>,
+    /// The place of each set's first call in `firsts`. Looked into at random for every tenth call or so of a long log:
+    /// it must be small.
+    kept: HashMap<u64, u32>,
+    firsts: Vec<First>,
+    /// No call that is kept is later than this.
+    latest: Option<Order>,
     /// Hashes above this were dropped; `None` while nothing was.
     limit: Option<u64>,
     /// Calls whose parameters are known, and their duration.
@@ -70,14 +76,23 @@ impl ParamSets {
         if self.limit.is_some_and(|limit| hash > limit) {
             return;
         }
-        self.kept
-            .entry(hash)
-            .and_modify(|kept| {
-                if first.order < kept.order {
-                    *kept = first;
+        let late = self.latest.is_some_and(|latest| first.order < latest);
+        if !late {
+            self.latest = Some(first.order);
+        }
+        match self.kept.entry(hash) {
+            Entry::Occupied(_) if !late => {}
+            Entry::Occupied(place) => {
+                let known = &mut self.firsts[*place.get() as usize];
+                if first.order < known.order {
+                    *known = first;
                 }
-            })
-            .or_insert(first);
+            }
+            Entry::Vacant(vacant) => {
+                vacant.insert(self.firsts.len() as u32);
+                self.firsts.push(first);
+            }
+        }
         // Pruning at half more than the size makes the cost of a call constant on average, and keeps the map small:
         // it is looked into at random.
         if self.kept.len() >= keep + keep / 2 {
@@ -93,8 +108,20 @@ impl ParamSets {
         let mut hashes: Vec<u64> = self.kept.keys().copied().collect();
         let (_, limit, _) = hashes.select_nth_unstable(keep - 1);
         let limit = *limit;
+        self.lower(self.limit.map_or(limit, |old| old.min(limit)));
+    }
+
+    /// Drops the hashes above a limit.
+    fn lower(&mut self, limit: u64) {
+        self.limit = Some(limit);
         self.kept.retain(|hash, _| *hash <= limit);
-        self.limit = Some(self.limit.map_or(limit, |old| old.min(limit)));
+        let mut firsts = Vec::with_capacity(self.firsts.len());
+        for place in self.kept.values_mut() {
+            let first = self.firsts[*place as usize];
+            *place = firsts.len() as u32;
+            firsts.push(first);
+        }
+        self.firsts = firsts;
     }
 
     /// Adds the calls of another part of the log.
@@ -104,11 +131,10 @@ impl ParamSets {
         if let Some(limit) = other.limit
             && self.limit.is_none_or(|own| limit < own)
         {
-            self.limit = Some(limit);
-            self.kept.retain(|hash, _| *hash <= limit);
+            self.lower(limit);
         }
-        for (hash, first) in other.kept {
-            self.keep_first(hash, first, keep);
+        for (hash, place) in other.kept {
+            self.keep_first(hash, other.firsts[place as usize], keep);
         }
     }
 
@@ -122,7 +148,7 @@ impl ParamSets {
     #[must_use]
     pub fn finish(&mut self, keep: usize) -> (Distinct, Micros) {
         self.prune(keep);
-        let firsts: u64 = self.kept.values().map(|first| first.duration.0).sum();
+        let firsts: u64 = self.firsts.iter().map(|first| first.duration.0).sum();
         let Some(limit) = self.limit else {
             let distinct = Distinct { count: self.kept.len() as u64, exact: true, error_permille: 0 };
             return (distinct, Micros(self.duration.0.saturating_sub(firsts)));

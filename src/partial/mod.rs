@@ -14,6 +14,7 @@ pub mod ends;
 pub mod errors;
 pub mod events;
 pub mod histogram;
+mod in_order;
 mod lengths;
 pub mod minutes;
 pub mod plans;

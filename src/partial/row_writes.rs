@@ -2,7 +2,8 @@
 //!
 //! All writes of a table are kept, or none: a table with more than its share of the budget has no rows here.
 
-use super::trace::{Moment, push_in_order};
+use super::in_order::InOrder;
+use super::trace::Moment;
 use crate::finding::{MOST_PAIRS, Step};
 
 /// One write.
@@ -39,7 +40,7 @@ impl RowWrite {
 /// The writes of one table.
 #[derive(Debug, Clone, Default)]
 pub struct RowWrites {
-    list: Vec<RowWrite>,
+    list: InOrder<RowWrite>,
     over: bool,
 }
 
@@ -47,7 +48,7 @@ impl RowWrites {
     /// Adds a write; at most `keep` are kept.
     pub fn add(&mut self, write: RowWrite, keep: usize) {
         if !self.over {
-            push_in_order(&mut self.list, write);
+            self.list.push(write);
             self.limit(keep);
         }
     }
@@ -55,17 +56,17 @@ impl RowWrites {
     fn limit(&mut self, keep: usize) {
         if self.list.len() > keep {
             self.over = true;
-            self.list = Vec::new();
+            self.list = InOrder::default();
         }
     }
 
     /// Adds another part's.
-    pub fn merge(&mut self, mut other: Self, keep: usize) {
+    pub fn merge(&mut self, other: Self, keep: usize) {
         self.over |= other.over;
         if self.over {
-            self.list = Vec::new();
+            self.list = InOrder::default();
         } else {
-            self.list.append(&mut other.list);
+            other.list.into_sorted().into_iter().for_each(|write| self.list.push(write));
             self.limit(keep);
         }
     }
@@ -73,12 +74,12 @@ impl RowWrites {
     /// Everything is merged: sorted by time.
     pub fn finish(&mut self, keep: usize) {
         self.limit(keep);
-        self.list.sort();
+        self.list.settle();
     }
 
     /// All writes by time; `None` when they were too many.
     #[must_use]
     pub fn list(&self) -> Option<&[RowWrite]> {
-        (!self.over).then_some(&*self.list)
+        (!self.over).then_some(self.list.sorted())
     }
 }

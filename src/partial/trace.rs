@@ -13,6 +13,7 @@ use hashbrown::HashMap;
 
 use super::askings::FEWEST_ASKINGS;
 pub use super::askings::{Asking, Askings};
+use super::in_order::InOrder;
 use super::row_writes::{RowWrite, RowWrites};
 use crate::bounded::Bounded;
 use crate::finding::{Fact, Step};
@@ -71,8 +72,8 @@ pub struct Writes {
     pub last: Option<Moment>,
     /// Which rows.
     pub rows: RowWrites,
-    /// Sorted once finished.
-    pub times: Vec<Moment>,
+    /// Settled once finished.
+    pub times: InOrder<Moment>,
     /// Times are multiples of two to the power of this, in microseconds.
     pub grid: u32,
 }
@@ -83,7 +84,7 @@ impl Writes {
         if self.times.last() == Some(&moment) {
             return;
         }
-        push_in_order(&mut self.times, moment);
+        self.times.push(moment);
         if self.times.len() >= keep * 2 {
             self.coarsen(keep);
         }
@@ -97,8 +98,17 @@ impl Writes {
     }
 
     fn tidy(&mut self) {
-        self.times.sort();
-        self.times.dedup();
+        let mut times = std::mem::take(&mut self.times).into_sorted();
+        times.dedup();
+        self.times = times.into();
+    }
+
+    /// Rounds what was kept before the grid became coarser.
+    fn round_all(&mut self) {
+        let times = std::mem::take(&mut self.times).into_sorted();
+        let mut times: Vec<Moment> = times.into_iter().map(|moment| self.round(moment)).collect();
+        times.dedup();
+        self.times = times.into();
     }
 
     #[cold]
@@ -108,9 +118,7 @@ impl Writes {
         while self.times.len() > keep && self.grid < 40 {
             // From nanosecond-like exactness to about a millisecond at once: the log has no finer clock.
             self.grid = (self.grid + 1).max(10);
-            let own = std::mem::take(&mut self.times);
-            self.times = own.into_iter().map(|moment| self.round(moment)).collect();
-            self.times.dedup();
+            self.round_all();
         }
     }
 
@@ -120,10 +128,9 @@ impl Writes {
         self.rows.merge(other.rows, keep);
         if other.grid > self.grid {
             self.grid = other.grid;
-            let own = std::mem::take(&mut self.times);
-            self.times = own.into_iter().map(|moment| self.round(moment)).collect();
+            self.round_all();
         }
-        for moment in other.times {
+        for moment in other.times.into_sorted() {
             self.add(moment, keep);
         }
     }
@@ -131,8 +138,9 @@ impl Writes {
     /// Whether the table was written after `from` and not after `to`.
     #[must_use]
     pub fn between(&self, from: &Moment, to: &Moment) -> bool {
-        let next = self.times.partition_point(|write| write <= from);
-        self.times.get(next).is_some_and(|write| write <= to)
+        let times = self.times.sorted();
+        let next = times.partition_point(|write| write <= from);
+        times.get(next).is_some_and(|write| write <= to)
     }
 }
 
@@ -248,32 +256,6 @@ impl Default for Trace {
             share: MOST_OF_ONE,
         }
     }
-}
-
-/// Adds an item to a list that is nearly in order. Afterwards it consists of long runs that are, which a stable sort
-/// makes use of.
-#[inline(always)]
-pub(super) fn push_in_order<T: Ord>(list: &mut Vec<T>, item: T) {
-    match list.last() {
-        Some(last) if *last > item => insert_in_order(list, item),
-        _ => list.push(item),
-    }
-}
-
-#[inline(never)]
-fn insert_in_order<T: Ord>(list: &mut Vec<T>, item: T) {
-    // Sessions are a few records behind each other.
-    const NEAR: usize = 16;
-    // What a chunk left open comes after the next one.
-    const REACH: usize = 1 << 11;
-    let near = list.iter().rev().take(NEAR).take_while(|other| **other > item).count();
-    let place = if near < NEAR {
-        list.len() - near
-    } else {
-        let from = list.len().saturating_sub(REACH);
-        from + list[from..].partition_point(|other| *other <= item)
-    };
-    list.insert(place, item);
 }
 
 /// Hashes are compared by size, so they must be uniform.

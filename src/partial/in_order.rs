@@ -1,0 +1,108 @@
+//! [`InOrder`]: a list that is kept sorted while its items come nearly in order.
+//!
+//! Sessions are a few records behind each other; what a chunk leaves open comes after the next chunk, and a neighbour's
+//! items after all of one's own. The first are put in their place, the others wait beside the list: sorting them in is
+//! one merge, where sorting a list with a thousand of them in it would take ten.
+
+/// How far back an item is put in its place.
+const NEAR: usize = 16;
+
+/// A sorted list, and what came late.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InOrder<T> {
+    /// Sorted.
+    list: Vec<T>,
+    late: Vec<T>,
+}
+
+impl<T> Default for InOrder<T> {
+    fn default() -> Self {
+        Self { list: Vec::new(), late: Vec::new() }
+    }
+}
+
+impl<T: Ord> InOrder<T> {
+    /// One more.
+    #[inline(always)]
+    pub fn push(&mut self, item: T) {
+        match self.list.last() {
+            Some(last) if *last > item => self.push_late(item),
+            _ => self.list.push(item),
+        }
+    }
+
+    #[inline(never)]
+    fn push_late(&mut self, item: T) {
+        let after = self.list.iter().rev().take(NEAR).take_while(|other| **other > item).count();
+        if after < NEAR {
+            self.list.insert(self.list.len() - after, item);
+        } else {
+            self.late.push(item);
+        }
+    }
+
+    /// The greatest of those that did not come late.
+    #[inline(always)]
+    pub fn last(&self) -> Option<&T> {
+        self.list.last()
+    }
+
+    /// How many.
+    pub fn len(&self) -> usize {
+        self.list.len() + self.late.len()
+    }
+
+    /// Sorts in what came late: [`InOrder::sorted`] is all of them until the next one comes.
+    pub fn settle(&mut self) {
+        if !self.late.is_empty() {
+            self.late.sort();
+            self.list.append(&mut self.late);
+            // Two sorted runs.
+            self.list.sort();
+            self.late = Vec::new();
+        }
+    }
+
+    /// What is in order.
+    #[inline]
+    pub fn sorted(&self) -> &[T] {
+        &self.list
+    }
+
+    /// All of them, sorted.
+    pub fn into_sorted(mut self) -> Vec<T> {
+        self.settle();
+        self.list
+    }
+}
+
+/// Of a sorted list.
+impl<T: Ord> From<Vec<T>> for InOrder<T> {
+    fn from(list: Vec<T>) -> Self {
+        debug_assert!(list.is_sorted(), "only sorted lists become lists in order");
+        Self { list, late: Vec::new() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn any_items_are_sorted(items in prop::collection::vec(0_u32..1000, 0..300), from in 0_usize..300) {
+            // The first ones in order, as a log has them.
+            let mut items = items;
+            let from = from.min(items.len());
+            items[..from].sort();
+            let mut list = InOrder::default();
+            items.iter().for_each(|item| list.push(*item));
+            prop_assert_eq!(list.len(), items.len());
+            prop_assert!(list.sorted().is_sorted());
+            items.sort();
+            prop_assert_eq!(list.into_sorted(), items);
+        }
+    }
+}
