@@ -53,7 +53,7 @@ pub struct Known {
     classes: Vec<Class>,
     index: HashMap<u64, u32>,
     /// The last fingerprint of each slot, and its number. Fingerprint 0 is the edge of a session, which has no fact.
-    recent: Box<[(u64, u32)]>,
+    recent: Box<[(u64, u32); RECENT]>,
 }
 
 impl Default for Known {
@@ -62,7 +62,7 @@ impl Default for Known {
             list: Vec::new(),
             classes: Vec::new(),
             index: HashMap::new(),
-            recent: vec![(0, 0); RECENT].into_boxed_slice(),
+            recent: Box::new([(0, 0); RECENT]),
         };
         known.add(Arc::new(Fact::unknown()));
         let failed = known.add(Arc::new(Fact::failed()));
@@ -73,19 +73,21 @@ impl Default for Known {
 
 impl Known {
     /// The number of a fingerprint's fact, if it was met before.
-    #[inline]
+    #[inline(always)]
     pub fn get(&mut self, fingerprint: u64) -> Option<u32> {
-        let slot = &mut self.recent[fingerprint as usize % RECENT];
-        if slot.0 == fingerprint {
-            return Some(slot.1);
-        }
+        let (known, number) = self.recent[fingerprint as usize % RECENT];
+        if known == fingerprint { Some(number) } else { self.look_up(fingerprint) }
+    }
+
+    #[inline(never)]
+    fn look_up(&mut self, fingerprint: u64) -> Option<u32> {
         let number = *self.index.get(&fingerprint)?;
-        *slot = (fingerprint, number);
+        self.recent[fingerprint as usize % RECENT] = (fingerprint, number);
         Some(number)
     }
 
     /// The number of a fingerprint's fact; that of the unknown one when `find` does not know it either.
-    #[inline]
+    #[inline(always)]
     pub(super) fn number(&mut self, fingerprint: u64, find: &Find<'_>) -> u32 {
         match self.get(fingerprint) {
             Some(number) => number,

@@ -22,6 +22,7 @@ pub struct Histogram {
 }
 
 /// The bucket of a duration.
+#[inline(always)]
 fn bucket(value: u64) -> u16 {
     if value < LINEAR {
         return value as u16;
@@ -46,10 +47,19 @@ fn middle(bucket: u16) -> u64 {
 
 impl Histogram {
     /// Counts one duration.
+    #[inline(always)]
     pub fn add(&mut self, duration: Micros) {
-        self.add_bucket(bucket(duration.0), 1);
+        let bucket = bucket(duration.0);
+        match self.dense.get_mut(usize::from(bucket)) {
+            Some(count) => {
+                *count += 1;
+                self.total += 1;
+            }
+            None => self.add_bucket(bucket, 1),
+        }
     }
 
+    #[inline(never)]
     fn add_bucket(&mut self, bucket: u16, count: u64) {
         self.total += count;
         let index = usize::from(bucket);

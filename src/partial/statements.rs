@@ -183,14 +183,19 @@ pub struct Hours {
 
 impl Hours {
     /// Adds calls to an hour.
+    #[inline(always)]
     pub fn add(&mut self, hour: i64, calls: u64, duration: Micros) {
-        if let Some(last) = self.list.last_mut()
-            && last.0 == hour
-        {
-            last.1 += calls;
-            last.2 += duration;
-            return;
+        match self.list.last_mut() {
+            Some(last) if last.0 == hour => {
+                last.1 += calls;
+                last.2 += duration;
+            }
+            _ => self.add_elsewhere(hour, calls, duration),
         }
+    }
+
+    #[inline(never)]
+    fn add_elsewhere(&mut self, hour: i64, calls: u64, duration: Micros) {
         match self.list.binary_search_by_key(&hour, |entry| entry.0) {
             Ok(place) => {
                 self.list[place].1 += calls;

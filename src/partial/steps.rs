@@ -7,6 +7,8 @@ use crate::finding::Step;
 
 /// Calls of a full block: more than most sheets have, which then stand in one piece.
 const BLOCK: usize = 1 << 12;
+/// Calls of a session that is likely to fill a block.
+const BUSY: usize = 1 << 8;
 /// Calls that the blocks which are kept for the next ones have room for: they must not weigh more than what is open.
 const MOST_SPARE: usize = 1 << 16;
 
@@ -71,6 +73,15 @@ impl Steps {
             self.full.push(std::mem::replace(&mut self.last, next));
         } else if self.last.capacity() == 0 {
             self.last = spare.block();
+        } else {
+            self.expect_more();
+        }
+    }
+
+    /// Gives the block of a busy session all its room at once: growing by doubling would copy everything once more.
+    fn expect_more(&mut self) {
+        if self.last.len() >= BUSY {
+            self.last.reserve_exact(BLOCK - self.last.len());
         }
     }
 
@@ -79,6 +90,7 @@ impl Steps {
         self.len += other.len;
         for block in other.full.into_iter().chain([other.last]) {
             if self.last.len() + block.len() <= BLOCK {
+                self.expect_more();
                 self.last.extend_from_slice(&block);
                 spare.take_back(block);
             } else {

@@ -132,9 +132,27 @@ fn slot(rest: &[u8]) -> usize {
     (key.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 48) as usize % SLOTS
 }
 
+/// The length of a time at the start of `rest`, which goes into `head`.
+#[inline(always)]
+fn time(escape: Escape, rest: &[u8], head: &mut Head<'_>, clocks: &mut Clocks) -> Option<usize> {
+    let stamp = clocks.log.read(rest)?;
+    if (stamp.decimals == 0) != (escape == Escape::Time) {
+        return None;
+    }
+    head.time = Some(stamp.time);
+    Some(stamp.len)
+}
+
+/// The length of a stretch at the start of `rest`.
+#[inline(always)]
+fn same(seen: &Seen<'_>, stretch: usize, rest: &[u8]) -> Option<usize> {
+    let same = seen.stretches[stretch];
+    (rest.get(..same.len())? == same).then_some(same.len())
+}
+
 impl<'a> Memo<'a> {
     /// The part and the begin of the text of a line whose prefix was seen before.
-    #[inline]
+    #[inline(always)]
     pub(super) fn recall(
         &self,
         plan: &Plan,
@@ -142,10 +160,37 @@ impl<'a> Memo<'a> {
         head: &mut Head<'a>,
         clocks: &mut Clocks,
     ) -> Option<(Part, usize)> {
+        let (at, seen) = match &*plan.0 {
+            // Most templates begin with the time, and change no more.
+            [Step::Changing(escape @ (Escape::Time | Escape::TimeMillis)), Step::Same] => {
+                let len = time(*escape, line, head, clocks)?;
+                let rest = &line[len..];
+                let seen = self.slots[slot(rest)].as_ref()?;
+                (len + same(seen, 0, rest)?, seen)
+            }
+            steps => self.walk(steps, line, head, clocks)?,
+        };
+        let (part, len) = word_at(&line[at..])?;
+        head.session = seen.session;
+        head.who = seen.who;
+        head.fields.session_start = seen.session_start;
+        head.origin = seen.origin;
+        Some((part, at + len))
+    }
+
+    /// Where the prefix ends, and what lines like it have in common.
+    #[inline(never)]
+    fn walk(
+        &self,
+        steps: &[Step],
+        line: &'a [u8],
+        head: &mut Head<'a>,
+        clocks: &mut Clocks,
+    ) -> Option<(usize, &Seen<'a>)> {
         let mut at = 0;
         let mut seen: Option<&Seen<'a>> = None;
         let mut stretch = 0;
-        for step in &plan.0 {
+        for step in steps {
             let rest = &line[at..];
             at += match step {
                 Step::Same => {
@@ -153,21 +198,12 @@ impl<'a> Memo<'a> {
                         Some(seen) => seen,
                         None => self.slots[slot(rest)].as_ref()?,
                     };
-                    let same = known.stretches[stretch];
-                    if rest.get(..same.len())? != same {
-                        return None;
-                    }
                     seen = Some(known);
                     stretch += 1;
-                    same.len()
+                    same(known, stretch - 1, rest)?
                 }
                 Step::Changing(escape @ (Escape::Time | Escape::TimeMillis)) => {
-                    let stamp = clocks.log.read(rest)?;
-                    if (stamp.decimals == 0) != (*escape == Escape::Time) {
-                        return None;
-                    }
-                    head.time = Some(stamp.time);
-                    stamp.len
+                    time(*escape, rest, head, clocks)?
                 }
                 Step::Changing(Escape::Line) => {
                     let (line, len) = number(rest)?;
@@ -181,13 +217,7 @@ impl<'a> Memo<'a> {
                 }
             };
         }
-        let (part, len) = word_at(&line[at..])?;
-        let seen = seen?;
-        head.session = seen.session;
-        head.who = seen.who;
-        head.fields.session_start = seen.session_start;
-        head.origin = seen.origin;
-        Some((part, at + len))
+        Some((at, seen?))
     }
 
     /// Remembers a line that the straight-line matcher has read whole: its prefix ends at `end`.
