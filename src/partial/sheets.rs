@@ -183,9 +183,9 @@ impl Open {
         let whole = std::mem::take(&mut self.part);
         let mut steps = whole.steps.iter();
         if let Some(first) = steps.next() {
-            self.part = Part::new(first, &mut out.spare);
+            self.part = Part::new(&first, &mut out.spare);
         }
-        steps.for_each(|step| self.push_second(step, out));
+        steps.for_each(|step| self.push_second(&step, out));
         out.spare.reuse(whole.steps);
     }
 
@@ -391,7 +391,7 @@ impl Ready {
             self.list.push(sheet(part.steps, part.count));
             return;
         }
-        let mut steps: Vec<Step> = part.steps.iter().copied().collect();
+        let mut steps: Vec<Step> = part.steps.iter().collect();
         self.spare.reuse(part.steps);
         steps.sort_unstable_by_key(|step| (step.at, step.fingerprint));
         // Two traces of one id may be far apart.
