@@ -8,6 +8,13 @@ use hashbrown::HashMap;
 /// Places that are remembered; a power of two.
 const LATELY: usize = 32;
 
+/// Hashes are compared by size, so they must be uniform even where what they are made of is not.
+#[must_use]
+pub fn spread(hash: u64) -> u64 {
+    let mixed = (hash ^ (hash >> 32)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    (mixed ^ (mixed >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9) ^ (mixed >> 32)
+}
+
 /// Values by hash, at most `cap` of them once [`Bounded::prune`] has run.
 #[derive(Debug, Clone)]
 pub struct Bounded<V> {
@@ -51,6 +58,28 @@ impl<V> Bounded<V> {
         let place = *self.index.get(&hash)?;
         self.lately[hash as usize % LATELY] = place;
         Some(place as usize)
+    }
+
+    /// The place of a hash, made if it is new; `None` beyond the cap. Making room gives values to `drop`.
+    #[inline(always)]
+    pub fn admit(&mut self, hash: u64, new: impl FnOnce() -> V, drop: impl FnMut(V)) -> Option<usize> {
+        match self.place(hash) {
+            Some(place) => Some(place),
+            None => self.admit_new(hash, new, drop),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn admit_new(&mut self, hash: u64, new: impl FnOnce() -> V, drop: impl FnMut(V)) -> Option<usize> {
+        if self.is_overfull() {
+            self.prune(drop);
+        }
+        if !self.takes(hash) {
+            return None;
+        }
+        self.entry(hash, new);
+        self.place(hash)
     }
 
     /// The value in a place.

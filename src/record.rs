@@ -4,7 +4,7 @@
 //! `partial::ends` puts together by session. A record borrows while its chunk is alive; what must outlive the chunk
 //! becomes an [`OwnedRecord`].
 
-use crate::log::{Entry, Part, Session, Severity, Who};
+use crate::log::{Entry, Fields, Part, Session, Severity, Who};
 use crate::units::{ByteOffset, Timestamp};
 
 /// A message and its parts; empty slices where the log has none.
@@ -64,28 +64,17 @@ impl<'a> Record<'a> {
         self.severity = severity;
         self.message = entry.text;
         self.last = entry.part;
-        match entry.fields {
-            Some(fields) => {
-                self.detail = fields.detail;
-                self.hint = fields.hint;
-                self.query = fields.query;
-                self.context = fields.context;
-                self.statement = fields.statement;
-                self.sqlstate = fields.sqlstate;
-                self.query_id = fields.query_id;
-                self.more = true;
-            }
-            None if !self.more => {}
-            None => {
-                self.detail = &[];
-                self.hint = &[];
-                self.query = &[];
-                self.context = &[];
-                self.statement = &[];
-                self.sqlstate = [0; 5];
-                self.query_id = 0;
-                self.more = false;
-            }
+        if entry.fields.is_some() || self.more {
+            let none = Fields::default();
+            let fields = entry.fields.unwrap_or(&none);
+            self.detail = fields.detail;
+            self.hint = fields.hint;
+            self.query = fields.query;
+            self.context = fields.context;
+            self.statement = fields.statement;
+            self.sqlstate = fields.sqlstate;
+            self.query_id = fields.query_id;
+            self.more = entry.fields.is_some();
         }
     }
 

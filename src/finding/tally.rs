@@ -226,23 +226,15 @@ impl Findings {
     /// The reads of a statement and route; `None` beyond the cap.
     pub(super) fn reads(&mut self, fingerprint: u64, route: u64) -> Option<&mut Reads> {
         let hash = fingerprint ^ route.rotate_left(32);
-        if self.reads.is_overfull() {
-            self.reads.prune(drop);
-        }
-        if !self.reads.takes(hash) {
-            return None;
-        }
-        Some(&mut self.reads.entry(hash, || (fingerprint, route, Reads::default())).2)
+        let place = self.reads.admit(hash, || (fingerprint, route, Reads::default()), drop)?;
+        Some(&mut self.reads.at(place).2)
     }
 
     /// Calls of one statement in one unit that could be one; for the forecasts, also where they are no finding.
     pub(super) fn join(&mut self, rule: Rule, fingerprint: u64, join: Join) {
         let hash = Key { rule, fingerprint, route: 0 }.hash();
-        if self.joins.is_overfull() {
-            self.joins.prune(drop);
-        }
-        if self.joins.takes(hash) {
-            let own = &mut self.joins.entry(hash, || (rule, fingerprint, Join::default())).2;
+        if let Some(place) = self.joins.admit(hash, || (rule, fingerprint, Join::default()), drop) {
+            let own = &mut self.joins.at(place).2;
             own.units += join.units;
             own.saved += join.saved;
             own.duration += join.duration;

@@ -150,7 +150,7 @@ const SQLSTATE_CLASSES: &[u8] = b"0001020308090A0B0D0E0F0L0P0Z102021222324252627
 /// digit must be among the characters.
 #[inline(always)]
 pub(crate) fn verbose_sqlstate(text: &[u8]) -> Option<[u8; 5]> {
-    // No other text of interest has a colon there.
+    // Hardly any other text has a colon there.
     if text.get(5) == Some(&b':') { sqlstate(text) } else { None }
 }
 

@@ -8,6 +8,7 @@
 use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
 
+use crate::bounded::spread;
 use crate::report::Distinct;
 use crate::units::{ByteOffset, Micros, Timestamp};
 
@@ -53,29 +54,24 @@ pub struct ParamSets {
     duration: Micros,
 }
 
-/// Hashes are compared by size, so they must be uniform even where a parameter hash is not.
-fn spread(params: u64) -> u64 {
-    let mixed = (params ^ (params >> 32)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    (mixed ^ (mixed >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9) ^ (mixed >> 32)
-}
-
 impl ParamSets {
     /// Counts one call. `keep` is [`kept_for`] of the fingerprints seen so far.
     #[inline(always)]
     pub fn add(&mut self, params: u64, order: Order, duration: Micros, keep: usize) {
         self.calls += 1;
         self.duration += duration;
-        let hash = spread(params);
+        self.keep_first(spread(params), First { order, duration }, keep);
+    }
+
+    #[inline(always)]
+    fn keep_first(&mut self, hash: u64, first: First, keep: usize) {
         if self.limit.is_none_or(|limit| hash <= limit) {
-            self.keep_first(hash, First { order, duration }, keep);
+            self.insert(hash, first, keep);
         }
     }
 
     #[inline(never)]
-    fn keep_first(&mut self, hash: u64, first: First, keep: usize) {
-        if self.limit.is_some_and(|limit| hash > limit) {
-            return;
-        }
+    fn insert(&mut self, hash: u64, first: First, keep: usize) {
         let late = self.latest.is_some_and(|latest| first.order < latest);
         if !late {
             self.latest = Some(first.order);

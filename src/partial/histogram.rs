@@ -49,19 +49,21 @@ impl Histogram {
     /// Counts one duration.
     #[inline(always)]
     pub fn add(&mut self, duration: Micros) {
-        let bucket = bucket(duration.0);
+        self.add_bucket(bucket(duration.0), 1);
+    }
+
+    #[inline(always)]
+    fn add_bucket(&mut self, bucket: u16, count: u64) {
+        self.total += count;
         match self.dense.get_mut(usize::from(bucket)) {
-            Some(count) => {
-                *count += 1;
-                self.total += 1;
-            }
-            None => self.add_bucket(bucket, 1),
+            Some(counted) => *counted += count,
+            None => self.add_elsewhere(bucket, count),
         }
     }
 
+    /// To a bucket that `dense` does not have yet.
     #[inline(never)]
-    fn add_bucket(&mut self, bucket: u16, count: u64) {
-        self.total += count;
+    fn add_elsewhere(&mut self, bucket: u16, count: u64) {
         let index = usize::from(bucket);
         if self.dense.is_empty() {
             match self.sparse.binary_search_by_key(&bucket, |entry| entry.0) {

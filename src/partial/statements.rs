@@ -275,15 +275,11 @@ impl Statements {
     #[cold]
     #[inline(never)]
     fn add(&mut self, fingerprint: Fingerprint, order: Order, text: &[u8]) -> Option<usize> {
-        if self.table.is_overfull() {
-            self.prune();
-        }
-        if !self.table.takes(fingerprint.0) {
-            return None;
-        }
-        self.table.entry(fingerprint.0, || StatementTally::new(fingerprint, order, text));
+        let other = &mut self.other;
+        let new = || StatementTally::new(fingerprint, order, text);
+        let place = self.table.admit(fingerprint.0, new, |dropped| other.absorb(&dropped))?;
         self.keep = distinct::kept_for(self.table.len().min(MOST_FINGERPRINTS));
-        self.table.place(fingerprint.0)
+        Some(place)
     }
 
     /// Counts one executed statement.

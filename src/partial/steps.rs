@@ -208,13 +208,7 @@ impl Steps {
     pub fn whole<'s>(&self, room: &'s mut Vec<Step>) -> &'s [Step] {
         room.clear();
         room.reserve(self.len);
-        for block in self.full.iter().chain([&self.last]) {
-            let mut rest = &block[..];
-            while let Some((step, behind)) = unpack(rest) {
-                room.push(step);
-                rest = behind;
-            }
-        }
+        self.iter().for_each(|step| room.push(step));
         room
     }
 }

@@ -15,7 +15,7 @@ use super::askings::FEWEST_ASKINGS;
 pub use super::askings::{Asking, Askings};
 use super::in_order::InOrder;
 use super::row_writes::{RowWrite, RowWrites};
-use crate::bounded::Bounded;
+use crate::bounded::{Bounded, spread};
 use crate::finding::{Fact, Step};
 use crate::sql::Kind;
 use crate::units::{Micros, Timestamp};
@@ -242,8 +242,8 @@ pub struct Trace {
     written: Bounded<Writes>,
     commits: Commits,
     rows: Bounded<Rows>,
-    /// How many times of writes a table keeps.
-    share: usize,
+    /// A number of tables, and how many times of writes each of them keeps.
+    share: (usize, usize),
 }
 
 impl Default for Trace {
@@ -253,15 +253,9 @@ impl Default for Trace {
             written: Bounded::new(MOST_TABLES),
             commits: Commits::default(),
             rows: Bounded::new(MOST_UPDATES),
-            share: MOST_OF_ONE,
+            share: (0, MOST_OF_ONE),
         }
     }
-}
-
-/// Hashes are compared by size, so they must be uniform.
-fn spread(hash: u64) -> u64 {
-    let mixed = (hash ^ (hash >> 32)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    (mixed ^ (mixed >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9) ^ (mixed >> 32)
 }
 
 fn short(duration: u64) -> u32 {
@@ -300,13 +294,12 @@ impl Trace {
 
     fn ask(&mut self, moment: Moment, caller: Caller, step: &Step) {
         let hash = table_key(step.fingerprint, caller.database);
-        let place = match self.asked.place(hash) {
-            Some(place) => place,
-            None => match self.new_question(hash, caller.database, step) {
-                Some(place) => place,
-                None => return,
-            },
+        let new = || Asked {
+            fingerprint: step.fingerprint,
+            database: caller.database,
+            askings: Askings::default(),
         };
+        let Some(place) = self.asked.admit(hash, new, drop) else { return };
         let statements = self.asked.len();
         let askings = &mut self.asked.at(place).askings;
         askings.calls += 1;
@@ -332,29 +325,15 @@ impl Trace {
         );
     }
 
-    #[cold]
-    #[inline(never)]
-    fn new_question(&mut self, hash: u64, database: u64, step: &Step) -> Option<usize> {
-        if self.asked.is_overfull() {
-            self.asked.prune(drop);
-        }
-        if !self.asked.takes(hash) {
-            return None;
-        }
-        let new = || Asked { fingerprint: step.fingerprint, database, askings: Askings::default() };
-        self.asked.entry(hash, new);
-        self.asked.place(hash)
-    }
-
     fn write(&mut self, id: u64, table: u64, row: RowWrite) {
-        let place = match self.written.place(table) {
-            Some(place) => place,
-            None => match self.new_table(id, table) {
-                Some(place) => place,
-                None => return,
-            },
-        };
-        let keep = self.share;
+        let new = || Writes { table: id, ..Writes::default() };
+        let Some(place) = self.written.admit(table, new, drop) else { return };
+        // A division is dear, and new tables are rare.
+        let tables = self.written.len();
+        if self.share.0 != tables {
+            self.share = (tables, keep_for(MOST_WRITES, FEWEST_WRITES, tables));
+        }
+        let keep = self.share.1;
         let writes = self.written.at(place);
         writes.count += 1;
         if writes.last.is_none_or(|last| last < row.moment) {
@@ -364,48 +343,16 @@ impl Trace {
         writes.add(row.moment, keep);
     }
 
-    #[cold]
-    #[inline(never)]
-    fn new_table(&mut self, id: u64, table: u64) -> Option<usize> {
-        if self.written.is_overfull() {
-            self.written.prune(drop);
-        }
-        if !self.written.takes(table) {
-            return None;
-        }
-        self.written.entry(table, || Writes { table: id, ..Writes::default() });
-        self.share = keep_for(MOST_WRITES, FEWEST_WRITES, self.written.len());
-        self.written.place(table)
-    }
-
     fn update(&mut self, session: u64, step: &Step) {
         let hash = spread(step.fingerprint);
-        let place = match self.rows.place(hash) {
-            Some(place) => place,
-            None => match self.new_update(hash, step.fingerprint) {
-                Some(place) => place,
-                None => return,
-            },
-        };
+        let new = || Rows { fingerprint: step.fingerprint, buckets: Box::new([Bucket::default(); BUCKETS]) };
+        let Some(place) = self.rows.admit(hash, new, drop) else { return };
         let rows = self.rows.at(place);
         let key = step.keys().iter().fold(0_u64, |key, pair| spread(key ^ u64::from(*pair)));
         let bucket = &mut rows.buckets[(key >> 48) as usize % BUCKETS];
         bucket.calls += 1;
         bucket.duration += step.duration;
         bucket.sessions |= 1 << (session >> 59);
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn new_update(&mut self, hash: u64, fingerprint: u64) -> Option<usize> {
-        if self.rows.is_overfull() {
-            self.rows.prune(drop);
-        }
-        if !self.rows.takes(hash) {
-            return None;
-        }
-        self.rows.entry(hash, || Rows { fingerprint, buckets: Box::new([Bucket::default(); BUCKETS]) });
-        self.rows.place(hash)
     }
 
     /// A transaction that wrote.
@@ -435,7 +382,6 @@ impl Trace {
                 self.written.entry(table, || Writes { table: id, ..Writes::default() }).merge(writes, keep);
             }
         }
-        self.share = keep_for(MOST_WRITES, FEWEST_WRITES, self.written.len());
         self.commits.merge(other.commits);
         self.rows.limit_from(&other.rows, drop);
         for (hash, rows) in other.rows {

@@ -198,9 +198,10 @@ impl<'a> Memo<'a> {
                         Some(seen) => seen,
                         None => self.slots[slot(rest)].as_ref()?,
                     };
+                    let len = same(known, stretch, rest)?;
                     seen = Some(known);
                     stretch += 1;
-                    same(known, stretch - 1, rest)?
+                    len
                 }
                 Step::Changing(escape @ (Escape::Time | Escape::TimeMillis)) => {
                     time(*escape, rest, head, clocks)?
