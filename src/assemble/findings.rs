@@ -263,7 +263,7 @@ fn replica_reads(parts: &Parts<'_>) -> Option<Draft> {
         let entry = by_statement.entry(*fingerprint).or_default();
         entry.0 += own.0;
         entry.1 += own.1;
-        asked += reads.asked.0;
+        asked += reads.asked().0;
         free.0 += own.0;
         free.1 += own.1;
     }

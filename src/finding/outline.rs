@@ -248,7 +248,7 @@ impl Outline {
     fn tell(&mut self, writes: bool, out: &mut Findings) {
         for questions in self.reads.drain(..).filter(|questions| writes || !questions.tagged) {
             if let Some(reads) = out.reads(questions.fingerprint, questions.route) {
-                reads.merge(&questions.free.reads(!questions.tagged, writes));
+                reads.add(&questions.free, !questions.tagged, writes);
             }
         }
     }

@@ -21,80 +21,83 @@ pub type ByPin = [(u64, Micros); PINS.len() + 1];
 /// Reads of one statement and route.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Reads {
-    /// All questions: calls and time.
-    pub asked: (u64, Micros),
-    /// Those whose actor had not written before.
-    unpinned: ByPin,
-    /// Of these, those in a transaction that writes after them.
-    held: ByPin,
+    /// All questions.
+    asked: Free,
+    /// Those in a transaction that writes.
+    held: Free,
 }
 
 impl Reads {
-    /// Those that could leave the primary, by the place of the pin time.
+    /// All questions: calls and time.
+    #[must_use]
+    pub fn asked(&self) -> (u64, Micros) {
+        self.asked.by_pin.iter().fold((0, Micros(0)), add)
+    }
+
+    /// Those that could leave the primary, by the place of the pin time: their actor had not written before, and they
+    /// are not held.
     #[must_use]
     pub fn free(&self, pin: usize) -> (u64, Micros) {
-        let ((calls, time), held) = (self.unpinned[pin], self.held[pin]);
+        let ((calls, time), held) = (self.asked.beyond(pin), self.held.beyond(pin));
         (calls.saturating_sub(held.0), Micros(time.0.saturating_sub(held.1.0)))
+    }
+
+    /// Adds the questions of one unit: those that are `asked` here rather than in their trace, which a session only
+    /// looks for; all are held in a transaction that `writes`.
+    pub(super) fn add(&mut self, questions: &Free, asked: bool, writes: bool) {
+        if asked {
+            self.asked.merge(questions);
+        }
+        if writes {
+            self.held.merge(questions);
+        }
     }
 
     /// Adds another part's.
     pub fn merge(&mut self, other: &Self) {
-        self.asked.0 += other.asked.0;
-        self.asked.1 += other.asked.1;
-        for (own, their) in [(&mut self.unpinned, &other.unpinned), (&mut self.held, &other.held)] {
-            for (own, their) in own.iter_mut().zip(their) {
-                own.0 += their.0;
-                own.1 += their.1;
-            }
-        }
+        self.asked.merge(&other.asked);
+        self.held.merge(&other.held);
     }
 }
 
-/// Questions of one unit by how long before them their actor wrote.
-#[derive(Debug, Clone, Copy, Default)]
+/// Questions by how long before them their actor wrote.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Free {
     /// Longer than so many of [`PINS`]: calls and time.
-    by_pin: [(u64, u64); PINS.len() + 1],
+    by_pin: [(u64, Micros); PINS.len() + 1],
     /// Longer than the configured pin time.
-    pinned: (u64, u64),
+    pinned: (u64, Micros),
+}
+
+fn add(sum: (u64, Micros), more: &(u64, Micros)) -> (u64, Micros) {
+    (sum.0 + more.0, sum.1 + more.1)
 }
 
 impl Free {
     /// One question, `since` microseconds after the last write.
     #[inline]
     pub(super) fn add(&mut self, duration: u64, since: u64, pin: u64) {
+        let one = (1, Micros(duration));
         let place = PINS.iter().filter(|pin| since > **pin).count();
-        self.by_pin[place].0 += 1;
-        self.by_pin[place].1 += duration;
+        self.by_pin[place] = add(self.by_pin[place], &one);
         if since > pin {
-            self.pinned.0 += 1;
-            self.pinned.1 += duration;
+            self.pinned = add(self.pinned, &one);
         }
     }
 
-    /// What they are to a replica: questions that are `asked` here rather than in their trace, which only looks for
-    /// them; all are held in a transaction that `writes`.
-    pub(super) fn reads(&self, asked: bool, writes: bool) -> Reads {
-        let mut reads = Reads::default();
-        let mut unpinned = ByPin::default();
-        for (place, (calls, duration)) in self.by_pin.into_iter().enumerate() {
-            if asked {
-                reads.asked.0 += calls;
-                reads.asked.1 += Micros(duration);
-            }
-            for free in unpinned.iter_mut().take(place) {
-                free.0 += calls;
-                free.1 += Micros(duration);
-            }
+    fn merge(&mut self, other: &Self) {
+        for (own, their) in self.by_pin.iter_mut().zip(&other.by_pin) {
+            *own = add(*own, their);
         }
-        unpinned[PINS.len()] = (self.pinned.0, Micros(self.pinned.1));
-        if asked {
-            reads.unpinned = unpinned;
+        self.pinned = add(self.pinned, &other.pinned);
+    }
+
+    /// Those longer after the write than a pin time, by its place.
+    fn beyond(&self, pin: usize) -> (u64, Micros) {
+        match pin {
+            configured if configured == PINS.len() => self.pinned,
+            _ => self.by_pin[pin + 1..].iter().fold((0, Micros(0)), add),
         }
-        if writes {
-            reads.held = unpinned;
-        }
-        reads
     }
 }
 

@@ -13,51 +13,83 @@ use crate::units::Timestamp;
 
 /// Words of a full block.
 const BLOCK: usize = 1 << 12;
+/// Words by which a block grows at least; more than [`MOST_WORDS`].
+const FEWEST: usize = 1 << 4;
 /// Words of a session that is likely to fill a block.
 const BUSY: usize = 1 << 10;
+/// Words of a call's pairs.
+const PAIR_WORDS: usize = MOST_PAIRS / 2;
 /// Words of one call at most.
-const MOST_WORDS: usize = 9 + MOST_PAIRS / 2;
+const MOST_WORDS: usize = 9 + PAIR_WORDS;
 /// Words that the blocks which are kept for the next ones have room for: they must not weigh more than what is open.
 const MOST_SPARE: usize = 1 << 19;
 
-/// Bits of the first word, behind keys, rows and flags of a byte each.
+/// Bits of the first word, behind keys, rows and flags of a byte each: words of pairs, and what else there is.
 const PAIRS: u32 = 24;
-const HAS_PARAMS: u64 = 1 << 27;
-const HAS_LABELS: u64 = 1 << 28;
+const PARAMS: u32 = 27;
+const LABELS: u32 = 28;
 /// The duration does not fit into the upper half.
-const IS_LONG: u64 = 1 << 29;
+const LONG: u32 = 29;
 const DURATION: u32 = 32;
 
 /// Calls in order.
 #[derive(Debug, Clone, Default)]
 pub struct Steps {
-    full: Vec<Vec<u64>>,
+    full: Vec<Block>,
     /// The block that grows.
-    last: Vec<u64>,
+    last: Block,
     len: usize,
+}
+
+/// A part of the calls.
+#[derive(Debug, Clone, Default)]
+struct Block {
+    /// What is not used means nothing: it is what other calls left there.
+    words: Vec<u64>,
+    used: usize,
+}
+
+impl Block {
+    /// The words of its calls.
+    fn calls(&self) -> &[u64] {
+        &self.words[..self.used]
+    }
+
+    /// Room for one call.
+    #[inline(always)]
+    fn room(&mut self) -> Option<&mut [u64; MOST_WORDS]> {
+        self.words.get_mut(self.used..)?.first_chunk_mut()
+    }
+
+    /// Makes room for so many words. A busy session gets that of a full block at once: growing by doubling would copy
+    /// everything once more.
+    fn grow(&mut self, more: usize) {
+        let room = if self.used >= BUSY { BLOCK } else { self.used + more.max(self.used) };
+        if room > self.words.len() {
+            self.words.resize(room.min(BLOCK), 0);
+        }
+    }
 }
 
 /// Blocks of calls that were judged.
 #[derive(Debug, Clone, Default)]
 pub struct Spare {
     blocks: Vec<Vec<u64>>,
-    /// Words that they have room for.
+    /// Their words.
     room: usize,
 }
 
 impl Spare {
-    fn block(&mut self) -> Vec<u64> {
-        let block = self.blocks.pop().unwrap_or_default();
-        self.room -= block.capacity();
-        block
+    fn block(&mut self) -> Block {
+        let words = self.blocks.pop().unwrap_or_default();
+        self.room -= words.len();
+        Block { words, used: 0 }
     }
 
-    fn take_back(&mut self, mut block: Vec<u64>) {
-        let room = block.capacity();
-        if room > 0 && self.room + room <= MOST_SPARE {
-            block.clear();
-            self.blocks.push(block);
-            self.room += room;
+    fn take_back(&mut self, Block { words, .. }: Block) {
+        if !words.is_empty() && self.room + words.len() <= MOST_SPARE {
+            self.room += words.len();
+            self.blocks.push(words);
         }
     }
 
@@ -68,30 +100,44 @@ impl Spare {
     }
 }
 
-/// Adds a call to a block.
+/// Writes a call; tells how many words it takes.
+///
+/// Whatever a word would be is written, and stepped over only if it is needed: that costs less than to ask.
 #[inline(always)]
-fn pack(step: &Step, block: &mut Vec<u64>) {
-    let pairs = step.pairs.iter().rposition(|pair| *pair != 0).map_or(0, |last| last + 1);
-    let labels = step.route | step.tag | u64::from(step.ignore) != 0;
-    let long = step.duration >> DURATION != 0;
-    let mut head =
-        u64::from_le_bytes([step.keys, step.rows, step.flags, 0, 0, 0, 0, 0]) | (pairs as u64) << PAIRS;
-    head |= if step.params != 0 { HAS_PARAMS } else { 0 };
-    head |= if labels { HAS_LABELS } else { 0 };
-    head |= if long { IS_LONG } else { step.duration << DURATION };
-    block.extend([head, step.time.0 as u64, step.at, step.fingerprint]);
-    if step.params != 0 {
-        block.push(step.params);
+fn pack(step: &Step, words: &mut [u64; MOST_WORDS]) -> usize {
+    let pairs: [u64; PAIR_WORDS] = std::array::from_fn(|place| {
+        u64::from(step.pairs[2 * place]) | u64::from(step.pairs[2 * place + 1]) << 32
+    });
+    let pair_words = pairs.iter().rposition(|word| *word != 0).map_or(0, |last| last + 1);
+    let has_params = step.params != 0;
+    let mut head = u64::from(step.keys) | u64::from(step.rows) << 8 | u64::from(step.flags) << 16;
+    head |= (pair_words as u64) << PAIRS | u64::from(has_params) << PARAMS | step.duration << DURATION;
+    words[1..5].copy_from_slice(&[step.time.0 as u64, step.at, step.fingerprint, step.params]);
+    let mut used = 4 + usize::from(has_params);
+    words[used..used + PAIR_WORDS].copy_from_slice(&pairs);
+    used += pair_words;
+    if step.route | step.tag | u64::from(step.ignore) | step.duration >> DURATION != 0 {
+        used = pack_rare(step, words, used, &mut head);
     }
-    for two in step.pairs[..pairs].chunks(2) {
-        block.push(u64::from(two[0]) | u64::from(two.get(1).copied().unwrap_or(0)) << 32);
+    words[0] = head;
+    used
+}
+
+/// Writes what most calls do not have.
+#[cold]
+#[inline(never)]
+fn pack_rare(step: &Step, words: &mut [u64; MOST_WORDS], mut used: usize, head: &mut u64) -> usize {
+    if step.route | step.tag | u64::from(step.ignore) != 0 {
+        *head |= 1 << LABELS;
+        words[used..used + 3].copy_from_slice(&[step.route, step.tag, u64::from(step.ignore)]);
+        used += 3;
     }
-    if labels {
-        block.extend([step.route, step.tag, u64::from(step.ignore)]);
+    if step.duration >> DURATION != 0 {
+        *head |= 1 << LONG;
+        words[used] = step.duration;
+        used += 1;
     }
-    if long {
-        block.push(step.duration);
-    }
+    used
 }
 
 /// The first call of a block, and the words behind it.
@@ -103,16 +149,17 @@ fn unpack(words: &[u64]) -> Option<(Step, &[u64])> {
         rest = behind;
         Some(*word)
     };
+    let has = |bit: u32| head >> bit & 1 != 0;
     let [keys, rows, flags, ..] = head.to_le_bytes();
-    let params = if head & HAS_PARAMS != 0 { next()? } else { 0 };
+    let params = if has(PARAMS) { next()? } else { 0 };
     let mut pairs = [0; MOST_PAIRS];
-    for two in pairs.chunks_mut(2).take((head >> PAIRS & 7).div_ceil(2) as usize) {
+    for two in pairs.chunks_mut(2).take((head >> PAIRS & 7) as usize) {
         let word = next()?;
         two[0] = word as u32;
         two[1] = (word >> 32) as u32;
     }
-    let [route, tag, ignore] = if head & HAS_LABELS != 0 { [next()?, next()?, next()?] } else { [0; 3] };
-    let duration = if head & IS_LONG != 0 { next()? } else { head >> DURATION };
+    let [route, tag, ignore] = if has(LABELS) { [next()?, next()?, next()?] } else { [0; 3] };
+    let duration = if has(LONG) { next()? } else { head >> DURATION };
     let step = Step {
         time: Timestamp(*time as i64),
         duration,
@@ -134,48 +181,43 @@ impl Steps {
     /// One call more.
     #[inline(always)]
     pub fn push(&mut self, step: &Step, spare: &mut Spare) {
-        if self.last.len() + MOST_WORDS > self.last.capacity() {
+        if self.last.room().is_none() {
             self.make_room(spare);
         }
-        pack(step, &mut self.last);
-        self.len += 1;
+        if let Some(room) = self.last.room() {
+            self.last.used += pack(step, room);
+            self.len += 1;
+        }
     }
 
-    /// Room for one call more.
+    /// Room for one call.
+    #[cold]
     #[inline(never)]
     fn make_room(&mut self, spare: &mut Spare) {
-        if self.last.len() + MOST_WORDS > BLOCK {
-            // Another full one is likely to follow.
-            let mut next = spare.block();
-            next.reserve(BLOCK);
-            self.full.push(std::mem::replace(&mut self.last, next));
-            return;
+        let full = self.last.used + MOST_WORDS > BLOCK;
+        if full || self.last.used == 0 {
+            let block = std::mem::replace(&mut self.last, spare.block());
+            if full {
+                self.full.push(block);
+            }
         }
-        if self.last.capacity() == 0 {
-            self.last = spare.block();
-        }
-        self.expect_more();
-        self.last.reserve(MOST_WORDS);
-    }
-
-    /// Gives the block of a busy session all its room at once: growing by doubling would copy everything once more.
-    fn expect_more(&mut self) {
-        if self.last.len() >= BUSY {
-            self.last.reserve_exact(BLOCK - self.last.len());
-        }
+        // Another full block is likely to follow.
+        self.last.grow(if full { BLOCK } else { FEWEST });
     }
 
     /// The calls that follow.
     pub fn append(&mut self, other: Self, spare: &mut Spare) {
         self.len += other.len;
         for block in other.full.into_iter().chain([other.last]) {
-            if self.last.len() + block.len() <= BLOCK {
-                self.expect_more();
-                self.last.extend_from_slice(&block);
-                spare.take_back(block);
-            } else {
+            if self.last.used + block.used > BLOCK {
                 self.full.push(std::mem::replace(&mut self.last, block));
+                continue;
             }
+            self.last.grow(block.used);
+            let end = self.last.used + block.used;
+            self.last.words[self.last.used..end].copy_from_slice(block.calls());
+            self.last.used = end;
+            spare.take_back(block);
         }
     }
 
@@ -191,10 +233,14 @@ impl Steps {
         self.len == 0
     }
 
+    /// The words of each block.
+    fn blocks(&self) -> impl Iterator<Item = &[u64]> {
+        self.full.iter().chain([&self.last]).map(Block::calls)
+    }
+
     /// Each of them.
     pub fn iter(&self) -> impl Iterator<Item = Step> {
-        self.full.iter().chain([&self.last]).flat_map(|block| {
-            let mut rest = &block[..];
+        self.blocks().flat_map(|mut rest| {
             std::iter::from_fn(move || {
                 let (step, behind) = unpack(rest)?;
                 rest = behind;
@@ -208,7 +254,12 @@ impl Steps {
     pub fn whole<'s>(&self, room: &'s mut Vec<Step>) -> &'s [Step] {
         room.clear();
         room.reserve(self.len);
-        self.iter().for_each(|step| room.push(step));
+        for mut rest in self.blocks() {
+            while let Some((step, behind)) = unpack(rest) {
+                room.push(step);
+                rest = behind;
+            }
+        }
         room
     }
 }
@@ -285,8 +336,7 @@ mod tests {
             let places: Vec<u64> = other.whole(&mut room).iter().map(|step| step.at).collect();
             prop_assert_eq!(places, (0..at).collect::<Vec<_>>());
             spare.reuse(one);
-            prop_assert!(spare.blocks.iter().all(Vec::is_empty));
-            prop_assert_eq!(spare.room, spare.blocks.iter().map(Vec::capacity).sum::<usize>());
+            prop_assert_eq!(spare.room, spare.blocks.iter().map(Vec::len).sum::<usize>());
         }
     }
 }
