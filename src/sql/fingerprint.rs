@@ -17,6 +17,8 @@
 //! ADVICE FOR CHANGES: every rule stands here and in the reference. Change both, run
 //! `cargo test --test fingerprint_properties`, and mind the golden file: a changed fingerprint is a new version.
 
+use arrayvec::ArrayVec;
+
 use super::Digest;
 mod brackets;
 mod savepoint;
@@ -137,7 +139,6 @@ struct Frame {
     before: (Chain, Prev),
 }
 
-/// All zeros, like [`OUTERMOST`]: a stack of them is cleared at the speed of memory.
 const NO_ROWS: Rows = Rows { count: 0, unlike: false, shape: 0, first: Chain::none() };
 const OUTERMOST: Frame = Frame {
     holds: Holds::Anything,
@@ -185,7 +186,7 @@ struct Pass<'s, 'p, 'd> {
     /// The innermost open bracket.
     frame: Frame,
     /// The brackets around it; `stack[depth]`, just left, still tells what its frame was.
-    stack: [Frame; DEEPEST],
+    stack: ArrayVec<Frame, DEEPEST>,
     depth: usize,
     /// Open parentheses, brackets not counted.
     parens: u32,
@@ -224,7 +225,7 @@ pub(super) fn digest(sql: &[u8], params: Option<&Params<'_>>) -> Option<Digest> 
         comments: false,
         prev: Prev::Prefix,
         frame: OUTERMOST,
-        stack: [OUTERMOST; DEEPEST],
+        stack: ArrayVec::new(),
         depth: 0,
         parens: 0,
         closed: (Chain::tokens(), Prev::Prefix),

@@ -308,9 +308,35 @@ pub(super) fn is_name(b: u8) -> bool {
     is_name_start(b) || b.is_ascii_digit() || b == b'$'
 }
 
+/// Some bytes of all.
+struct Bytes([bool; 256]);
+
+impl Bytes {
+    const fn of(some: &[u8]) -> Self {
+        let mut all = [false; 256];
+        let mut at = 0;
+        while at < some.len() {
+            all[some[at] as usize] = true;
+            at += 1;
+        }
+        Self(all)
+    }
+
+    fn has(&self, b: u8) -> bool {
+        self.0[usize::from(b)]
+    }
+}
+
+/// The characters that operators are made of.
+static OPERATOR: Bytes = Bytes::of(b"~!@#^&|`?+-*/%<>=");
+/// Those of which a driver may mean its placeholder by a `?` after them.
+static BEFORE_PLACEHOLDER: Bytes = Bytes::of(b"<>=!+-*/%|");
+/// Those with one of which an operator may end in a sign.
+static BEFORE_SIGN: Bytes = Bytes::of(b"~!@#^&|`?%");
+
 /// Is it one of the characters that operators are made of?
 pub(super) fn is_operator(b: u8) -> bool {
-    b"~!@#^&|`?+-*/%<>=".contains(&b)
+    OPERATOR.has(b)
 }
 
 /// Where the string that ended at `at` goes on: after white space that holds a line break, at another quote.
@@ -408,11 +434,11 @@ pub(super) fn operator_end(sql: &[u8], start: usize) -> usize {
         end += 1;
     }
     // No operator ends in `?` after one of these: `a=?` holds a driver's placeholder.
-    let plain = |b: &u8| b"<>=!+-*/%|".contains(b);
-    if end > start + 1 && sql[end - 1] == b'?' && sql[start..end - 1].iter().all(plain) {
+    let driver = end > start + 1 && sql[end - 1] == b'?';
+    if driver && sql[start..end - 1].iter().all(|b| BEFORE_PLACEHOLDER.has(*b)) {
         end -= 1;
     }
-    let free = sql[start..end].iter().any(|b| b"~!@#^&|`?%".contains(b));
+    let free = sql[start..end].iter().any(|b| BEFORE_SIGN.has(*b));
     while !free && end > start + 1 && matches!(sql[end - 1], b'+' | b'-') {
         end -= 1;
     }

@@ -4,7 +4,7 @@
 //! `None` here: the caller knows a longer way.
 
 use super::hash::{Chain, ValueHasher, value_hash};
-use super::swar::{before_byte, digits, keep, load};
+use super::swar::{Lanes, before_byte, digits, keep, load};
 use super::table::{Class, class};
 
 /// Of a number of one to seven digits at `at`: its hash and where it ends. Whether a minus belongs to it, the caller
@@ -12,7 +12,7 @@ use super::table::{Class, class};
 #[inline(always)]
 pub(super) fn short_number(sql: &[u8], at: usize, negative: bool) -> Option<(u64, usize)> {
     let word = load(sql, at);
-    let len = digits(word);
+    let Lanes { len, word: digits } = digits(word);
     if len == 0 || len > 7 {
         return None;
     }
@@ -20,7 +20,6 @@ pub(super) fn short_number(sql: &[u8], at: usize, negative: bool) -> Option<(u64
     if (word as u8 == b'0' && len > 1) || matches!(class(after), Class::Letter | Class::Dot) {
         return None;
     }
-    let digits = word & keep(len);
     let (text, bytes) = if negative { ((digits << 8) | u64::from(b'-'), len + 1) } else { (digits, len) };
     let chain = Chain::values().link(text);
     let chain = if bytes == 8 { chain.link(0) } else { chain };

@@ -8,7 +8,7 @@
 use super::Digest;
 use super::hash::Fingerprint;
 use super::params::Params;
-use super::swar::{before_value, keep, load};
+use super::swar::{before_value, load};
 use super::template::Template;
 
 /// Buckets of templates, by the beginning of their texts; a power of two.
@@ -61,16 +61,11 @@ impl Default for Recall {
 }
 
 /// Where the template of a text is: by its first sixteen bytes, up to where a value may begin.
-#[inline]
+#[inline(always)]
 fn bucket(sql: &[u8]) -> usize {
-    let word = |at: usize| {
-        let word = load(sql, at);
-        let len = before_value(word);
-        (word & keep(len), len)
-    };
-    let (first, len) = word(0);
-    let second = if len == 8 { word(8).0 } else { 0 };
-    let mixed = (first ^ second.rotate_left(29)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    let first = before_value(load(sql, 0));
+    let second = if first.len == 8 { before_value(load(sql, 8)).word } else { 0 };
+    let mixed = (first.word ^ second.rotate_left(29)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     (mixed >> 56) as usize % BUCKETS
 }
 

@@ -36,36 +36,60 @@ pub(super) struct NameWord {
     pub(super) upper: bool,
 }
 
+/// The lanes before the first one whose high bit is set, in a word of high bits: ones in each of them.
+#[inline(always)]
+const fn before_first(high: u64) -> u64 {
+    // The lowest bit alone, moved to the lowest bit of its lane, less one; without any, all ones.
+    ((high & high.wrapping_neg()) >> 7).wrapping_sub(1)
+}
+
+/// Lanes from the first on.
+#[derive(Copy, Clone)]
+pub(super) struct Lanes {
+    /// How many.
+    pub(super) len: usize,
+    /// What they hold, zeros above.
+    pub(super) word: u64,
+}
+
+impl Lanes {
+    /// Those before the first one whose bit in `high` is set.
+    #[inline(always)]
+    fn before(high: u64, word: u64) -> Self {
+        Self { len: (high.trailing_zeros() / 8) as usize, word: word & before_first(high) }
+    }
+}
+
 /// Reads eight bytes as part of a name.
 #[inline(always)]
 pub(super) fn name_word(word: u64) -> NameWord {
     let low = word & !HIGH;
     let letters = low | each(0x20);
-    let letter = at_least(letters, b'a') & !at_least(letters, b'z' + 1);
+    let letter = at_least(letters, b'a') & !at_least(letters, b'z' + 1) & !word & HIGH;
     let digit = at_least(low, b'0') & !at_least(low, b'9' + 1);
     let name = letter | digit | equal(low, b'_') | equal(low, b'$') | word;
-    let other = !name & HIGH;
-    let len = (other.trailing_zeros() / 8) as usize;
-    let keep = keep(len);
-    let upper = at_least(low, b'A') & !at_least(low, b'Z' + 1) & !word & HIGH & keep;
-    NameWord { len, folded: (word & keep) | (upper >> 2), upper: upper != 0 }
+    // The bit that tells a small letter from a capital, in each letter.
+    let small = letter >> 2;
+    let Lanes { len, word: folded } = Lanes::before(!name & HIGH, word | small);
+    let upper = folded & small & !word != 0;
+    NameWord { len, folded, upper }
 }
 
-/// How many lanes from the first on are digits.
+/// The lanes from the first on that are digits.
 #[inline(always)]
-pub(super) fn digits(word: u64) -> usize {
+pub(super) fn digits(word: u64) -> Lanes {
     let low = word & !HIGH;
     let digit = at_least(low, b'0') & !at_least(low, b'9' + 1) & !word;
-    ((!digit & HIGH).trailing_zeros() / 8) as usize
+    Lanes::before(!digit & HIGH, word)
 }
 
-/// How many lanes from the first on surely hold no value: no digit, quote or minus stands there.
+/// The lanes from the first on that surely hold no value: no digit, quote or minus stands there.
 #[inline(always)]
-pub(super) fn before_value(word: u64) -> usize {
+pub(super) fn before_value(word: u64) -> Lanes {
     let low = word & !HIGH;
     let digit = at_least(low, b'0') & !at_least(low, b'9' + 1);
     let value = (digit | equal(low, b'\'') | equal(low, b'-')) & !word & HIGH;
-    (value.trailing_zeros() / 8) as usize
+    Lanes::before(value, word)
 }
 
 /// Ones in the lowest `len` lanes.
@@ -121,11 +145,13 @@ mod tests {
                 assert_eq!(word.len, len, "{b:#x} in lane {lane}");
                 assert_eq!(word.folded, u64::from_le_bytes(folded), "{b:#x} in lane {lane}");
                 let count = bytes.iter().take_while(|b| b.is_ascii_digit()).count();
-                assert_eq!(digits(u64::from_le_bytes(bytes)), count);
+                assert_eq!(digits(u64::from_le_bytes(bytes)).len, count);
+                assert_eq!(digits(u64::from_le_bytes(bytes)).word, load(&bytes[..count], 0));
                 assert_eq!(word.upper, bytes[..len].iter().any(u8::is_ascii_uppercase));
                 let value = |b: &u8| b.is_ascii_digit() || matches!(b, b'\'' | b'-');
                 let count = bytes.iter().position(value).unwrap_or(8);
-                assert_eq!(before_value(u64::from_le_bytes(bytes)), count);
+                assert_eq!(before_value(u64::from_le_bytes(bytes)).len, count);
+                assert_eq!(before_value(u64::from_le_bytes(bytes)).word, load(&bytes[..count], 0));
             }
         }
     }

@@ -213,10 +213,22 @@ const fn naming() -> [u64; NAMING_STATEMENTS.len()] {
     heads
 }
 
+/// A bit for each of [`NAMING`]: most other words have none of them.
+static NAMING_BITS: u64 = naming_bits();
+
+const fn naming_bits() -> u64 {
+    let (mut bits, mut at) = (0, 0);
+    while at < NAMING_STATEMENTS.len() {
+        bits |= 1 << (slot(key(NAMING_STATEMENTS[at], 0)) % 64);
+        at += 1;
+    }
+    bits
+}
+
 /// May this be the first word of a statement whose operands are names? Only its first eight bytes are looked at.
 #[inline(always)]
 pub(super) fn starts_naming(head: u64) -> bool {
-    NAMING.iter().fold(false, |found, known| found | (*known == head))
+    NAMING_BITS >> (slot(head) % 64) & 1 != 0 && NAMING.contains(&head)
 }
 
 #[cfg(test)]

@@ -90,10 +90,11 @@ impl Pass<'_, '_, '_> {
     }
 
     pub(super) fn push(&mut self, frame: Frame) -> Step {
-        if self.depth == DEEPEST {
+        self.stack.truncate(self.depth);
+        if self.stack.is_full() {
             return Err(AskReference);
         }
-        self.stack[self.depth] = self.frame;
+        self.stack.push(self.frame);
         self.depth += 1;
         self.frame = frame;
         Ok(())
@@ -301,12 +302,19 @@ impl Pass<'_, '_, '_> {
     #[inline(always)]
     pub(super) fn cast_end(&mut self, at: usize) -> Option<usize> {
         let word = name_word(load(self.sql, at));
-        let end = at + word.len;
+        let (end, act) = match word.len {
+            8 => {
+                let tail = name_word(load(self.sql, at + 8));
+                // Sixteen bytes and more are looked at in full.
+                let act = if tail.len < 8 { long_act(word.folded, tail.folded) } else { Act::TypeHead };
+                (at + 8 + tail.len, act)
+            }
+            len => (at + len, act(word.folded)),
+        };
         let plain = word.len > 0
-            && word.len < 8
             && !self.sql[at].is_ascii_digit()
             && self.sql[at] != b'$'
-            && matches!(act(word.folded), Act::Name)
+            && matches!(act, Act::Name)
             && word.folded != load(b"setof", 0);
         if plain {
             match self.sql.get(end) {

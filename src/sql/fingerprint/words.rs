@@ -176,8 +176,7 @@ impl Pass<'_, '_, '_> {
     }
 
     /// The first word of a statement: does the reference know better what to do with its names?
-    #[cold]
-    #[inline(never)]
+    #[inline(always)]
     pub(super) fn first_word(&mut self, folded: u64) -> Step {
         if starts_naming(folded) { Err(AskReference) } else { Ok(()) }
     }
