@@ -41,6 +41,13 @@ impl<T: Ord> InOrder<T> {
         }
     }
 
+    /// Those of another list: two that are sorted become one in a single merge.
+    pub fn merge(&mut self, mut other: Self) {
+        self.late.append(&mut other.late);
+        self.list.append(&mut other.list);
+        self.list.sort();
+    }
+
     /// The greatest of those that did not come late.
     #[inline(always)]
     pub fn last(&self) -> Option<&T> {
@@ -92,13 +99,20 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_items_are_sorted(items in prop::collection::vec(0_u32..1000, 0..300), from in 0_usize..300) {
-            // The first ones in order, as a log has them.
+        fn any_items_are_sorted(
+            items in prop::collection::vec(0_u32..1000, 0..300),
+            from in 0_usize..300,
+            cut in 0_usize..300,
+        ) {
+            // The first ones in order, as a log has them; the last ones elsewhere, as another worker has them.
             let mut items = items;
             let from = from.min(items.len());
             items[..from].sort();
-            let mut list = InOrder::default();
-            items.iter().for_each(|item| list.push(*item));
+            let (mut list, mut other) = (InOrder::default(), InOrder::default());
+            let (own, theirs) = items.split_at(cut.min(items.len()));
+            own.iter().for_each(|item| list.push(*item));
+            theirs.iter().for_each(|item| other.push(*item));
+            list.merge(other);
             prop_assert_eq!(list.len(), items.len());
             prop_assert!(list.sorted().is_sorted());
             items.sort();

@@ -66,7 +66,7 @@ impl RowWrites {
         if self.over {
             self.list = InOrder::default();
         } else {
-            other.list.into_sorted().into_iter().for_each(|write| self.list.push(write));
+            self.list.merge(other.list);
             self.limit(keep);
         }
     }

@@ -103,12 +103,15 @@ impl Writes {
         self.times = times.into();
     }
 
-    /// Rounds what was kept before the grid became coarser.
-    fn round_all(&mut self) {
-        let times = std::mem::take(&mut self.times).into_sorted();
-        let mut times: Vec<Moment> = times.into_iter().map(|moment| self.round(moment)).collect();
-        times.dedup();
-        self.times = times.into();
+    /// Rounds what was kept to a grid that is not finer than its own.
+    fn round_to(&mut self, grid: u32) {
+        if grid > self.grid {
+            self.grid = grid;
+            let times = std::mem::take(&mut self.times).into_sorted();
+            let mut times: Vec<Moment> = times.into_iter().map(|moment| self.round(moment)).collect();
+            times.dedup();
+            self.times = times.into();
+        }
     }
 
     #[cold]
@@ -117,21 +120,20 @@ impl Writes {
         self.tidy();
         while self.times.len() > keep && self.grid < 40 {
             // From nanosecond-like exactness to about a millisecond at once: the log has no finer clock.
-            self.grid = (self.grid + 1).max(10);
-            self.round_all();
+            self.round_to((self.grid + 1).max(10));
         }
     }
 
-    fn merge(&mut self, other: Self, keep: usize) {
+    fn merge(&mut self, mut other: Self, keep: usize) {
         self.count += other.count;
         self.last = self.last.max(other.last);
-        self.rows.merge(other.rows, keep);
-        if other.grid > self.grid {
-            self.grid = other.grid;
-            self.round_all();
-        }
-        for moment in other.times.into_sorted() {
-            self.add(moment, keep);
+        self.rows.merge(std::mem::take(&mut other.rows), keep);
+        let grid = self.grid.max(other.grid);
+        self.round_to(grid);
+        other.round_to(grid);
+        self.times.merge(other.times);
+        if self.times.len() >= keep * 2 {
+            self.coarsen(keep);
         }
     }
 
