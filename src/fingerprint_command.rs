@@ -3,7 +3,7 @@
 //! The body of the filter, without files and without arguments. It streams, it keeps the order, and it answers
 //! every line: one that is no statement gets an `error` in place of a fingerprint.
 
-use std::io::{self, BufRead, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 
 use serde::Serialize;
 
@@ -39,12 +39,13 @@ struct Refusal {
     error: String,
 }
 
-/// Reads statements until the end of the input, and answers each.
+/// Reads statements until the end of the input, and answers each. Before it waits for more input, everything that is
+/// answered is written: who asks one line at a time gets its answer.
 ///
 /// # Errors
 ///
 /// Only those of reading and writing. Whatever the bytes, they get an answer.
-pub fn run(input: impl BufRead, mut output: impl Write, mode: Mode) -> io::Result<()> {
+pub fn run(input: BufReader<impl Read>, mut output: impl Write, mode: Mode) -> io::Result<()> {
     match mode {
         Mode::JsonLines => json_lines(input, &mut output)?,
         Mode::Text => text(input, &mut output)?,
@@ -52,10 +53,14 @@ pub fn run(input: impl BufRead, mut output: impl Write, mode: Mode) -> io::Resul
     output.flush()
 }
 
-fn json_lines(mut input: impl BufRead, output: &mut impl Write) -> io::Result<()> {
+fn json_lines(mut input: BufReader<impl Read>, output: &mut impl Write) -> io::Result<()> {
     let mut line = Vec::new();
     loop {
         line.clear();
+        // Without a whole line at hand, the next read may wait for whoever waits for us.
+        if memchr::memchr(b'\n', input.buffer()).is_none() {
+            output.flush()?;
+        }
         if input.read_until(b'\n', &mut line)? == 0 {
             return Ok(());
         }
@@ -69,7 +74,10 @@ fn json_lines(mut input: impl BufRead, output: &mut impl Write) -> io::Result<()
 /// The `sql` field of a JSON object.
 fn statement(line: &[u8]) -> Result<String, String> {
     let text = String::from_utf8_lossy(line);
-    let value: serde_json::Value = serde_json::from_str(text.trim()).map_err(|error| error.to_string())?;
+    let text = text.trim_start_matches('\u{feff}').trim();
+    let value: serde_json::Value = serde_json::from_str(text)
+        .or_else(|error| serde_json::from_str(&without_lone_surrogates(text)).map_err(|_| error))
+        .map_err(|error| error.to_string())?;
     match value.get("sql") {
         Some(serde_json::Value::String(sql)) => Ok(sql.clone()),
         Some(_) => Err("`sql` is no string".to_owned()),
@@ -77,9 +85,44 @@ fn statement(line: &[u8]) -> Result<String, String> {
     }
 }
 
-fn text(mut input: impl BufRead, output: &mut impl Write) -> io::Result<()> {
+/// Half a surrogate pair, as Python escapes a byte that was no UTF-8 (`\udcff`), is no character: the replacement
+/// character stands for it, as for such a byte.
+fn without_lone_surrogates(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    let mut rest = json;
+    while let Some(at) = rest.find('\\') {
+        out.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let pair = escaped_unit(rest).filter(|unit| (0xd800..0xdc00).contains(unit)).is_some()
+            && rest.get(6..).and_then(escaped_unit).is_some_and(|unit| (0xdc00..0xe000).contains(&unit));
+        let lone = !pair && escaped_unit(rest).is_some_and(|unit| (0xd800..0xe000).contains(&unit));
+        let escape = if pair {
+            12
+        } else if lone {
+            6
+        } else {
+            2
+        };
+        // An escape is ASCII, but what follows a backslash in broken JSON may not be.
+        let end = (escape..rest.len()).find(|end| rest.is_char_boundary(*end)).unwrap_or(rest.len());
+        out.push_str(if lone { "\u{fffd}" } else { &rest[..end] });
+        rest = &rest[end..];
+    }
+    out.push_str(rest);
+    out
+}
+
+/// The UTF-16 unit of the escape `\uXXXX` that the text begins with.
+fn escaped_unit(text: &str) -> Option<u16> {
+    let digits = text.strip_prefix("\\u")?.get(..4)?;
+    u16::from_str_radix(digits, 16).ok()
+}
+
+fn text(mut input: BufReader<impl Read>, output: &mut impl Write) -> io::Result<()> {
     let mut splitter = Splitter::default();
     loop {
+        // All that was at hand is answered.
+        output.flush()?;
         let bytes = input.fill_buf()?;
         let taken = bytes.len();
         if taken == 0 {
@@ -246,7 +289,7 @@ mod tests {
 
     fn check(mode: Mode, input: &str, expected: &[&str]) {
         let mut output = Vec::new();
-        run(input.as_bytes(), &mut output, mode).unwrap();
+        run(BufReader::new(input.as_bytes()), &mut output, mode).unwrap();
         let lines: Vec<serde_json::Value> = output
             .split(|b| *b == b'\n')
             .filter(|line| !line.is_empty())
@@ -261,6 +304,74 @@ mod tests {
         let input =
             "{\"sql\": \"select 1\"}\n\nnonsense\n{\"sql\": 1}\n{\"sql\": \"select 'x'\", \"other\": [1]}";
         check(Mode::JsonLines, input, &["SELECT ?", "error", "error", "error", "SELECT ?"]);
+    }
+
+    #[test]
+    fn half_a_surrogate_pair_is_the_replacement_character() {
+        let input = [
+            r#"{"sql": "select \"a\udcff\""}"#,
+            r#"{"sql": "select \"\ud83d\ude00\""}"#,
+            r#"{"sql": "select \"\ud83d\u0041\""}"#,
+            r#"{"sql": "select \"\ud800\ud83d\ude00\\ud800\""}"#,
+            r#"{"sql": "select \uZ\udc00"}"#,
+            "\u{feff}{\"sql\": \"select a\"}",
+            "{\"sql\": \"\\\u{e9}\\udc00\"}",
+        ];
+        let expected = [
+            "SELECT \"a\u{fffd}\"",
+            "SELECT \"\u{1f600}\"",
+            "SELECT \"\u{fffd}A\"",
+            "SELECT \"\u{fffd}\u{1f600}\\ud800\"",
+            "error",
+            "SELECT a",
+            "error",
+        ];
+        check(Mode::JsonLines, &input.join("\n"), &expected);
+    }
+
+    /// Hands out its pieces one at a time, and before each looks at what was written for the ones before.
+    struct Dialogue<'a> {
+        pieces: std::vec::IntoIter<(&'static str, usize)>,
+        written: &'a std::cell::RefCell<Vec<u8>>,
+    }
+
+    impl Read for Dialogue<'_> {
+        fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+            let Some((piece, lines)) = self.pieces.next() else { return Ok(0) };
+            let found = self.written.borrow().iter().filter(|b| **b == b'\n').count();
+            assert_eq!(found, lines, "answered before {piece:?} is asked");
+            into[..piece.len()].copy_from_slice(piece.as_bytes());
+            Ok(piece.len())
+        }
+    }
+
+    /// Where the answers of a dialogue arrive.
+    struct Answers<'a>(&'a std::cell::RefCell<Vec<u8>>);
+
+    impl Write for Answers<'_> {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.borrow_mut().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn answers_do_not_wait_for_the_next_question() {
+        let json = vec![
+            ("{\"sql\": \"select 1\"}\n", 0),
+            ("{\"sql\": \"select 2\"}\n{\"sql\": \"sel", 1),
+            ("ect 3\"}\n", 2),
+            ("", 3),
+        ];
+        let text = vec![("select 1; sel", 0), ("ect 2;", 1), ("select 3\0", 2), ("", 3)];
+        for (mode, pieces) in [(Mode::JsonLines, json), (Mode::Text, text)] {
+            let written = std::cell::RefCell::default();
+            let input = BufReader::new(Dialogue { pieces: pieces.into_iter(), written: &written });
+            run(input, io::BufWriter::new(Answers(&written)), mode).unwrap();
+        }
     }
 
     #[test]
@@ -288,7 +399,8 @@ mod tests {
     #[test]
     fn kind_and_tables() {
         let mut output = Vec::new();
-        run(&b"{\"sql\": \"INSERT INTO a SELECT * FROM b\"}"[..], &mut output, Mode::JsonLines).unwrap();
+        let input = BufReader::new(&b"{\"sql\": \"INSERT INTO a SELECT * FROM b\"}"[..]);
+        run(input, &mut output, Mode::JsonLines).unwrap();
         let line: serde_json::Value = serde_json::from_slice(&output).unwrap();
         assert_eq!((&line["kind"], &line["tables"]), (&"insert".into(), &serde_json::json!(["a", "b"])));
         assert_eq!(line["fingerprint"].as_str().map(str::len), Some(16));
