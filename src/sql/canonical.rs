@@ -17,7 +17,7 @@ use super::lexer::{Lexer, Token, TokenKind};
 use super::literal::{Form, Literal};
 use super::params::Params;
 use super::types::{interval_fields_end, type_end, typed_string};
-use super::words::{Role, names_a_type, role};
+use super::words::{Role, is_type, names_a_type, role};
 
 /// What a canonical token is.
 #[derive(Copy, Clone, Debug, Eq, PartialEq)]
@@ -402,8 +402,9 @@ impl<'a> Reader<'a> {
         let is_type = self.items.last().is_some_and(|last| match last.kind {
             ItemKind::Quoted => true,
             ItemKind::Word => {
+                let operand = || self.operand_expected(1);
                 matches!(self.role_back(0), Role::Operand | Role::TypeHead)
-                    && (self.after_dot() || names_a_type(&last.text.to_ascii_lowercase()))
+                    && (self.after_dot() || is_type(&last.text.to_ascii_lowercase(), operand))
             }
             ItemKind::Value | ItemKind::Symbol => false,
         });

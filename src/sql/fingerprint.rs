@@ -34,7 +34,7 @@ use super::plain::{short_number, string};
 use super::swar::{load, name_word};
 use super::table::{Act, Class, act, class, long_act, starts_naming};
 use super::types::{interval_fields_end, is_typable, type_end, typed_string};
-use super::words::names_a_type;
+use super::words::is_type;
 
 /// Brackets nested deeper than this go to the reference.
 const DEEPEST: usize = 16;
@@ -152,7 +152,9 @@ const OUTERMOST: Frame = Frame {
 
 /// Shapes of the elements of a list.
 const VALUE_SHAPE: u64 = 1;
+/// Brackets in brackets: so many in the low byte, and for each a bit, from the innermost, whether ARRAY is spelled out.
 const BRACKETS_SHAPE: u64 = 1 << 32;
+const ARRAY_SHAPE: u64 = 1 << 8;
 const ROW_SHAPE: u64 = 1 << 33;
 const ROW_KEYWORD_SHAPE: u64 = 1 << 34;
 /// The mark, in the shape of a VALUES, that its rows are those of the INSERT.
@@ -374,7 +376,9 @@ impl<'s> Pass<'s, '_, '_> {
             return;
         }
         match self.frame.holds {
-            Holds::List | Holds::Bracket if self.frame.count > 0 && self.prev != Prev::RowKeyword => {
+            Holds::List | Holds::Bracket
+                if self.frame.count > 0 && !matches!(self.prev, Prev::RowKeyword | Prev::Array) =>
+            {
                 self.chain = self.frame.first;
             }
             Holds::ValuesRow if self.frame.rows.count > 0 && !self.frame.rows.unlike => {

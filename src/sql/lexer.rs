@@ -339,12 +339,21 @@ pub(super) fn is_operator(b: u8) -> bool {
     OPERATOR.has(b)
 }
 
-/// Where the string that ended at `at` goes on: after white space that holds a line break, at another quote.
-pub(super) fn string_goes_on(sql: &[u8], at: usize) -> Option<usize> {
-    let rest = &sql[at..];
-    let spaces = rest.iter().take_while(|b| is_space(**b)).count();
-    let breaks = rest[..spaces].iter().any(|b| matches!(b, b'\n' | b'\r'));
-    (breaks && rest.get(spaces) == Some(&b'\'')).then_some(at + spaces)
+/// Where the string that ended at `at` goes on: after white space that holds a line break, at another quote. A
+/// comment of two dashes is such white space too (`quotecontinue` in PostgreSQL's scan.l), one of `/*` is not.
+pub(super) fn string_goes_on(sql: &[u8], mut at: usize) -> Option<usize> {
+    let mut breaks = false;
+    loop {
+        match *sql.get(at)? {
+            b'\'' if breaks => return Some(at),
+            b'-' if sql.get(at + 1) == Some(&b'-') => at += memchr::memchr2(b'\n', b'\r', &sql[at..])?,
+            b if is_space(b) => {
+                breaks |= matches!(b, b'\n' | b'\r');
+                at += 1;
+            }
+            _ => return None,
+        }
+    }
 }
 
 /// A dollar-quoted string: where its body and the whole end.
@@ -467,6 +476,10 @@ mod tests {
         check("b'01' X'1F' n'x'", &[(BitString, "b'01'"), (BitString, "X'1F'"), (String, "n'x'")]);
         check("U&'d!0061' UESCAPE '!' x", &[(UnicodeString, "U&'d!0061' UESCAPE '!'"), (Word, "x")]);
         check("'a'\n 'b' 'c'", &[(String, "'a'\n 'b'"), (String, "'c'")]);
+        check("'a' -- it's\n --\n 'b'", &[(String, "'a' -- it's\n --\n 'b'")]);
+        check("E'a'--\n'\\'' x", &[(EscapeString, "E'a'--\n'\\''"), (Word, "x")]);
+        check("'a' --'b'", &[(String, "'a'"), (Comment, "--'b'")]);
+        check("'a' /*\n*/ 'b'", &[(String, "'a'"), (Comment, "/*\n*/"), (String, "'b'")]);
         check("t$1x $1", &[(Word, "t$1x"), (Parameter, "$1")]);
         check("\"a\"\"b\" \"c", &[(Quoted, "\"a\"\"b\""), (Quoted, "\"c")]);
     }

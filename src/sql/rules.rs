@@ -40,6 +40,7 @@ fn literals() {
         "TRUE",
         "false",
         "'a'\n'b'",
+        "'a' -- it's\n 'b'",
         r"'C:\'",
     ] {
         check(&format!("SELECT {value}"), "SELECT ?");
@@ -112,6 +113,11 @@ fn casts_on_literals() {
         check(&format!("SELECT {value}"), "SELECT ?");
         check(&format!("SELECT * FROM t WHERE a IN ({value}, {value})"), "SELECT * FROM t WHERE a IN (?)");
     }
+    check(
+        "SELECT * FROM json_table(a, '$' COLUMNS (b int PATH '$.b' DEFAULT 0 ON ERROR, NESTED PATH '$.c' COLUMNS (d text PATH '$')))",
+        "SELECT * FROM json_table(a, ? COLUMNS(b int PATH ? DEFAULT ? ON ERROR, NESTED PATH ? COLUMNS(d text PATH ?)))",
+    );
+    check("SELECT path '((0,0))', a <@ path '((0,0))', pg_catalog.path '((0,0))'", "SELECT ?, a <@ ?, ?");
     check("SELECT a::date, CAST(b AS text), (c + 1)::int", "SELECT a::date, CAST (b AS text), (c + ?)::int");
     check(
         "SELECT 'x' AT TIME ZONE 'UTC', a LIKE 'b' ESCAPE 'c'",
@@ -136,6 +142,11 @@ fn lists() {
         check(&format!("SELECT 1 FROM t WHERE a NOT IN ({list})"), "SELECT ? FROM t WHERE a NOT IN (?)");
         check(&format!("SELECT ANY(ARRAY[{list}])"), "SELECT ANY (ARRAY[?])");
         check(&format!("SELECT ARRAY[[{list}], [{list}]]"), "SELECT ARRAY[[?]]");
+        check(&format!("SELECT ARRAY[ARRAY[{list}], ARRAY[{list}]]"), "SELECT ARRAY[ARRAY[?]]");
+        check(
+            &format!("SELECT ARRAY[ARRAY[ARRAY[{list}]], ARRAY[ARRAY[{list}], ARRAY[{list}]]]"),
+            "SELECT ARRAY[ARRAY[ARRAY[?]]]",
+        );
     }
     check("SELECT a IN ((1, 2), (3, 4), (5, 6))", "SELECT a IN ((?, ?))");
     check("SELECT a IN (ROW(1, 2), ROW(3, 4))", "SELECT a IN (ROW (?, ?))");
@@ -154,6 +165,13 @@ fn lists_that_keep_their_shape() {
     check("SELECT rpad('a', 2), rpad('a', 2, 'b')", "SELECT rpad(?, ?), rpad(?, ?, ?)");
     check("SELECT a IN (1, IN (2, 3))", "SELECT a IN (?, IN (?))");
     check("SELECT ARRAY[]", "SELECT ARRAY[]");
+    check("SELECT ARRAY[ARRAY[1], [2]]", "SELECT ARRAY[ARRAY[?], [?]]");
+    check("SELECT ARRAY[ARRAY[1], ARRAY[a]]", "SELECT ARRAY[ARRAY[?], ARRAY[a]]");
+    check("SELECT ARRAY[ARRAY[1]::int[], ARRAY[2]]", "SELECT ARRAY[ARRAY[?]::int[], ARRAY[?]]");
+    check(
+        "SELECT ARRAY[ARRAY(SELECT 1), ARRAY(SELECT 2)]",
+        "SELECT ARRAY[ARRAY (SELECT ?), ARRAY (SELECT ?)]",
+    );
     check("SELECT a[1, 2]", "SELECT a[?, ?]");
 }
 

@@ -212,6 +212,13 @@ pub(super) fn names_a_type(word: &[u8]) -> bool {
     NO_TYPES.binary_search_by(|probe| probe.as_bytes().cmp(word)).is_err()
 }
 
+/// Is this folded, unquoted word the type of the string after it? `operand` says whether an operand is expected where
+/// the word stands: `path '…'` is a type there, and PATH a keyword behind the type of a column, as JSON_TABLE and
+/// XMLTABLE have it.
+pub(super) fn is_type(word: &[u8], operand: impl FnOnce() -> bool) -> bool {
+    names_a_type(word) && (word != b"path" || operand())
+}
+
 /// The fields that may follow an interval, as in `interval '1' year to month`.
 pub(super) fn is_interval_field(word: &[u8]) -> bool {
     ["year", "month", "day", "hour", "minute", "second"]

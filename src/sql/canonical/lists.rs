@@ -19,8 +19,12 @@ enum Element {
         defaults: u64,
         keyword: bool,
     },
-    /// A list of values in so many brackets, already folded itself.
-    Brackets(usize),
+    /// A list of values in so many brackets, already folded itself; for each of them a bit, whether ARRAY is spelled
+    /// out.
+    Brackets {
+        depth: usize,
+        keywords: u32,
+    },
 }
 
 /// Folds all lists. Also says, for each item, which remaining item now stands for it.
@@ -125,13 +129,29 @@ impl Fold<'_, '_> {
         if role_at(self.items, index) == Role::Row && self.peek(from + 1, b"(") {
             return self.row(from + 2, rows, true);
         }
-        let depth = (0..=DEEPEST_ARRAY).take_while(|depth| self.peek(from + depth, b"[")).count();
-        if depth == 0 || depth > DEEPEST_ARRAY || self.items[self.item(from + depth)?].kind != ItemKind::Value
-        {
+        self.brackets(from)
+    }
+
+    /// `[?]`, `[[?]]`, `ARRAY[?]`.
+    fn brackets(&self, from: usize) -> Option<(usize, Element)> {
+        let (mut at, mut depth, mut keywords) = (from, 0, 0);
+        loop {
+            let keyword = role_at(self.items, self.item(at)?) == Role::Array;
+            if !self.peek(at + usize::from(keyword), b"[") {
+                break;
+            }
+            at += 1 + usize::from(keyword);
+            depth += 1;
+            keywords = keywords << 1 | u32::from(keyword);
+            if depth > DEEPEST_ARRAY {
+                return None;
+            }
+        }
+        if depth == 0 || self.items[self.item(at)?].kind != ItemKind::Value {
             return None;
         }
-        let closed = (0..depth).all(|at| self.peek(from + depth + 1 + at, b"]"));
-        closed.then_some((from + 2 * depth + 1, Element::Brackets(depth)))
+        let closed = (1..=depth).all(|ahead| self.peek(at + ahead, b"]"));
+        closed.then_some((at + depth + 1, Element::Brackets { depth, keywords }))
     }
 
     fn row(&self, mut at: usize, defaults_allowed: bool, keyword: bool) -> Option<(usize, Element)> {

@@ -190,16 +190,18 @@ impl Pass<'_, '_, '_> {
         let inner = self.pop();
         self.chain = self.chain.link(u64::from(b']'));
         self.prev = Prev::Close;
-        let depth = match inner.shape {
-            VALUE_SHAPE => 1,
-            shape if shape & BRACKETS_SHAPE != 0 => (shape & !BRACKETS_SHAPE) + 1,
-            _ => DEEPEST_ARRAY + 1,
+        let within = match inner.shape {
+            VALUE_SHAPE => 0,
+            shape if shape & BRACKETS_SHAPE != 0 => shape & !BRACKETS_SHAPE,
+            _ => DEEPEST_ARRAY,
         };
+        let depth = (within & 0xff) + 1;
         let in_place = self.frame.pure
             && matches!(self.frame.holds, Holds::List | Holds::Bracket)
-            && matches!(inner.before.1, Prev::Open | Prev::Comma);
+            && matches!(inner.before.1, Prev::Open | Prev::Comma | Prev::Array);
         if whole && in_place && depth <= DEEPEST_ARRAY {
-            self.element(BRACKETS_SHAPE | depth);
+            let keyword = if inner.before.1 == Prev::Array { ARRAY_SHAPE << depth } else { 0 };
+            self.element(BRACKETS_SHAPE | ((within & !0xff) + depth) | keyword);
             self.prev = Prev::Element;
         } else {
             self.frame.pure = false;

@@ -95,7 +95,7 @@ impl Pass<'_, '_, '_> {
         let start = self.at;
         let Some((hash, end)) = string(self.sql, start) else { return self.slow_string(start) };
         let after = self.sql.get(end).copied().unwrap_or(0);
-        if after == b'\'' || (class(after) == Class::Space && self.goes_on(end)) {
+        if after == b'\'' || ((class(after) == Class::Space || after == b'-') && self.goes_on(end)) {
             return self.slow_string(start);
         }
         self.value(hash);
@@ -106,7 +106,7 @@ impl Pass<'_, '_, '_> {
     /// Does the string that ended before `at` go on in another line?
     pub(super) fn goes_on(&self, at: usize) -> bool {
         match self.sql.get(at + 1) {
-            Some(b'\'' | b' ' | b'\t' | b'\r' | b'\n' | 0x0b | 0x0c | 0) => {
+            Some(b'\'' | b'-' | b' ' | b'\t' | b'\r' | b'\n' | 0x0b | 0x0c | 0) => {
                 string_goes_on(self.sql, at).is_some()
             }
             _ => false,
@@ -171,7 +171,9 @@ impl Pass<'_, '_, '_> {
         let (start, end) = self.last_word;
         let keyword = self.prev != Prev::Quoted
             && !self.last_word_dotted
-            && !names_a_type(&self.sql[start..end].to_ascii_lowercase());
+            && !is_type(&self.sql[start..end].to_ascii_lowercase(), || {
+                self.before_name.prev <= Prev::Default
+            });
         if keyword || self.in_options() {
             return;
         }

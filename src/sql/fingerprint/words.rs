@@ -132,11 +132,11 @@ impl Pass<'_, '_, '_> {
                     self.cell(2);
                 }
             }
-            Act::Row => {
+            Act::Row | Act::Array => {
                 let element = self.frame.pure
                     && matches!(self.frame.holds, Holds::List | Holds::Bracket)
                     && matches!(self.prev, Prev::Open | Prev::Comma);
-                self.symbol(folded, Prev::RowKeyword);
+                self.symbol(folded, if act == Act::Row { Prev::RowKeyword } else { Prev::Array });
                 self.frame.pure = element;
             }
             Act::As => {
