@@ -4,9 +4,9 @@
 //! refuses, or holds in a part of its tree that is not followed here, is `None`: then the scan answers.
 
 use sqlparser::ast::{
-    AccessExpr, Assignment, CopySource, Distinct, Expr, FromTable, Function, FunctionArg, FunctionArgExpr,
-    FunctionArguments, GroupByExpr, InTarget, JoinConstraint, JoinOperator, LimitClause, MergeAction,
-    MergeInsertKind, MergeUpdateKind, NamedWindowExpr, ObjectName, ObjectNamePart, ObjectType,
+    AccessExpr, Assignment, CopySource, Cte, Distinct, Expr, FromTable, Function, FunctionArg,
+    FunctionArgExpr, FunctionArguments, GroupByExpr, InTarget, JoinConstraint, JoinOperator, LimitClause,
+    MergeAction, MergeInsertKind, MergeUpdateKind, NamedWindowExpr, ObjectName, ObjectNamePart, ObjectType,
     OnConflictAction, OnInsert, OrderByExpr, OrderByKind, Query, Select, SelectItem, SetExpr, Statement,
     Subscript, TableFactor, TableObject, TableWithJoins, UpdateTableFromKind, WindowSpec, WindowType,
 };
@@ -204,12 +204,20 @@ impl Walk {
     fn query(&mut self, query: &Query) {
         let outer = self.ctes.len();
         if let Some(with) = &query.with {
-            let names = with.cte_tables.iter().map(|cte| &cte.alias.name);
-            self.ctes.extend(names.map(|name| match name.quote_style {
-                None => name.value.to_ascii_lowercase(),
-                Some(_) => name.value.clone(),
-            }));
-            with.cte_tables.iter().for_each(|cte| self.query(&cte.query));
+            let name = |cte: &Cte| match cte.alias.name.quote_style {
+                None => cte.alias.name.value.to_ascii_lowercase(),
+                Some(_) => cte.alias.name.value.clone(),
+            };
+            if with.recursive {
+                self.ctes.extend(with.cte_tables.iter().map(name));
+                with.cte_tables.iter().for_each(|cte| self.query(&cte.query));
+            } else {
+                // `WITH t AS (SELECT * FROM t)` reads the table t: a name is known from the end of its own query.
+                for cte in &with.cte_tables {
+                    self.query(&cte.query);
+                    self.ctes.push(name(cte));
+                }
+            }
         }
         self.set_expr(&query.body);
         if let Some(order) = &query.order_by

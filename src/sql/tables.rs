@@ -3,7 +3,9 @@
 //! The fallback of the parser for what it refuses, and the whole answer for truncated statements. It follows
 //! clauses, not expressions: a table stands after FROM, JOIN, INTO, UPDATE and their kin, and nowhere else.
 
-use std::collections::HashSet;
+mod ctes;
+
+use std::collections::HashMap;
 
 use super::canonical::{Item, ItemKind, quoted_canonical};
 
@@ -22,7 +24,7 @@ pub(super) struct Scan {
 /// Reads the canonical tokens from left to right.
 pub(super) fn scan(items: &[Item<'_>]) -> Scan {
     let mut walk =
-        Walk { items, at: 0, frames: vec![Frame::default()], ctes: cte_names(items), scan: Scan::default() };
+        Walk { items, at: 0, frames: vec![Frame::default()], ctes: ctes::find(items), scan: Scan::default() };
     while walk.at < items.len() {
         walk.step();
     }
@@ -56,7 +58,8 @@ struct Walk<'i, 'a> {
     items: &'i [Item<'a>],
     at: usize,
     frames: Vec<Frame>,
-    ctes: HashSet<String>,
+    /// From which item on the name of a common table expression is known.
+    ctes: HashMap<String, usize>,
     scan: Scan,
 }
 
@@ -94,6 +97,11 @@ impl Walk<'_, '_> {
             || self.before(&[
                 "explain", "analyze", "analyse", "verbose", "as", "then", "do", "also", "instead", "for",
             ])
+    }
+
+    /// The first item of a statement.
+    fn is_first(&self) -> bool {
+        self.at == 0 || self.symbol(self.at - 1, b";")
     }
 
     fn step(&mut self) {
@@ -183,7 +191,7 @@ impl Walk<'_, '_> {
                 }
                 self.at += 1;
             }
-            b"copy" if self.at == 0 || self.symbol(self.at - 1, b";") => self.copy(),
+            b"copy" if self.is_first() => self.copy(),
             b"truncate" if self.at_start() => {
                 self.at += 1;
                 if self.word(self.at, "table") {
@@ -192,25 +200,27 @@ impl Walk<'_, '_> {
                 *self.frame() = Frame { query: true, tables: true, written: true };
                 self.table(true);
             }
-            b"table" if self.at_start() || self.before(&["union", "intersect", "except", "all"]) => {
+            b"table"
+                if self.at_start()
+                    || self.before(&["union", "intersect", "except", "all"])
+                    // `INSERT INTO t TABLE u`; the word is no name, but GRANT and REVOKE have it after ON.
+                    || self.frame().query && !self.before(&["on"]) =>
+            {
                 self.at += 1;
                 self.scan.has_from = true;
                 self.table(false);
             }
             b"create" | b"alter" | b"drop" if self.at_start() => self.definition(),
-            b"vacuum" | b"analyze" | b"cluster" if self.at == 0 => {
-                self.at += 1;
-                while self.any(self.at, &["full", "freeze", "verbose", "analyze"]) {
-                    self.at += 1;
-                }
-                // `CLUSTER index ON table`, the older way.
-                if let Some((_, end)) = self.dotted_name().filter(|(_, end)| self.word(*end, "on")) {
-                    self.at = end + 1;
-                }
-                if !self.symbol(self.at, b"(") {
-                    self.table(true);
-                }
+            b"vacuum" | b"analyze" | b"analyse" | b"cluster" | b"reindex" if self.is_first() => {
+                self.maintenance()
             }
+            b"lock" if self.is_first() => {
+                self.at += 1;
+                self.frame().tables = true;
+                self.table(false);
+            }
+            // Its INTO names a schema.
+            b"import" if self.is_first() => self.at = self.items.len(),
             b"refresh" if self.at == 0 => {
                 self.at += 3;
                 if self.word(self.at, "concurrently") {
@@ -249,6 +259,30 @@ impl Walk<'_, '_> {
             self.at = end;
             self.found(name, written);
         }
+    }
+
+    /// VACUUM, ANALYZE, CLUSTER and REINDEX, past their options: the tables count as written.
+    fn maintenance(&mut self) {
+        let reindex = self.word(self.at, "reindex");
+        self.at += 1;
+        if self.symbol(self.at, b"(") {
+            while self.at < self.items.len() && !self.symbol(self.at, b")") {
+                self.at += 1;
+            }
+            self.at += 1;
+        }
+        if reindex && !self.word(self.at, "table") {
+            return;
+        }
+        while self.any(self.at, &["full", "freeze", "verbose", "analyze", "table", "concurrently"]) {
+            self.at += 1;
+        }
+        // `CLUSTER index ON table`, the older way.
+        if let Some((_, end)) = self.dotted_name().filter(|(_, end)| self.word(*end, "on")) {
+            self.at = end + 1;
+        }
+        *self.frame() = Frame { tables: true, written: true, ..Frame::default() };
+        self.table(true);
     }
 
     /// CREATE, ALTER and DROP of a table, view or index: the table counts as written.
@@ -325,13 +359,17 @@ impl Walk<'_, '_> {
         if name.starts_with("pg_temp.") {
             self.scan.temp = true;
         }
-        if !written && self.ctes.contains(&name) {
+        if !written && self.is_cte(&name) {
             return;
         }
         let list = if written { &mut self.scan.writes } else { &mut self.scan.reads };
         if !list.contains(&name) {
             list.push(name);
         }
+    }
+
+    fn is_cte(&self, name: &str) -> bool {
+        self.ctes.get(name).is_some_and(|known_from| *known_from <= self.at)
     }
 
     /// A name that is no table: a function if an argument list follows.
@@ -345,7 +383,7 @@ impl Walk<'_, '_> {
             && self.items[self.at].kind == ItemKind::Word
             && super::normalise::is_keyword(name.as_bytes())
             && !matches!(name.as_str(), "left" | "right" | "any");
-        let alias = self.before(&["as"]) || self.ctes.contains(&name);
+        let alias = self.before(&["as"]) || self.ctes.contains_key(&name);
         if self.symbol(end, b"(")
             && !cast
             && !keyword
@@ -378,47 +416,6 @@ impl Walk<'_, '_> {
         }
         Some((name, end))
     }
-}
-
-/// The names of common table expressions: `name AS (` and `name (…) AS (`, after WITH or a comma.
-fn cte_names(items: &[Item<'_>]) -> HashSet<String> {
-    let word = |at: usize, text: &str| {
-        items.get(at).is_some_and(|item| {
-            item.kind == ItemKind::Word && item.text.eq_ignore_ascii_case(text.as_bytes())
-        })
-    };
-    let symbol = |at: usize, text: &[u8]| {
-        items.get(at).is_some_and(|item| item.kind == ItemKind::Symbol && item.text == text)
-    };
-    let mut names = HashSet::new();
-    // Where the parenthesis opened that closes here.
-    let mut open = Vec::new();
-    let mut opened_by = vec![0; items.len()];
-    for at in 0..items.len() {
-        if symbol(at, b"(") {
-            open.push(at);
-        } else if symbol(at, b")") {
-            opened_by[at] = open.pop().unwrap_or(0);
-        }
-        if !word(at, "as") || at == 0 {
-            continue;
-        }
-        let mut body = at + 1;
-        while word(body, "not") || word(body, "materialized") {
-            body += 1;
-        }
-        if !symbol(body, b"(") {
-            continue;
-        }
-        let last = if symbol(at - 1, b")") { opened_by[at - 1].checked_sub(1) } else { Some(at - 1) };
-        let Some(name) = last else { continue };
-        let introduced =
-            name > 0 && (word(name - 1, "with") || word(name - 1, "recursive") || symbol(name - 1, b","));
-        if introduced && matches!(items[name].kind, ItemKind::Word | ItemKind::Quoted) {
-            names.insert(name_text(&items[name]));
-        }
-    }
-    names
 }
 
 #[cfg(test)]
@@ -473,6 +470,24 @@ mod tests {
         check("CLUSTER i ON t", &[], &["t"]);
         check("CLUSTER t USING i", &[], &["t"]);
         check("CREATE TABLE n AS SELECT * FROM t", &["t"], &["n"]);
+        check("INSERT INTO t TABLE u", &["u"], &["t"]);
+        check("INSERT INTO t AS x OVERRIDING USER VALUE TABLE u", &["u"], &["t"]);
+    }
+
+    #[test]
+    fn maintenance_and_locks() {
+        check("VACUUM (ANALYZE, PARALLEL 2) s.t (a, b), u", &[], &["s.t", "u"]);
+        check("VACUUM FULL VERBOSE t", &[], &["t"]);
+        check("ANALYZE t (a)", &[], &["t"]);
+        check("VACUUM", &[], &[]);
+        check("REINDEX (VERBOSE) TABLE CONCURRENTLY t", &[], &["t"]);
+        check("REINDEX INDEX CONCURRENTLY i", &[], &[]);
+        check("REFRESH MATERIALIZED VIEW CONCURRENTLY v WITH DATA", &[], &["v"]);
+        check("LOCK TABLE ONLY a, s.b * IN SHARE ROW EXCLUSIVE MODE", &["a", "s.b"], &[]);
+        check("BEGIN; LOCK a NOWAIT; SELECT 1 FROM b", &["a", "b"], &[]);
+        check("SELECT a AS lock, b FROM t", &["t"], &[]);
+        check("GRANT SELECT ON TABLE t TO u", &[], &[]);
+        check("IMPORT FOREIGN SCHEMA a FROM SERVER s INTO b", &[], &[]);
     }
 
     #[test]
@@ -488,6 +503,10 @@ mod tests {
             &["t", "log"],
         );
         check("WITH RECURSIVE r AS MATERIALIZED (SELECT 1 UNION SELECT * FROM r) SELECT * FROM r", &[], &[]);
+        check("WITH t AS (SELECT * FROM t WHERE a) SELECT * FROM t", &["t"], &[]);
+        check("WITH a AS (SELECT 1 FROM b), b AS (SELECT 1 FROM a) SELECT * FROM a, b", &["b"], &[]);
+        check("WITH RECURSIVE a AS (SELECT 1 FROM b), b AS (SELECT 1 FROM a) SELECT * FROM a, b", &[], &[]);
+        check("WITH t AS (INSERT INTO t VALUES (1) RETURNING *) SELECT * FROM t", &[], &["t"]);
     }
 
     #[test]

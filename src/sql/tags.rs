@@ -82,12 +82,13 @@ impl Tags {
 
     /// The name under which the statement is listed: route, `controller#action`, job, operation or application.
     pub fn label(&self) -> Option<String> {
-        let first = |keys: &[&str]| keys.iter().find_map(|key| self.get(key)).map(str::to_owned);
+        let set = |key: &str| self.get(key).filter(|value| !value.is_empty());
+        let first = |keys: &[&str]| keys.iter().find_map(|key| set(key)).map(str::to_owned);
         if let Some(route) = first(&["route"]) {
             return Some(route);
         }
         let controller = first(&["namespaced_controller", "controller"]);
-        match (controller, self.get("action")) {
+        match (controller, set("action")) {
             (Some(controller), Some(action)) => return Some(format!("{controller}#{action}")),
             (Some(controller), None) => return Some(controller),
             (None, _) => {}
@@ -440,6 +441,7 @@ mod tests {
         assert_eq!(label("job='Mailer',application='a'").as_deref(), Some("Mailer"));
         assert_eq!(label("operation_name=GetUsers").as_deref(), Some("GetUsers"));
         assert_eq!(label("application:a").as_deref(), Some("a"));
+        assert_eq!(label("route='',controller='c',action=''").as_deref(), Some("c"));
         assert_eq!(label("request_id='x'"), None);
     }
 
