@@ -70,8 +70,26 @@ const PAIRS: &[(&str, &str)] = &[
     ("rollback", "prepared"),
     ("start", "transaction"),
     ("skip", "locked"),
-    ("update", "skip"),
-    ("share", "skip"),
+    ("grouping", "sets"),
+    ("unbounded", "preceding"),
+    ("unbounded", "following"),
+    ("exclude", "ties"),
+    ("with", "ties"),
+    ("with", "ordinality"),
+    ("is", "unknown"),
+    ("is", "json"),
+    ("overriding", "system"),
+    ("overriding", "user"),
+    ("system", "value"),
+    ("user", "value"),
+    ("do", "instead"),
+    ("for", "each"),
+    ("each", "statement"),
+    ("explain", "verbose"),
+    ("analyze", "verbose"),
+    ("vacuum", "verbose"),
+    ("from", "stdin"),
+    ("to", "stdout"),
 ];
 
 /// Is this folded word shown in upper case?
@@ -130,16 +148,43 @@ fn shown_as_keyword(items: &[Item<'_>], index: usize) -> bool {
     if is_keyword(&word) {
         return true;
     }
-    let Some(before) = index.checked_sub(1).map(|at| &items[at]).filter(|item| item.kind == ItemKind::Word)
-    else {
-        return false;
+    let folded = |at: Option<usize>| match at.and_then(|at| items.get(at)) {
+        Some(item) if item.kind == ItemKind::Value => b"?".to_vec(),
+        Some(item) => item.text.to_ascii_lowercase(),
+        None => Vec::new(),
     };
-    is_pair(&before.text.to_ascii_lowercase(), &word)
+    let before = folded(index.checked_sub(1));
+    let after = [1, 2, 3].map(|ahead| folded(Some(index + ahead)));
+    is_keyword_between(&before, &word, [&after[0], &after[1], &after[2]])
 }
 
-/// Is the second of these folded words a keyword because of the first?
-pub(super) fn is_pair(before: &[u8], word: &[u8]) -> bool {
-    PAIRS.iter().any(|(first, second)| first.as_bytes() == before && second.as_bytes() == word)
+/// Is this folded word a keyword because of the tokens around it, of which values are `?`? Most of these words are
+/// usual names of columns.
+pub(super) fn is_keyword_between(before: &[u8], word: &[u8], after: [&[u8]; 3]) -> bool {
+    if PAIRS.iter().any(|(first, second)| first.as_bytes() == before && second.as_bytes() == word) {
+        return true;
+    }
+    let bound = |end: &[u8]| matches!(end, b"preceding" | b"following");
+    // `UNBOUNDED PRECEDING`, `CURRENT ROW`, `? FOLLOWING`
+    let frame = |first: &[u8], second: &[u8]| match first {
+        b"unbounded" | b"?" => bound(second),
+        b"current" => second == b"row",
+        _ => false,
+    };
+    match word {
+        b"rows" | b"range" | b"groups" if after[0] == b"between" => frame(after[1], after[2]),
+        b"rows" | b"range" | b"groups" if frame(after[0], after[1]) => true,
+        b"rows" => before == b"?" && matches!(after[0], b"only" | b"with" | b"fetch"),
+        b"preceding" | b"following" => before == b"?" && matches!(after[0], b"and" | b")" | b"exclude"),
+        b"unbounded" => bound(after[0]),
+        b"exclude" => matches!(after[..2], [b"current", b"row"] | [b"no", b"others"]) || after[0] == b"ties",
+        b"filter" => matches!(after[..2], [b"(", b"where"]),
+        b"grouping" => after[0] == b"sets",
+        b"overriding" => matches!(after[0], b"system" | b"user") && after[1] == b"value",
+        b"skip" => after[0] == b"locked",
+        b"at" => matches!(after[..2], [b"time", b"zone"]),
+        _ => false,
+    }
 }
 
 /// Does a space stand before this token?
@@ -224,6 +269,32 @@ mod tests {
             "CREATE TABLE t (id int PRIMARY KEY, key text)",
         );
         check("BEGIN; select 1;;", "BEGIN; SELECT ?");
+        check(
+            "select sum(a) filter (where b) over (order by c rows between 1 preceding and unbounded following exclude ties)",
+            "SELECT sum(a) FILTER (WHERE b) OVER (ORDER BY c ROWS BETWEEN ? PRECEDING AND UNBOUNDED FOLLOWING EXCLUDE TIES)",
+        );
+        check(
+            "select a at time zone 'UTC' from t for update skip locked",
+            "SELECT a AT TIME ZONE ? FROM t FOR UPDATE SKIP LOCKED",
+        );
+        check("select a from t for update of t skip locked", "SELECT a FROM t FOR UPDATE OF t SKIP LOCKED");
+        check(
+            "select a from t group by grouping sets ((a), ()) offset 1 rows fetch next 2 rows only",
+            "SELECT a FROM t GROUP BY GROUPING SETS ((a), ()) OFFSET ? ROWS FETCH NEXT ? ROWS ONLY",
+        );
+        check("copy t from stdin (format csv)", "COPY t FROM STDIN (format csv)");
+    }
+
+    #[test]
+    fn the_same_words_are_names() {
+        check(
+            "select rows, skip, at, filter(a), preceding from following where rows between 1 and 2 and range between a and b",
+            "SELECT rows, skip, at, filter(a), preceding FROM following WHERE rows BETWEEN ? AND ? AND range BETWEEN a AND b",
+        );
+        check(
+            "with data as (select 1 rows) select * from data",
+            "WITH data AS (SELECT ? rows) SELECT * FROM data",
+        );
         check("", "");
     }
 

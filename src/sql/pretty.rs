@@ -3,7 +3,7 @@
 //! Serves the report's page; it knows the normalised text only, and puts nothing into it but white space.
 
 use super::lexer::{Lexer, TokenKind};
-use super::normalise::is_keyword;
+use super::normalise::{is_keyword, is_keyword_between};
 
 /// What a piece of text is, for highlighting.
 #[derive(Copy, Clone, Debug, Eq, PartialEq)]
@@ -37,7 +37,7 @@ const DEEPEST_INDENT: usize = 8;
 /// Lays a normalised statement out: a clause a line, subqueries indented.
 pub fn pretty(normalised: &str) -> Vec<Piece> {
     let sql = normalised.as_bytes();
-    let mut layout = Layout { pieces: Vec::new(), nested: Vec::new() };
+    let mut layout = Layout { pieces: Vec::new(), nested: Vec::new(), outer: Nest::query(true) };
     let tokens: Vec<_> = Lexer::new(sql).collect();
     let lower = |index: usize| {
         tokens.get(index).map(|token| token.text(sql).to_ascii_lowercase()).unwrap_or_default()
@@ -49,7 +49,7 @@ pub fn pretty(normalised: &str) -> Vec<Piece> {
             lower(index + 1).as_slice(),
             b"select" | b"with" | b"values" | b"insert" | b"update" | b"delete"
         );
-        let closes_query = text == b")" && layout.nested.last() == Some(&true);
+        let closes_query = text == b")" && layout.nested.last().is_some_and(|nest| nest.query);
         if closes_query {
             layout.nested.pop();
             layout.line();
@@ -58,7 +58,8 @@ pub fn pretty(normalised: &str) -> Vec<Piece> {
         }
         let before = index.checked_sub(1).map(lower).unwrap_or_default();
         let breaks = token.kind == TokenKind::Word
-            && layout.in_query()
+            && before != b"."
+            && layout.nest().may_break(&word)
             && starts_line(&word, &before, &lower(index + 1));
         if index > 0 && breaks {
             layout.line();
@@ -68,7 +69,9 @@ pub fn pretty(normalised: &str) -> Vec<Piece> {
         }
         let class = match token.kind {
             TokenKind::Word
-                if text.iter().any(u8::is_ascii_uppercase) && is_upper(text) && is_known(&word, &before) =>
+                if text.iter().any(u8::is_ascii_uppercase)
+                    && is_upper(text)
+                    && is_known(&before, &word, [1, 2, 3].map(|ahead| lower(index + ahead))) =>
             {
                 Class::Keyword
             }
@@ -81,7 +84,7 @@ pub fn pretty(normalised: &str) -> Vec<Piece> {
         };
         layout.push(class, &String::from_utf8_lossy(text));
         if text == b"(" {
-            layout.nested.push(query_follows);
+            layout.nested.push(Nest::query(query_follows));
             if query_follows {
                 layout.line();
             }
@@ -95,11 +98,11 @@ fn is_upper(text: &[u8]) -> bool {
 }
 
 /// Only what normalising put into upper case is a keyword; `ID` is a name that somebody shouts.
-fn is_known(word: &[u8], before: &[u8]) -> bool {
-    is_keyword(word) || super::normalise::is_pair(before, word)
+fn is_known(before: &[u8], word: &[u8], after: [Vec<u8>; 3]) -> bool {
+    is_keyword(word) || is_keyword_between(before, word, [&after[0], &after[1], &after[2]])
 }
 
-/// Does a clause begin with this word?
+/// Does a clause begin with this word? An AND that belongs to BETWEEN or stands in a CASE is none of them.
 fn starts_line(word: &[u8], before: &[u8], next: &[u8]) -> bool {
     match word {
         b"select" => !matches!(before, b"(" | b"all" | b"explain" | b"analyze"),
@@ -116,22 +119,55 @@ fn starts_line(word: &[u8], before: &[u8], next: &[u8]) -> bool {
             matches!(next, b"join" | b"outer" | b"left" | b"inner") && before != b"natural"
         }
         b"and" | b"or" => true,
+        b"when" => matches!(next, b"matched" | b"not"),
         b"on" => next == b"conflict",
         b"for" => matches!(next, b"update" | b"share" | b"no" | b"key"),
         _ => false,
     }
 }
 
+/// What an open parenthesis holds.
+struct Nest {
+    /// Breaks stand in queries, not among the arguments of a function.
+    query: bool,
+    /// BETWEENs whose AND is to come.
+    betweens: usize,
+    /// CASEs whose END is to come.
+    cases: usize,
+}
+
+impl Nest {
+    fn query(query: bool) -> Self {
+        Nest { query, betweens: 0, cases: 0 }
+    }
+
+    /// Goes on to a word; says whether a line may begin with it.
+    fn may_break(&mut self, word: &[u8]) -> bool {
+        match word {
+            b"between" => self.betweens += 1,
+            b"case" => self.cases += 1,
+            b"end" => self.cases = self.cases.saturating_sub(1),
+            b"and" if self.betweens > 0 => {
+                self.betweens -= 1;
+                return false;
+            }
+            _ => {}
+        }
+        self.query && self.cases == 0
+    }
+}
+
 struct Layout {
     pieces: Vec<Piece>,
-    /// For each open parenthesis: does it hold a query?
-    nested: Vec<bool>,
+    /// The open parentheses.
+    nested: Vec<Nest>,
+    /// What stands outside of all.
+    outer: Nest,
 }
 
 impl Layout {
-    /// Breaks stand in queries, not among the arguments of a function.
-    fn in_query(&self) -> bool {
-        self.nested.last().copied().unwrap_or(true)
+    fn nest(&mut self) -> &mut Nest {
+        self.nested.last_mut().unwrap_or(&mut self.outer)
     }
 
     fn at_line_start(&self) -> bool {
@@ -139,7 +175,7 @@ impl Layout {
     }
 
     fn line(&mut self) {
-        let depth = self.nested.iter().filter(|query| **query).count().min(DEEPEST_INDENT);
+        let depth = self.nested.iter().filter(|nest| nest.query).count().min(DEEPEST_INDENT);
         self.push(Class::Space, &format!("\n{}", "  ".repeat(depth)));
     }
 
@@ -170,6 +206,30 @@ mod tests {
         check(
             "SELECT a, b FROM t LEFT JOIN u ON t.id = u.id WHERE a = ? AND b IN (?) ORDER BY a LIMIT ?",
             "SELECT a, b\nFROM t\nLEFT JOIN u ON t.id = u.id\nWHERE a = ?\nAND b IN (?)\nORDER BY a\nLIMIT ?",
+        );
+    }
+
+    #[test]
+    fn conditions_of_between_and_case_stay_together() {
+        check(
+            "SELECT a FROM t WHERE a BETWEEN ? AND ? AND b NOT BETWEEN c + ? AND d AND e",
+            "SELECT a\nFROM t\nWHERE a BETWEEN ? AND ?\nAND b NOT BETWEEN c + ? AND d\nAND e",
+        );
+        check(
+            "SELECT CASE WHEN a AND b THEN ? ELSE ? END FROM t WHERE CASE WHEN a OR b THEN c END AND d",
+            "SELECT CASE WHEN a AND b THEN ? ELSE ? END\nFROM t\nWHERE CASE WHEN a OR b THEN c END\nAND d",
+        );
+        check(
+            "SELECT a FROM t WHERE b BETWEEN (SELECT c FROM u WHERE d AND e) AND ? AND t.and",
+            "SELECT a\nFROM t\nWHERE b BETWEEN (\n  SELECT c\n  FROM u\n  WHERE d\n  AND e\n) AND ?\nAND t.and",
+        );
+    }
+
+    #[test]
+    fn a_merge_has_a_line_for_each_case() {
+        check(
+            "MERGE INTO t USING u ON a WHEN MATCHED THEN DELETE WHEN NOT MATCHED AND b THEN DO NOTHING",
+            "MERGE INTO t USING u ON a\nWHEN MATCHED THEN DELETE\nWHEN NOT MATCHED\nAND b THEN DO NOTHING",
         );
     }
 
