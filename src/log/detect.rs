@@ -502,8 +502,11 @@ fn best_prefix(lines: &Lines<'_>, setting: Setting) -> Option<Prefix> {
         .filter_map(|(template, prefix, _)| {
             let explained = lines.explained(&prefix);
             // What a guess adds must be seen somewhere: not all lines may end it at the `%q` that was put in.
-            let seen = template.contains("%q") || lines.explained(&Prefix::compile(template)).matched > 0;
-            seen.then_some((prefix, explained))
+            let seen = || {
+                let plain = Prefix::compile(template);
+                [&few, lines].into_iter().any(|lines| lines.explained(&plain).matched > 0)
+            };
+            (template.contains("%q") || seen()).then_some((prefix, explained))
         })
         .collect();
     let most = tried.iter().map(|(_, explained)| explained.matched).max()?;

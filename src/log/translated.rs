@@ -5,6 +5,7 @@
 
 use std::sync::LazyLock;
 
+use hashbrown::HashMap;
 use memchr::memmem::Finder;
 
 use super::entry::{Part, Severity};
@@ -325,7 +326,10 @@ pub(crate) const UNKNOWN_NAMES: &[&str] = &[
 
 /// The part that a translated word means, and its language.
 pub(crate) fn word(text: &[u8]) -> Option<(Part, &'static str)> {
-    all().find(|(word, ..)| word.as_bytes() == text).map(|(_, part, language)| (part, language))
+    // Asked for every cell of a sample.
+    static WORDS: LazyLock<HashMap<&[u8], (Part, &str)>> =
+        LazyLock::new(|| all().map(|(word, part, language)| (word.as_bytes(), (part, language))).collect());
+    WORDS.get(text).copied()
 }
 
 /// The longest translated word at the end of `text` that stands alone: its length, part and language.
