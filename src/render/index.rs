@@ -46,7 +46,8 @@ impl<'a> Index<'a> {
         let forecasts = self.report.forecasts.as_ref()?;
         let (name, forecast) = match finding_kind {
             "redundant_select" => ("request cache", &forecasts.request_cache),
-            "cacheable_select" | "empty_select" | "read_back" => ("cache", &forecasts.cache),
+            "cacheable_select" | "empty_select" => ("cache", &forecasts.cache),
+            "read_back" => ("write-through", &forecasts.write_through),
             "n_plus_one" => ("prefetch", &forecasts.prefetch),
             "row_by_row_insert" | "hot_insert" => ("batching", &forecasts.batching),
             "replica_reads" => ("replica", &forecasts.replica),

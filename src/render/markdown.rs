@@ -10,6 +10,7 @@ use std::io;
 use super::Style;
 use super::fix::fixes;
 use super::index::Index;
+use super::judged;
 use super::shown::{one_line, shortened};
 use super::sql::text_line;
 use super::words::{between, bytes, count, counted, duration, duration_or_dash, percent, ratio, span};
@@ -25,6 +26,7 @@ pub(super) fn render(report: &Report, style: &Style, out: &mut dyn io::Write) ->
     let sections = [
         head(report),
         to_fix(&index),
+        judged::left_out(&report.judged).map_or_else(String::new, |text| format!("\n{}.\n", words(&text))),
         redundant(&index, rows),
         inserts(&index, rows),
         most_time(report, rows),

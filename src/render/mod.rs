@@ -23,6 +23,7 @@ mod fix;
 mod html;
 mod index;
 mod json;
+mod judged;
 mod markdown;
 pub(crate) mod shown;
 mod sql;

@@ -12,6 +12,7 @@ use unicode_width::UnicodeWidthChar;
 use super::Style;
 use super::fix::fixes;
 use super::index::Index;
+use super::judged;
 use super::shown::one_line;
 use super::sql::text_line;
 use super::words::{
@@ -34,6 +35,7 @@ pub(super) fn render(report: &Report, style: &Style, out: &mut dyn io::Write) ->
     let mut screen = Screen { out: String::new(), width: style.width.max(NARROW), color: style.color };
     head(&mut screen, report);
     to_fix(&mut screen, &index);
+    left_out(&mut screen, report);
     most_time(&mut screen, report);
     redundant(&mut screen, &index);
     inserts(&mut screen, report);
@@ -277,6 +279,13 @@ fn to_fix(screen: &mut Screen, index: &Index<'_>) {
         }
     }
     screen.blank();
+}
+
+fn left_out(screen: &mut Screen, report: &Report) {
+    if let Some(words) = judged::left_out(&report.judged) {
+        screen.line(&[(DIM, &words)]);
+        screen.blank();
+    }
 }
 
 fn most_time(screen: &mut Screen, report: &Report) {

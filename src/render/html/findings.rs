@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::super::Style;
 use super::super::fix::{self, fixes};
 use super::super::index::Index;
+use super::super::judged;
 use super::super::shown::{one_line, shortened};
 use super::super::words::{
     between, bytes, count, counted, duration, duration_or_dash, instant, percent, permille, ratio,
@@ -15,7 +16,7 @@ use super::view::{
     BeforeAfter, Block, Cell, Fact, Figure, FoldedFinding, ForecastView, Missing, Moment, Section, Table,
     fact,
 };
-use crate::report::{Curve, Finding, Forecast, Report, TimelineRow};
+use crate::report::{Curve, Finding, Forecast, Judged, Report, TimelineRow};
 use crate::units::{Micros, Timestamp};
 
 /// Findings on the page; each carries a time line.
@@ -174,7 +175,8 @@ pub(super) fn inserts(report: &Report, style: &Style, shown: &Shown<'_>) -> Sect
 /// Every finding, folded; those below the threshold apart.
 pub(super) fn findings(index: &Index<'_>, shown: &Shown<'_>) -> Option<Section> {
     let all = &index.report.findings;
-    if all.is_empty() {
+    let judged = &index.report.judged;
+    if all.is_empty() && judged.suppressed.is_empty() {
         return None;
     }
     let (minor, major): (Vec<&Finding>, Vec<&Finding>) = all.iter().partition(|finding| finding.minor);
@@ -198,7 +200,34 @@ pub(super) fn findings(index: &Index<'_>, shown: &Shown<'_>) -> Option<Section> 
             )))
             .with(Block::Findings(folded(&minor)));
     }
-    Some(section)
+    section = section.with_rows(left_out(judged, shown));
+    Some(match beside(judged) {
+        facts if facts.is_empty() => section,
+        facts => section.with(Block::Facts(facts)),
+    })
+}
+
+/// What pglens.toml and query comments left out.
+fn left_out(judged: &Judged, shown: &Shown<'_>) -> Table {
+    let columns = ["Left out", "Statement", "#Calls", "By", "Reason"];
+    Table::new("Left out on purpose", &columns).fill(&judged.suppressed, FINDINGS, |_, suppressed| {
+        vec![
+            Cell::name(&fix::label(&suppressed.kind)),
+            shown.sql(&suppressed.fingerprint),
+            Cell::count(suppressed.calls),
+            Cell::name(&suppressed.by),
+            Cell::name(&suppressed.reason),
+        ]
+    })
+}
+
+/// What the findings were looked for in, and what nobody looked at.
+fn beside(judged: &Judged) -> Vec<Fact> {
+    let ignored =
+        judged.ignored.iter().map(|load| format!("{} ({})", load.reason, counted(load.calls, "call")));
+    let lines =
+        [("Looked for in", judged::units(judged)), ("Left alone", ignored.collect::<Vec<_>>().join(" · "))];
+    lines.into_iter().filter(|line| !line.1.is_empty()).map(|(name, text)| fact(name, text)).collect()
 }
 
 fn fold(index: &Index<'_>, finding: &Finding, shown: &Shown<'_>) -> FoldedFinding {
