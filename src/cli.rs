@@ -71,6 +71,9 @@ pub(crate) struct Report {
     /// Thresholds and suppressions of findings [default: pglens.toml in the working directory, if there is one]
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    /// How findings are looked for.
+    pub(crate) rules: Rules,
     /// Count only: no findings, no forecasts, about half of the processor time
     #[arg(long)]
     pub(crate) no_findings: bool,
@@ -177,6 +180,17 @@ pub(crate) struct Filters {
     /// Only statements with this tag in a comment, as route=/orders
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) tag: Vec<String>,
+}
+
+/// How findings are looked for, over what `pglens.toml` says.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Rules {
+    /// A threshold, as in [detect] of pglens.toml: n_plus_one.min=10; may repeat
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) detect: Vec<String>,
+    /// A tag of query comments that says which request a statement belongs to: tag:NAME
+    #[arg(long, value_name = "tag:NAME")]
+    pub(crate) unit: Option<String>,
 }
 
 /// Read SQL and write fingerprints.

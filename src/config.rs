@@ -15,6 +15,8 @@
 //! expires = 2027-06-30
 //! ```
 //!
+//! The command line may override `[detect]`, one threshold at a time: `--detect n_plus_one.min=10`.
+//!
 //! Unknown keys are errors. Sections that belong to `pglens check` are read by it and skipped here.
 
 use serde::Deserialize;
@@ -89,9 +91,19 @@ pub enum ConfigError {
     /// `kind` names no rule.
     #[error("{0:?} is no kind of finding; known are {1}")]
     Kind(String, String),
+    /// `unit` is no `tag:NAME`.
+    #[error("unit = {0:?} is not known; write tag:NAME")]
+    Unit(String),
     /// An `[[ignore]]` that would leave everything out.
     #[error("an [[ignore]] needs one of kind, fingerprint, route and table")]
     Everything,
+}
+
+impl ConfigError {
+    #[expect(clippy::needless_pass_by_value, reason = "map_err hands it over")]
+    fn toml(error: toml::de::Error) -> Self {
+        Self::Toml(error.to_string())
+    }
 }
 
 #[derive(Deserialize)]
@@ -122,6 +134,7 @@ struct Section {
     burst_gap_ms: Option<u64>,
     replica_after_write_ms: Option<u64>,
     minor_permille: Option<u64>,
+    unit: Option<String>,
     writing_functions: Option<Vec<String>>,
 }
 
@@ -152,7 +165,23 @@ impl Config {
     /// # Errors
     /// When it is no TOML, has unknown keys or names an unknown rule.
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
-        let file: File = toml::from_str(text).map_err(|error| ConfigError::Toml(error.to_string()))?;
+        let file: File = toml::from_str(text).map_err(ConfigError::toml)?;
+        Self::new(file)
+    }
+
+    /// Reads the text of a `pglens.toml`, or nothing, with thresholds that override it: each as in `[detect]`.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse) does.
+    pub fn parse_with(text: Option<&str>, overrides: &[String]) -> Result<Self, ConfigError> {
+        let mut whole: toml::Table = toml::from_str(text.unwrap_or(NOTHING)).map_err(ConfigError::toml)?;
+        for line in overrides {
+            lay_over(&mut whole, toml::from_str(&format!("detect.{line}")).map_err(ConfigError::toml)?);
+        }
+        Self::new(whole.try_into().map_err(ConfigError::toml)?)
+    }
+
+    fn new(file: File) -> Result<Self, ConfigError> {
         if file.schema != 1 {
             return Err(ConfigError::Schema(file.schema));
         }
@@ -170,19 +199,38 @@ impl Config {
                 return Err(ConfigError::Everything);
             }
         }
-        Ok(Self { detect: file.detect.thresholds(), ignores: file.ignore })
+        Ok(Self { detect: file.detect.thresholds()?, ignores: file.ignore })
+    }
+}
+
+/// What stands for a file that is not there.
+const NOTHING: &str = "schema = 1";
+
+/// Lays one table over another; tables in both are laid over each other.
+fn lay_over(below: &mut toml::Table, above: toml::Table) {
+    for (key, value) in above {
+        match (below.get_mut(&key), value) {
+            (Some(toml::Value::Table(below)), toml::Value::Table(above)) => lay_over(below, above),
+            (_, value) => {
+                below.insert(key, value);
+            }
+        }
     }
 }
 
 impl Section {
-    fn thresholds(self) -> Detect {
+    fn thresholds(self) -> Result<Detect, ConfigError> {
         let default = Detect::default();
         let least = |section: Option<Least>, default: u64| section.map_or(default, |least| least.min.max(2));
         let micros = |ms: Option<u64>, default: u64| ms.map_or(default, |ms| ms.saturating_mul(1000));
         let n_plus_one = self.n_plus_one.unwrap_or(NPlusOne { min: None, window_ms: None, sequences: None });
         let cacheable = self.cacheable.unwrap_or(Cacheable { min: None, hit_permille: None });
         let inserts = self.row_by_row_insert.or(self.hot_insert);
-        Detect {
+        let unit_tag = self.unit.map(|unit| match unit.strip_prefix("tag:") {
+            Some(tag) if !tag.is_empty() => Ok(tag.to_ascii_lowercase()),
+            _ => Err(ConfigError::Unit(unit)),
+        });
+        Ok(Detect {
             off: false,
             burst_gap: micros(n_plus_one.window_ms.or(self.burst_gap_ms), default.burst_gap),
             n_plus_one: n_plus_one.min.unwrap_or(default.n_plus_one).max(2),
@@ -196,8 +244,9 @@ impl Section {
             cacheable: cacheable.min.unwrap_or(default.cacheable).max(1),
             cacheable_permille: cacheable.hit_permille.unwrap_or(default.cacheable_permille),
             minor_permille: self.minor_permille.unwrap_or(default.minor_permille),
+            unit_tag: unit_tag.transpose()?,
             writing_functions: self.writing_functions.unwrap_or_default(),
-        }
+        })
     }
 }
 
@@ -218,6 +267,23 @@ mod tests {
         assert!(!ignore.matches("n_plus_one", "x", Some("/admin/users"), &[], "2027-07-01"));
         assert!(!ignore.matches("n_plus_one", "x", Some("/home"), &[], "2026-01-01"));
         assert!(!ignore.matches("read_back", "x", Some("/admin/users"), &[], "2026-01-01"));
+    }
+
+    #[test]
+    fn the_command_line_overrides_the_file() {
+        let file =
+            "schema = 1\n[detect]\nn_plus_one = { min = 10, sequences = 4 }\nredundant = { min = 3 }\n";
+        let over = ["n_plus_one.min=7".to_owned(), "unit = \"tag:Tenant\"".to_owned()];
+        let expected = Detect { n_plus_one: 7, sequence: 4, redundant: 3, ..Detect::default() };
+        let expected = Detect { unit_tag: Some("tenant".to_owned()), ..expected };
+        assert_eq!(Config::parse_with(Some(file), &over).unwrap().detect, expected);
+        assert_eq!(Config::parse_with(None, &over[..1]).unwrap().detect.n_plus_one, 7);
+        for (over, word) in
+            [("n_plus_on.min=7", "n_plus_on"), ("redundant", "redundant"), ("unit='x'", "tag:NAME")]
+        {
+            let error = Config::parse_with(None, &[over.to_owned()]).unwrap_err().to_string();
+            assert!(error.contains(word), "{error}");
+        }
     }
 
     #[test]

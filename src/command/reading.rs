@@ -31,13 +31,24 @@ pub(crate) fn plan(
     Ok((plan, settings))
 }
 
-/// What `pglens.toml` says: the file that was named, else the one in the working directory, else nothing.
-pub(crate) fn config(path: Option<&Path>) -> Result<Config, Failure> {
+/// What `pglens.toml` says: the file that was named, else the one in the working directory, else nothing. The
+/// command line has the last word.
+pub(crate) fn config(path: Option<&Path>, rules: &cli::Rules) -> Result<Config, Failure> {
     let usual = Path::new("pglens.toml");
-    let Some(path) = path.or_else(|| usual.exists().then_some(usual)) else { return Ok(Config::default()) };
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Failure::Usage(format!("{}: cannot be read: {error}", path.display())))?;
-    Config::parse(&text).map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))
+    let path = path.or_else(|| usual.exists().then_some(usual));
+    let text = path.map(std::fs::read_to_string).transpose();
+    let failure = |error: &dyn std::fmt::Display| {
+        Failure::Usage(format!("{}: {error}", path.unwrap_or(usual).display()))
+    };
+    let text = text.map_err(|error| failure(&format!("cannot be read: {error}")))?;
+    let config = text.as_deref().map(Config::parse).transpose().map_err(|error| failure(&error))?;
+    let unit = rules.unit.iter().map(|unit| format!("unit = {unit:?}"));
+    let overrides: Vec<String> = rules.detect.iter().cloned().chain(unit).collect();
+    if overrides.is_empty() {
+        return Ok(config.unwrap_or_default());
+    }
+    Config::parse_with(text.as_deref(), &overrides)
+        .map_err(|error| Failure::Usage(format!("--detect or --unit: {error}")))
 }
 
 fn not_planned(error: input::InputError) -> Failure {

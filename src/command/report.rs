@@ -15,7 +15,7 @@ use crate::cli;
 pub(crate) fn run(arguments: cli::Report) -> Result<(), Failure> {
     let outputs = outputs(&arguments)?;
     let interrupts = Interrupts::install().unwrap_or_default();
-    let config = reading::config(arguments.config.as_deref())?;
+    let config = reading::config(arguments.config.as_deref(), &arguments.rules)?;
     let (plan, mut settings) = reading::plan(&arguments.logs, &arguments.reading, &arguments.filters)?;
     settings.detect = Detect { off: arguments.no_findings, ..config.detect };
     let mut notes: Vec<Note> =

@@ -146,6 +146,8 @@ pub struct Detect {
     pub cacheable_permille: u64,
     /// Permille of all statements and of all time below which a finding is folded away.
     pub minor_permille: u64,
+    /// A tag of query comments that says which request a call belongs to, besides the usual ones.
+    pub unit_tag: Option<String>,
     /// Functions that write, besides the built-in ones.
     pub writing_functions: Vec<String>,
 }
@@ -166,6 +168,7 @@ impl Default for Detect {
             cacheable: 3,
             cacheable_permille: 250,
             minor_permille: 1,
+            unit_tag: None,
             writing_functions: Vec::new(),
         }
     }

@@ -33,10 +33,10 @@ pub struct Labels {
 }
 
 impl Labels {
-    /// What tags say; `route` is the hash of their label.
+    /// What tags say; `route` is the hash of their label, `own` a further tag that names a request.
     #[must_use]
-    pub fn new(tags: &Tags, route: Option<u64>) -> Self {
-        let unit = tags.unit();
+    pub fn new(tags: &Tags, route: Option<u64>, own: Option<&str>) -> Self {
+        let unit = tags.unit(own);
         let hash = |(key, value): (&str, &str)| {
             xxhash_rust::xxh3::xxh3_64_with_seed(value.as_bytes(), key.len() as u64).max(1)
         };

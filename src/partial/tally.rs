@@ -217,7 +217,7 @@ impl Tally {
             self.directory.learn_route(hash, &label);
             hash
         });
-        Labels::new(&tags, route)
+        Labels::new(&tags, route, self.review.detect().unit_tag.as_deref())
     }
 
     /// A statement that was logged without a duration got none.

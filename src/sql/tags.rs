@@ -66,8 +66,11 @@ impl Tags {
     }
 
     /// The pair that says for which request or job, by the order of preference: trace, request, job.
-    pub fn unit(&self) -> Option<(&'static str, &str)> {
-        UNIT_KEYS[..5].iter().find_map(|key| self.get(key).map(|value| (*key, value)))
+    /// `own` is a key that somebody says means a request, too: it comes after the trace.
+    pub fn unit<'k>(&self, own: Option<&'k str>) -> Option<(&'k str, &str)> {
+        let [trace, requests @ ..] = &UNIT_KEYS[..5] else { return None };
+        let keys = std::iter::once(*trace).chain(own).chain(requests.iter().copied());
+        keys.into_iter().find_map(|key| self.get(key).map(|value| (key, value)))
     }
 
     /// May statements be grouped by this key without being asked? Not by one that differs for each request.
@@ -426,7 +429,11 @@ mod tests {
     #[test]
     fn traces_are_checked() {
         for bad in ["00-00000000000000000000000000000000-c532cb4098ac3dd2-01", "00-5bd6-c5-01", "x"] {
-            assert_eq!(tags(format!("/*traceparent='{bad}'*/ SELECT 1").as_bytes()).unit(), None, "{bad}");
+            assert_eq!(
+                tags(format!("/*traceparent='{bad}'*/ SELECT 1").as_bytes()).unit(None),
+                None,
+                "{bad}"
+            );
         }
     }
 
@@ -449,7 +456,8 @@ mod tests {
     fn group_and_unit_keys_are_apart() {
         let found = tags(b"SELECT 1 /*route='r',request_id='q',other='o'*/");
         assert_eq!(found.group().collect::<Vec<_>>(), [("route", "r")]);
-        assert_eq!(found.unit(), Some(("request_id", "q")));
+        assert_eq!(found.unit(None), Some(("request_id", "q")));
+        assert_eq!(found.unit(Some("other")), Some(("other", "o")));
         assert!(Tags::is_unit_key("traceparent") && !Tags::is_unit_key("other"));
     }
 
