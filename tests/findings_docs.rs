@@ -72,6 +72,21 @@ fn what_is_left_out_is_listed() {
         report.judged.suppressed.iter().map(|out| (out.kind.as_str(), out.by.as_str())).collect();
     assert_eq!(left_out, [("redundant_select", "query comment")]);
 
+    // Rules about the whole log: one comment speaks for its statement.
+    let (_, log) = blocks(&page, "log finds=cacheable_select").pop().unwrap();
+    let log = log.replacen("'theme'", "'theme' /* pglens_ignore='cacheable_select' */", 1);
+    let report = analyse_with(&log, PREFIX, Config::default(), 1);
+    assert!(report.findings.iter().all(|finding| finding.kind != "cacheable_select"));
+    let left_out: Vec<(&str, u64)> =
+        report.judged.suppressed.iter().map(|out| (out.kind.as_str(), out.calls)).collect();
+    assert_eq!(left_out, [("cacheable_select", 4)]);
+
+    let (_, log) = blocks(&page, "log finds=replica_reads").pop().unwrap();
+    let log = log.replace("id = 1", "id = 1 /* pglens_ignore='replica_reads' */");
+    let report = analyse_with(&log, PREFIX, Config::default(), 1);
+    assert!(report.findings.iter().all(|finding| finding.kind != "replica_reads"));
+    assert_eq!(report.judged.suppressed.iter().map(|out| out.calls).collect::<Vec<_>>(), [1]);
+
     let (_, log) = blocks(&page, "log finds=read_back").pop().unwrap();
     let text = "schema = 1\n[[ignore]]\nkind = \"read-back\"\ntable = \"account\"\nreason = \"ledger\"\n";
     let report = analyse_with(&log, PREFIX, Config::parse(text).unwrap(), 1 << 20);

@@ -36,6 +36,13 @@ pub(super) struct Parts<'a> {
     pub(super) totals: &'a Totals,
 }
 
+impl Parts<'_> {
+    /// Whether a query comment names a rule about the whole log: one call's comment speaks for its statement.
+    fn is_excused(&self, key: Key) -> bool {
+        self.found.excused.contains_key(&(key.rule, key.fingerprint))
+    }
+}
+
 /// A finding on its way: before it has words.
 struct Draft {
     key: Key,
@@ -48,8 +55,11 @@ pub(super) fn findings(parts: &Parts<'_>) -> (Vec<Finding>, Judged) {
     let mut drafts: Vec<Draft> = parts.found.list.iter().map(drafted).collect();
     drafts.extend(cacheable(parts));
     drafts.extend(hot_rows(parts));
-    drafts.extend(replica_reads(parts));
     let mut judged = judged(parts);
+    drafts.extend(replica_reads(parts, &mut judged));
+    let (left_out, drafts): (Vec<Draft>, Vec<Draft>) =
+        drafts.into_iter().partition(|draft| parts.is_excused(draft.key));
+    judged.suppressed.extend(left_out.iter().map(|draft| commented(draft.key, draft.evidence.calls)));
     let day = parts.totals.last.map(|last| last.to_utc().format("%Y-%m-%d").to_string()).unwrap_or_default();
     let mut findings: Vec<Finding> = Vec::new();
     for draft in drafts {
@@ -129,15 +139,22 @@ fn judged(parts: &Parts<'_>) -> Judged {
             .found
             .suppressed
             .iter()
-            .map(|((rule, fingerprint), calls)| Suppressed {
-                kind: rule.as_str().to_owned(),
-                fingerprint: hex(*fingerprint),
-                by: "query comment".to_owned(),
-                reason: String::new(),
-                calls: *calls,
+            .map(|((rule, fingerprint), calls)| {
+                commented(Key { rule: *rule, fingerprint: *fingerprint, route: 0 }, *calls)
             })
             .collect(),
         ignored: ignored.into_values().collect(),
+    }
+}
+
+/// What a query comment left out.
+fn commented(key: Key, calls: u64) -> Suppressed {
+    Suppressed {
+        kind: key.rule.as_str().to_owned(),
+        fingerprint: hex(key.fingerprint),
+        by: "query comment".to_owned(),
+        reason: String::new(),
+        calls,
     }
 }
 
@@ -250,8 +267,9 @@ fn hot_rows(parts: &Parts<'_>) -> Vec<Draft> {
     drafts
 }
 
-/// One finding for all reads that could leave the primary, named after the statement with most of them.
-fn replica_reads(parts: &Parts<'_>) -> Option<Draft> {
+/// One finding for all reads that could leave the primary, named after the statement with most of them, and what
+/// query comments left out of it.
+fn replica_reads(parts: &Parts<'_>, judged: &mut Judged) -> Option<Draft> {
     // Without writes this is no primary, or nobody would gain.
     if parts.replay.written.is_empty() {
         return None;
@@ -264,11 +282,19 @@ fn replica_reads(parts: &Parts<'_>) -> Option<Draft> {
         entry.0 += own.0;
         entry.1 += own.1;
         asked += reads.asked().0;
+    }
+    by_statement.retain(|fingerprint, own| {
+        let key = Key { rule: Rule::ReplicaReads, fingerprint: *fingerprint, route: 0 };
+        if own.0 > 0 && parts.is_excused(key) {
+            judged.suppressed.push(commented(key, own.0));
+        }
+        own.0 > 0 && !parts.is_excused(key)
+    });
+    let mut list: Vec<(u64, (u64, Micros))> = by_statement.into_iter().collect();
+    for (_, own) in &list {
         free.0 += own.0;
         free.1 += own.1;
     }
-    let mut list: Vec<(u64, (u64, Micros))> =
-        by_statement.into_iter().filter(|(_, free)| free.0 > 0).collect();
     list.sort_by_key(|(fingerprint, free)| (Reverse(*free), *fingerprint));
     let (fingerprint, _) = list.first()?;
     let numbers = [("reads", asked), ("free_reads", free.0), ("statements", list.len() as u64)];

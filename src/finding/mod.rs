@@ -108,6 +108,10 @@ impl Rule {
         1 << self as u16
     }
 
+    /// The bits of the rules that look at the whole log rather than at units of work.
+    pub const OF_THE_LOG: u16 =
+        1 << Self::CacheableSelect as u16 | 1 << Self::HotRow as u16 | 1 << Self::ReplicaReads as u16;
+
     /// The bits of the rules that a query comment names; `all` names all of them.
     pub fn bits<'n>(names: impl Iterator<Item = &'n str>) -> u16 {
         names.fold(0, |bits, name| match name {

@@ -137,6 +137,8 @@ pub struct Findings {
     list: Bounded<FindingTally>,
     /// What query comments asked to leave out: calls by rule and statement.
     suppressed: BTreeMap<(Rule, u64), u64>,
+    /// Calls whose comment names a rule about the whole log, by rule and statement.
+    excused: BTreeMap<(Rule, u64), u64>,
     /// What a replica could serve, by statement and route.
     reads: Bounded<(u64, u64, Reads)>,
     /// What joining calls would save, by rule and statement.
@@ -178,6 +180,7 @@ impl Default for Findings {
         Self {
             list: Bounded::new(MOST_FINDINGS),
             suppressed: BTreeMap::new(),
+            excused: BTreeMap::new(),
             reads: Bounded::new(MOST_FINDINGS),
             joins: Bounded::new(MOST_FINDINGS),
             room: Room::default(),
@@ -190,9 +193,7 @@ impl Findings {
     pub fn add(&mut self, rule: Rule, unit: &Unit<'_>, calls: &Calls<'_>) {
         let Some(first) = calls.marks.first().and_then(|mark| unit.steps.get(*mark as usize)) else { return };
         if first.ignore & rule.bit() != 0 {
-            if self.suppressed.len() < MOST_FINDINGS {
-                *self.suppressed.entry((rule, first.fingerprint)).or_default() += calls.marks.len() as u64;
-            }
+            count_capped(&mut self.suppressed, (rule, first.fingerprint), calls.marks.len() as u64);
             return;
         }
         let key = Key { rule, fingerprint: first.fingerprint, route: first.route };
@@ -220,6 +221,15 @@ impl Findings {
         }
         if self.list.is_overfull() {
             self.list.prune(drop);
+        }
+    }
+
+    /// A call whose comment names rules about the whole log: `ignore` has their bits.
+    #[cold]
+    #[inline(never)]
+    pub fn excuse(&mut self, fingerprint: u64, ignore: u16) {
+        for rule in Rule::ALL.into_iter().filter(|rule| ignore & Rule::OF_THE_LOG & rule.bit() != 0) {
+            count_capped(&mut self.excused, (rule, fingerprint), 1);
         }
     }
 
@@ -262,8 +272,8 @@ impl Findings {
                 self.list.prune(drop);
             }
         }
-        for (key, calls) in other.suppressed {
-            *self.suppressed.entry(key).or_default() += calls;
+        for (own, theirs) in [(&mut self.suppressed, other.suppressed), (&mut self.excused, other.excused)] {
+            theirs.into_iter().for_each(|(key, calls)| count_capped(own, key, calls));
         }
         self.joins.limit_from(&other.joins, drop);
         for (_, (rule, fingerprint, join)) in other.joins {
@@ -290,7 +300,15 @@ impl Findings {
         reads.sort_unstable_by_key(|reads| (reads.0, reads.1));
         let mut joins: Vec<(Rule, u64, Join)> = self.joins.into_iter().map(|(_, join)| join).collect();
         joins.sort_unstable_by_key(|join| (join.0, join.1));
-        Found { list, suppressed: self.suppressed, reads, joins, capped }
+        Found { list, suppressed: self.suppressed, excused: self.excused, reads, joins, capped }
+    }
+}
+
+/// Adds to a count; beyond the cap the smallest keys are kept, whatever the order.
+fn count_capped(counts: &mut BTreeMap<(Rule, u64), u64>, key: (Rule, u64), calls: u64) {
+    *counts.entry(key).or_default() += calls;
+    if counts.len() > MOST_FINDINGS {
+        counts.pop_last();
     }
 }
 
@@ -301,6 +319,8 @@ pub struct Found {
     pub list: Vec<FindingTally>,
     /// Calls that query comments asked to leave out, by rule and statement.
     pub suppressed: BTreeMap<(Rule, u64), u64>,
+    /// Calls whose comment names a rule about the whole log, by rule and statement: it leaves the statement out.
+    pub excused: BTreeMap<(Rule, u64), u64>,
     /// What a replica could serve, by statement and route.
     pub reads: Vec<(u64, u64, Reads)>,
     /// What joining calls would save, by rule and statement.

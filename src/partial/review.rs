@@ -167,6 +167,9 @@ impl Review {
         step.keys = 0;
         step.rows = digest.rows.min(255) as u8;
         step.ignore = labels.ignore;
+        if labels.ignore & Rule::OF_THE_LOG != 0 {
+            self.findings.excuse(fingerprint, labels.ignore);
+        }
         step.flags = u8::from(known) * KNOWN + u8::from(labels.trace) * TRACE;
         if !fact.columns.is_empty() {
             step.keys = fact.own_keys;
