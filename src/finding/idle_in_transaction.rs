@@ -1,6 +1,9 @@
 //! `idle_in_transaction`: over a second between two statements of one open transaction. The finding names the
 //! statement after which the client went away.
+//!
+//! A transaction is judged minute by minute; what a client does between two minutes counts in the first.
 
+use super::outline::wait_until;
 use super::{Calls, Detect, Findings, Rule, Unit, UnitKind};
 
 /// Judges one unit.
@@ -19,6 +22,11 @@ pub fn judge(unit: &Unit<'_>, detect: &Detect, out: &mut Findings) {
         if unit.steps[place].is_call() {
             last = place;
         }
+    }
+    let open = unit.steps.last().filter(|_| !unit.is_closed());
+    let idle = open.map_or(0, |step| wait_until(unit.next, step));
+    if idle > detect.idle {
+        gaps.push((unit.steps[last].fingerprint, last as u32, idle));
     }
     gaps.sort_unstable();
     for same in gaps.chunk_by(|a, b| a.0 == b.0) {

@@ -5,9 +5,15 @@
 //! only calls in a row count there, close together, and after a question of another kind (or after a silence), and
 //! sequences are not judged: a pool that serves the same request again and again looks just like one.
 //!
-//! A call that looks for a row before it is written is left to `check_then_write`: one problem, one finding.
+//! A call that looks for a row before it is written is left to `check_then_write`: one problem, one finding. A call
+//! that names several rows at once is a prefetch already, and calls that differ in nothing but their page are one
+//! answer in pieces.
+
+use std::ops::Range;
 
 use super::{Calls, Detect, Findings, Join, Rule, Unit, UnitKind, Verb};
+use crate::bounded::spread;
+use crate::sql::With;
 use crate::units::Micros;
 
 /// Statements of a repeating sequence at most.
@@ -35,28 +41,58 @@ fn whole(unit: &Unit<'_>, detect: &Detect, out: &mut Findings) {
         if group.len() < 2 || !unit.fact(group[0]).is_judged() {
             continue;
         }
-        let mut marks = group.to_vec();
+        let mut marks: Vec<u32> = group.iter().copied().filter(|mark| asks_for_one(unit, *mark)).collect();
+        if marks.len() < 2 {
+            continue;
+        }
         marks.sort_unstable();
         join(unit, &marks, out);
-        if is_n_plus_one(unit, group, detect) {
+        if is_n_plus_one(unit, &marks, detect) {
             marks.retain(|mark| !unit.is_look(*mark));
             report(unit, &marks, out);
         }
     }
 }
 
-/// Whether a group, sorted by parameters, is one.
-fn is_n_plus_one(unit: &Unit<'_>, group: &[u32], detect: &Detect) -> bool {
-    let own = || group.iter().filter(|mark| !unit.is_look(**mark)).map(|mark| unit.step(*mark));
-    (group.len() as u64) >= detect.n_plus_one
-        && unit.fact(group[0]).is_judged()
-        && distinct(own().filter(|step| step.is_known()).map(|step| step.params)) >= detect.n_plus_one
+/// Whether a call asks for what belongs to one row: a list asks for several rows at once, and a page without a key
+/// is a piece of one answer.
+fn asks_for_one(unit: &Unit<'_>, mark: u32) -> bool {
+    let fact = unit.fact(mark);
+    let several = match fact.with {
+        With::Value => false,
+        // The values of a list that was folded have no places of their own.
+        With::List => unit.step(mark).pairs[0] == 0,
+        With::Array => true,
+    };
+    !several && (fact.keyed || !fact.page)
 }
 
-/// Different values of a sorted list.
-fn distinct(sorted: impl Iterator<Item = u64>) -> u64 {
-    let mut last = None;
-    sorted.filter(|value| last.replace(*value) != Some(*value)).count() as u64
+/// Whether the calls of one statement are one.
+fn is_n_plus_one(unit: &Unit<'_>, group: &[u32], detect: &Detect) -> bool {
+    let own = group.iter().copied().filter(|mark| !unit.is_look(*mark));
+    (group.len() as u64) >= detect.n_plus_one
+        && unit.fact(group[0]).is_judged()
+        && ask_different(unit, own, detect.n_plus_one)
+}
+
+/// Whether calls of one statement ask for so many different rows, as far as their parameters are known.
+fn ask_different(unit: &Unit<'_>, marks: impl Iterator<Item = u32>, enough: u64) -> bool {
+    let mut rows: Vec<u64> = Vec::new();
+    for mark in marks.filter(|mark| unit.step(*mark).is_known() && asks_for_one(unit, *mark)) {
+        let step = unit.step(mark);
+        // The same rows on another page are none of their own.
+        let row = match unit.fact(mark).page {
+            true => step.keys().iter().fold(0, |row, key| spread(row ^ u64::from(*key))),
+            false => step.params,
+        };
+        if !rows.contains(&row) {
+            rows.push(row);
+        }
+        if rows.len() as u64 >= enough {
+            return true;
+        }
+    }
+    false
 }
 
 /// For the forecast: the calls of one unit that one statement could do.
@@ -100,7 +136,6 @@ fn source(unit: &Unit<'_>, first: u32) -> Option<u32> {
 }
 
 fn bursts(unit: &Unit<'_>, detect: &Detect, out: &mut Findings) {
-    let mut params = Vec::new();
     for (first, run) in unit.runs() {
         let fact = unit.fact(first);
         if (run.len() as u64) < detect.n_plus_one || !fact.is_judged() {
@@ -113,35 +148,85 @@ fn bursts(unit: &Unit<'_>, detect: &Detect, out: &mut Findings) {
         if !(led || alone) || !fact.keyed || took > LOOP_GAP * run.len() as u64 {
             continue;
         }
-        let own: Vec<u32> = (first..).take(run.len()).filter(|mark| !unit.is_look(*mark)).collect();
-        params.clear();
-        params.extend(
-            own.iter().map(|mark| unit.step(*mark)).filter(|step| step.is_known()).map(|step| step.params),
-        );
-        params.sort_unstable();
-        if distinct(params.iter().copied()) >= detect.n_plus_one {
-            let marks: Vec<u32> = (first..).take(run.len()).collect();
+        let mut marks: Vec<u32> =
+            (first..).take(run.len()).filter(|mark| asks_for_one(unit, *mark)).collect();
+        let own = |mark: &u32| !unit.is_look(*mark);
+        if ask_different(unit, marks.iter().copied().filter(own), detect.n_plus_one) {
             join(unit, &marks, out);
-            report(unit, &own, out);
+            marks.retain(own);
+            report(unit, &marks, out);
         }
     }
 }
 
 /// Sequences of two to eight statements, repeated. A statement that is an N+1 by itself is left to that.
 fn sequences(unit: &Unit<'_>, detect: &Detect, out: &mut Findings) {
-    let print = |place: usize| unit.steps[place].fingerprint;
-    let count = unit.steps.len();
+    let mut stretches = [Stretch::default(); LONGEST + 1];
     let mut start = 0;
-    while start + 2 * detect.sequence as usize <= count {
+    while start + 2 * detect.sequence as usize <= unit.steps.len() {
         let found = (2..=LONGEST).find_map(|length| {
-            let repeats =
-                (start + length..count).take_while(|place| print(*place) == print(place - length)).count();
-            let times = repeats / length + 1;
-            (times as u64 >= detect.sequence && sequence(unit, start, length, times, detect, out))
-                .then_some(length * times)
+            let stretch = &mut stretches[length];
+            stretch.reach(unit, start, length);
+            let times = (stretch.end - start) / length;
+            if (times as u64) < detect.sequence || start < stretch.hopeless {
+                return None;
+            }
+            if sequence(unit, start, length, times, detect, out) {
+                return Some(length * times);
+            }
+            stretch.hopeless = hopeless(unit, start..stretch.end, length, detect);
+            None
         });
         start += found.unwrap_or(1);
     }
+}
+
+/// Calls of which each is of the same statement as the one `length` before it. A long unit would take hours if every
+/// call of a stretch looked through all of it again.
+#[derive(Debug, Clone, Copy, Default)]
+struct Stretch {
+    /// The place behind its last call.
+    end: usize,
+    /// No sequence from a place before this one is worth telling.
+    hopeless: usize,
+}
+
+impl Stretch {
+    /// Makes it that of the calls from `start` on.
+    fn reach(&mut self, unit: &Unit<'_>, start: usize, length: usize) {
+        if start + length < self.end {
+            return;
+        }
+        let steps = unit.steps;
+        let same = |place: &usize| steps[*place].fingerprint == steps[*place - length].fingerprint;
+        let repeats = (start + length..steps.len()).take_while(same).count();
+        *self = Self { end: start + length + repeats, hopeless: 0 };
+    }
+}
+
+/// Up to which start no sequence within `places` is worth telling, if the one from the first place is not. Later ones
+/// have fewer calls of each statement: too few parameters stay too few, and a look counts as long as it is among them.
+fn hopeless(unit: &Unit<'_>, places: Range<usize>, length: usize, detect: &Detect) -> usize {
+    if is_one_statement(unit, places.start, length) {
+        return places.end;
+    }
+    let bound = |offset: usize| {
+        let mut marks = (places.start + offset..places.end).step_by(length).map(|place| place as u32);
+        let group = unit.group_of(unit.steps[places.start + offset].fingerprint);
+        let may_count = unit.fact((places.start + offset) as u32).is_judged()
+            && !is_n_plus_one(unit, group, detect)
+            && ask_different(unit, marks.clone(), detect.sequence);
+        match may_count {
+            true => marks.rfind(|mark| unit.is_look(*mark)).map_or(places.start, |mark| mark as usize) + 1,
+            false => places.end,
+        }
+    };
+    (0..length).map(bound).min().unwrap_or(places.end)
+}
+
+fn is_one_statement(unit: &Unit<'_>, start: usize, length: usize) -> bool {
+    let first = unit.steps[start].fingerprint;
+    unit.steps[start..start + length].iter().all(|step| step.fingerprint == first)
 }
 
 /// A sequence of `length` statements from `start`, `times` in a row; whether it is worth telling.
@@ -154,8 +239,7 @@ fn sequence(
     out: &mut Findings,
 ) -> bool {
     let marks_of = |offset: usize| (0..times).map(move |time| (start + offset + time * length) as u32);
-    let first = unit.steps[start].fingerprint;
-    if unit.steps[start..start + length].iter().all(|step| step.fingerprint == first) {
+    if is_one_statement(unit, start, length) {
         return false;
     }
     let mut related = [0; 2];
@@ -164,13 +248,7 @@ fn sequence(
         let fact = unit.fact((start + offset) as u32);
         let step = &unit.steps[start + offset];
         let group = unit.group_of(step.fingerprint);
-        let mut params: Vec<u64> = marks_of(offset)
-            .map(|mark| unit.step(mark))
-            .filter(|step| step.is_known())
-            .map(|step| step.params)
-            .collect();
-        params.sort_unstable();
-        let varies = distinct(params.into_iter()) >= detect.sequence;
+        let varies = ask_different(unit, marks_of(offset), detect.sequence);
         let looks = marks_of(offset).any(|mark| unit.is_look(mark));
         if fact.is_judged() && varies && !looks && !is_n_plus_one(unit, group, detect) {
             marks.extend(marks_of(offset));

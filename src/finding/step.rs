@@ -9,7 +9,7 @@ use hashbrown::HashMap;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::naming;
-use crate::sql::{Key, Kind, Shape};
+use crate::sql::{Key, Kind, Shape, With};
 use crate::units::Timestamp;
 
 /// Column-and-value pairs kept of one call: those of WHERE first, then those that are written.
@@ -195,6 +195,10 @@ pub struct Fact {
     pub question: bool,
     /// A question that compares a column with a value.
     pub keyed: bool,
+    /// What its keys are compared with; one value, where one of them is.
+    pub with: With,
+    /// It asks for a page of its rows: LIMIT, OFFSET or FETCH FIRST.
+    pub page: bool,
     /// It takes row locks.
     pub locking: bool,
     /// An INSERT whose rows stand in a VALUES list.
@@ -390,6 +394,8 @@ impl Fact {
             writes: ids(&shape.writes),
             question,
             keyed: question && !shape.keys.is_empty(),
+            with: compared_with(&own),
+            page: words.is_page(),
             locking: shape.locking,
             values,
             returning: shape.returning,
@@ -435,6 +441,16 @@ impl Fact {
     }
 }
 
+/// What all keys of a statement's own rows are compared with.
+fn compared_with(own: &[&Key]) -> With {
+    let any = |with: With| own.iter().any(|key| key.with == with);
+    match () {
+        () if own.is_empty() || any(With::Value) => With::Value,
+        () if any(With::Array) => With::Array,
+        () => With::List,
+    }
+}
+
 struct Words {
     lower: String,
     /// More than one statement in one query.
@@ -446,6 +462,12 @@ impl Words {
         let lower = normalised.trim().trim_end_matches(';').trim_end().to_ascii_lowercase();
         let many = lower.contains(';');
         Self { lower, many }
+    }
+
+    /// Whether it ends with LIMIT, OFFSET or FETCH FIRST.
+    fn is_page(&self) -> bool {
+        let end = self.lower.rsplit(')').next().unwrap_or("");
+        [" limit ?", " offset ?", " fetch first ", " fetch next "].iter().any(|words| end.contains(words))
     }
 
     fn first(&self) -> &str {

@@ -14,10 +14,11 @@ use std::sync::Arc;
 use super::check_then_write::Look;
 use super::outline::{self, Cut, Find, Outline, Run};
 use super::{
-    Detect, Fact, Findings, Known, Step, TRACE, Verb, chatty_transaction, check_then_write,
+    Detect, Fact, Findings, Known, NO_TIME, Step, TRACE, Verb, chatty_transaction, check_then_write,
     idle_in_transaction, known, n_plus_one, read_back, redundant_select, row_by_row_insert,
 };
-use crate::sql::Kind;
+use crate::sql::{Kind, With};
+use crate::units::Timestamp;
 
 /// A sheet ends at every full minute.
 pub const MINUTE: i64 = 60_000_000;
@@ -96,6 +97,8 @@ pub struct Unit<'a> {
     pub fresh: bool,
     /// Only what other traces did counts as done before.
     pub others: bool,
+    /// When the session's call after it began; [`NO_TIME`] where there is none, or it is on the same sheet.
+    pub next: Timestamp,
     /// Its calls in order.
     pub steps: &'a [Step],
     /// What precedes `steps` in the same session and minute.
@@ -139,7 +142,9 @@ impl<'a> Unit<'a> {
     /// The calls of one statement.
     #[must_use]
     pub fn group_of(&self, fingerprint: u64) -> &'a [u32] {
-        self.groups().find(|group| self.step(group[0]).fingerprint == fingerprint).unwrap_or(&[])
+        let before = self.groups.partition_point(|place| self.step(*place).fingerprint < fingerprint);
+        let behind = self.groups.partition_point(|place| self.step(*place).fingerprint <= fingerprint);
+        &self.groups[before..behind]
     }
 
     /// Whether a call looks for a row before it is written.
@@ -193,6 +198,13 @@ impl<'a> Unit<'a> {
         (0..self.steps.len() as u32).any(|place| matches!(self.fact(place).verb, Verb::Begin | Verb::Whole))
     }
 
+    /// Whether its last call ends a transaction.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        let last = self.steps.len().checked_sub(1).map(|last| self.fact(last as u32).verb);
+        last.is_some_and(|verb| matches!(verb, Verb::Commit | Verb::Rollback | Verb::Whole))
+    }
+
     /// Whether a call is one of the unit's own.
     #[must_use]
     pub fn is_inside(&self, step: &Step) -> bool {
@@ -229,6 +241,8 @@ pub struct Bench<'a> {
     pub stream: u32,
     /// They are a part of a minute too full to be judged as one, but not its first.
     pub continued: bool,
+    /// When the session's next call began; [`NO_TIME`] where there is none.
+    pub next: Timestamp,
     /// The thresholds.
     pub detect: &'a Detect,
 }
@@ -386,6 +400,7 @@ impl Judge {
             continued: bench.continued && cut.start == 0,
             fresh: cut.fresh,
             others: false,
+            next: if cut.end == bench.steps.len() { bench.next } else { NO_TIME },
             steps: &bench.steps[cut.start..cut.end],
             before: &bench.steps[..cut.start],
             facts: &self.outline.facts[..cut.end],
@@ -445,6 +460,8 @@ impl Fact {
             writes: Box::default(),
             question: false,
             keyed: false,
+            with: With::Value,
+            page: false,
             locking: false,
             values: false,
             returning: false,

@@ -201,7 +201,8 @@ impl Review {
         let detect = Arc::clone(&self.detect);
         let mut room = std::mem::take(&mut self.room);
         let steps = sheet.steps.whole(&mut room);
-        let bench = Bench { steps, stream: sheet.stream, continued: sheet.continued, detect: &detect };
+        let Sheet { stream, continued, next, .. } = *sheet;
+        let bench = Bench { steps, stream, continued, next, detect: &detect };
         let shared = &self.shared;
         let find = &|fingerprint: u64| {
             shared.lock().unwrap_or_else(PoisonError::into_inner).get(fingerprint).cloned()

@@ -20,8 +20,8 @@ use hashbrown::HashMap;
 
 use super::Lengths;
 use super::steps::{Spare, Steps};
-use crate::finding::{MINUTE, Step};
-use crate::units::ByteOffset;
+use crate::finding::{MINUTE, NO_TIME, Step};
+use crate::units::{ByteOffset, Timestamp};
 
 /// Bytes of the stream without a call of a session, after which its sheet ends.
 pub const SHEET_WINDOW: u64 = 64 << 20;
@@ -45,6 +45,8 @@ pub struct Sheet {
     pub dropped: u64,
     /// The stream.
     pub stream: u32,
+    /// When the session's next call began; [`NO_TIME`] where there is none.
+    pub next: Timestamp,
 }
 
 /// The calls of one second, or of all of a sheet.
@@ -107,6 +109,10 @@ struct Open {
     /// When there are too many, those of the first second; the ones between are done.
     first_second: Option<Part>,
     by_second: bool,
+    /// When its first call began.
+    start: Timestamp,
+    /// When the session's next call began; [`NO_TIME`] as long as nobody knows.
+    next: Timestamp,
 }
 
 const SECOND: i64 = 1_000_000;
@@ -132,6 +138,9 @@ impl Open {
             part: Part::new(step, &mut out.spare),
             first_second: None,
             by_second: false,
+            // Nobody waits for what comes behind the edge of a session.
+            start: if step.is_edge() { NO_TIME } else { step.start() },
+            next: NO_TIME,
         }
     }
 
@@ -140,6 +149,13 @@ impl Open {
     fn goes_on(&self, time: i64, at: u64, lengths: &Lengths) -> bool {
         is_in(time, self.minute, MINUTE)
             && lengths.within(SHEET_WINDOW, ByteOffset(self.last), ByteOffset(at))
+    }
+
+    /// The session's next call began at `start` and is not on this sheet.
+    fn ends_before(&mut self, start: Timestamp, at: u64, lengths: &Lengths) {
+        if lengths.within(SHEET_WINDOW, ByteOffset(self.last), ByteOffset(at)) {
+            self.next = start;
+        }
     }
 
     #[inline(always)]
@@ -171,7 +187,7 @@ impl Open {
         if self.first_second.is_none() {
             self.first_second = Some(done);
         } else {
-            out.part(done, true, true);
+            out.part(done, true, true, NO_TIME);
         }
     }
 
@@ -200,6 +216,7 @@ impl Open {
     /// Takes over the sheet that goes on where this one was cut.
     fn join(&mut self, mut other: Self, out: &mut Ready) {
         self.last = other.last;
+        self.next = other.next;
         let fit = self.part.steps.len() + other.part.steps.len() <= MOST_SHEET;
         if !self.by_second && !other.by_second && fit {
             self.part.append(other.part, &mut out.spare);
@@ -218,9 +235,11 @@ impl Open {
 
     /// Nothing more comes.
     fn finish(self, out: &mut Ready) {
-        for (place, part) in self.first_second.into_iter().chain([self.part]).enumerate() {
-            out.part(part, self.by_second, place > 0);
+        let continued = self.first_second.is_some();
+        if let Some(first) = self.first_second {
+            out.part(first, self.by_second, false, NO_TIME);
         }
+        out.part(self.part, self.by_second, continued, self.next);
     }
 }
 
@@ -243,7 +262,9 @@ impl Sheets {
             current.push(step, out);
             return;
         }
-        if let Some(done) = self.tail.replace(Open::new(step, out)) {
+        let next = Open::new(step, out);
+        current.ends_before(next.start, step.at, lengths);
+        if let Some(done) = self.tail.replace(next) {
             done.finish(out);
         }
     }
@@ -258,11 +279,15 @@ impl Sheets {
         let next = if current.goes_on(theirs.minute, theirs.first, lengths) {
             current.join(theirs, out);
             right.tail
-        } else if let Some(tail) = right.tail {
-            theirs.finish(out);
-            Some(tail)
         } else {
-            Some(theirs)
+            current.ends_before(theirs.start, theirs.first, lengths);
+            match right.tail {
+                Some(tail) => {
+                    theirs.finish(out);
+                    Some(tail)
+                }
+                None => Some(theirs),
+            }
         };
         if let Some(next) = next
             && let Some(done) = self.tail.replace(next)
@@ -365,7 +390,7 @@ pub struct Ready {
 }
 
 impl Ready {
-    fn part(&mut self, part: Part, by_second: bool, continued: bool) {
+    fn part(&mut self, part: Part, by_second: bool, continued: bool, next: Timestamp) {
         let dropped = if part.count as usize > MOST_SHEET { part.count } else { 0 };
         self.list.push(Sheet {
             steps: part.steps,
@@ -374,6 +399,7 @@ impl Ready {
             continued,
             dropped,
             stream: self.stream,
+            next,
         });
     }
 
@@ -386,6 +412,7 @@ impl Ready {
             continued: false,
             dropped,
             stream,
+            next: NO_TIME,
         };
         if part.count as usize > MOST_SHEET {
             self.list.push(sheet(part.steps, part.count));

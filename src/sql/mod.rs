@@ -39,7 +39,7 @@ pub use lexer::{Lexer, Token, TokenKind};
 pub use params::{Param, Params};
 pub use pretty::{Class, Piece, pretty};
 pub use recall::Recall;
-pub use shape::{Key, Parser, Shape, shape};
+pub use shape::{Key, Parser, Shape, With, shape};
 pub use tags::{Tags, tags};
 
 /// What one pass over a statement yields.

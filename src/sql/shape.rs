@@ -26,6 +26,19 @@ pub struct Key {
     pub placeholder: usize,
     /// It stands in a subquery: it is no key of the statement's own rows.
     pub nested: bool,
+    /// What it is compared with.
+    pub with: With,
+}
+
+/// What a column is compared with.
+#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+pub enum With {
+    /// One value.
+    Value,
+    /// `IN (…)`, of one value or more.
+    List,
+    /// `= ANY (…)`: nobody knows how many values the array has.
+    Array,
 }
 
 /// The shape of a statement.
@@ -158,7 +171,8 @@ impl<'c, 'a> Keys<'c, 'a> {
             let depth = clauses.len() - 1;
             if self.symbol(at, b"(") {
                 clauses.push(clauses[depth]);
-                queries.push(queries[depth] || self.word(at + 1, "select") || self.word(at + 1, "with"));
+                let query = self.word(at + 1, "select") || self.word(at + 1, "with");
+                queries.push(queries[depth] || query && !self.is_whole_question(at));
             } else if self.symbol(at, b")") && depth > 0 {
                 clauses.pop();
                 queries.pop();
@@ -195,13 +209,23 @@ impl<'c, 'a> Keys<'c, 'a> {
             };
             let Some(column) = column else { continue };
             let nested = queries.last().copied().unwrap_or(false);
-            let key = Key { column, placeholder: self.placeholders[value], nested };
+            let with = match () {
+                () if self.word(at, "in") => With::List,
+                () if self.word(at + 1, "any") => With::Array,
+                () => With::Value,
+            };
+            let key = Key { column, placeholder: self.placeholders[value], nested, with };
             match clause {
                 Clause::Where => self.compared.push(key),
                 Clause::Set => self.written.push(key),
                 Clause::Other => {}
             }
         }
+    }
+
+    /// Whether the parenthesis holds all that is asked: `SELECT EXISTS (SELECT …)`.
+    fn is_whole_question(&self, at: usize) -> bool {
+        at == 2 && self.word(0, "select") && self.word(1, "exists")
     }
 
     /// `INSERT INTO t (a, b) VALUES (?, now())`: the columns whose cell is a placeholder.
@@ -245,7 +269,7 @@ impl<'c, 'a> Keys<'c, 'a> {
                     && let Some(column) = columns.get(cell)
                 {
                     let (column, placeholder) = (column.clone(), self.placeholders[from]);
-                    self.written.push(Key { column, placeholder, nested: false });
+                    self.written.push(Key { column, placeholder, nested: false, with: With::Value });
                 }
                 cell += 1;
                 from = end + 1;
@@ -287,7 +311,19 @@ mod tests {
         let both = [("a".to_owned(), false), ("b".to_owned(), true)];
         assert_eq!(nested("SELECT 1 FROM t WHERE (a = 1) AND c IN (SELECT c FROM u WHERE (b = 2))"), both);
         assert_eq!(nested("UPDATE t SET x = 1 WHERE id = (SELECT id FROM t WHERE b = 2 LIMIT 1)"), both[1..]);
+        assert_eq!(
+            nested("SELECT EXISTS (SELECT 1 FROM t WHERE a = 1 AND c IN (SELECT c FROM u WHERE b = 2))"),
+            both
+        );
         assert_eq!(nested("WITH u AS (SELECT * FROM t WHERE b = 2) SELECT * FROM u"), both[1..]);
+    }
+
+    #[test]
+    fn what_columns_are_compared_with() {
+        let with =
+            |sql: &str| -> Vec<With> { shape(sql.as_bytes()).keys.into_iter().map(|key| key.with).collect() };
+        let sql = "SELECT 1 FROM t WHERE a = 1 AND b IN (2) AND c = ANY ('{3}') AND 4 = d";
+        assert_eq!(with(sql), [With::Value, With::List, With::Array, With::Value]);
     }
 
     #[test]
