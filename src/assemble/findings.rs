@@ -11,7 +11,7 @@ use crate::finding::{
 use crate::forecast::cache;
 use crate::partial::actors::Directory;
 use crate::partial::statements::StatementTally;
-use crate::partial::trace::Replay;
+use crate::partial::trace::{Bucket, Replay};
 use crate::report::{
     Cost, Evidence, Finding, IgnoredLoad, Judged, Suppressed, TimelineRow, Totals, UnitLoad,
 };
@@ -239,11 +239,10 @@ fn hot_rows(parts: &Parts<'_>) -> Vec<Draft> {
     for rows in &parts.replay.rows {
         let all: u64 = rows.buckets.iter().map(|bucket| bucket.calls).sum();
         // A bucket holds many rows of a big table, none of them hot: a hot one has a twentieth of all updates.
-        let hot = |calls: u64, sessions: u32| {
-            calls >= parts.detect.hot_row && calls * 20 >= all && sessions.count_ones() >= 2
+        let hot = |bucket: &Bucket| {
+            bucket.calls >= parts.detect.hot_row && bucket.calls * 20 >= all && bucket.is_shared()
         };
-        let buckets: Vec<_> =
-            rows.buckets.iter().filter(|bucket| hot(bucket.calls, bucket.sessions)).collect();
+        let buckets: Vec<_> = rows.buckets.iter().filter(|bucket| hot(bucket)).collect();
         if buckets.is_empty() {
             continue;
         }

@@ -20,7 +20,7 @@ const AT_WORK: i64 = 50_000;
 #[must_use]
 pub fn forecast(inputs: &Inputs<'_>) -> Forecast {
     let commits = &inputs.replay.commits;
-    let mut starts: Vec<(u32, i64)> = commits.kept.iter().map(begin).collect();
+    let mut starts: Vec<Start> = commits.kept.iter().map(begin).collect();
     starts.sort_unstable();
     let kept = starts.len() as u64;
     let whole = |part: u64| scale(part, kept, commits.count);
@@ -41,9 +41,11 @@ pub fn forecast(inputs: &Inputs<'_>) -> Forecast {
         ("commit_siblings".to_owned(), SIBLINGS as u64),
     ]);
     Forecast {
-        assumptions: "Each writing transaction flushes once. With commit_delay, the first of a group waits when at \
-                      least commit_siblings others commit within 50 ms, and all that come meanwhile share its flush."
-            .to_owned(),
+        assumptions:
+            "Each writing transaction flushes once. With commit_delay, the first of a group waits when at \
+                      least commit_siblings other sessions commit within 50 ms, and all sessions that come \
+                      meanwhile share its flush."
+                .to_owned(),
         before: Load { calls: commits.count, duration_us: Micros(whole(duration)) },
         after: Load { calls: whole(flushed), duration_us: Micros(whole(duration + added)) },
         numbers,
@@ -55,50 +57,90 @@ pub fn forecast(inputs: &Inputs<'_>) -> Forecast {
     }
 }
 
-fn begin(commit: &Commit) -> (u32, i64) {
-    (commit.moment.stream, commit.moment.time.0.saturating_sub(i64::from(commit.duration)))
+/// When a commit began, and where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Start {
+    stream: u32,
+    time: i64,
+    session: u32,
 }
 
-/// Flushes, and the waiting added, with a delay. `starts` is sorted by stream and time.
-fn flushes(starts: &[(u32, i64)], delay: i64) -> (u64, u64) {
+fn begin(commit: &Commit) -> Start {
+    let time = commit.moment.time.0.saturating_sub(i64::from(commit.duration));
+    Start { stream: commit.moment.stream, time, session: commit.session }
+}
+
+/// Flushes, and the waiting added, with a delay. `starts` is sorted.
+fn flushes(starts: &[Start], delay: i64) -> (u64, u64) {
     let (mut count, mut waited) = (0, 0);
-    let mut place = 0;
+    let mut flushed = vec![false; starts.len()];
+    let mut group: Vec<u32> = Vec::new();
     let mut oldest = 0;
-    while place < starts.len() {
-        let (stream, leader) = starts[place];
-        count += 1;
-        while starts[oldest] < (stream, leader.saturating_sub(AT_WORK)) {
-            oldest += 1;
+    for (place, leader) in starts.iter().enumerate() {
+        if flushed[place] {
+            continue;
         }
-        let siblings = starts[oldest..]
-            .iter()
-            .take_while(|start| **start <= (stream, leader.saturating_add(AT_WORK)))
-            .take(SIBLINGS + 1)
-            .count();
-        let end = if delay > 0 && siblings > SIBLINGS { leader.saturating_add(delay) } else { leader };
-        let mut group = 0;
-        for start in starts[place..].iter().take_while(|start| start.0 == stream && start.1 <= end) {
-            waited += u64::try_from(end.saturating_sub(start.1)).unwrap_or(0);
-            group += 1;
-            if delay == 0 {
+        count += 1;
+        let from = (leader.stream, leader.time.saturating_sub(AT_WORK));
+        oldest += starts[oldest..].iter().take_while(|start| (start.stream, start.time) < from).count();
+        if delay == 0 || !has_siblings(&starts[oldest..], leader) {
+            continue;
+        }
+        let end = leader.time.saturating_add(delay);
+        group.clear();
+        for (later, start) in starts.iter().enumerate().skip(place) {
+            if (start.stream, start.time) > (leader.stream, end) {
                 break;
             }
+            // A session that waits commits nothing else meanwhile.
+            if !flushed[later] && !group.contains(&start.session) {
+                flushed[later] = true;
+                group.push(start.session);
+                waited += u64::try_from(end.saturating_sub(start.time)).unwrap_or(0);
+            }
         }
-        place += group.max(1);
     }
     (count, waited)
+}
+
+/// Whether enough other sessions commit at about the same time as `leader`; `starts` begin there.
+fn has_siblings(starts: &[Start], leader: &Start) -> bool {
+    let end = (leader.stream, leader.time.saturating_add(AT_WORK));
+    let mut others: Vec<u32> = Vec::new();
+    for start in starts.iter().take_while(|start| (start.stream, start.time) <= end) {
+        if start.session != leader.session && !others.contains(&start.session) {
+            others.push(start.session);
+        }
+        if others.len() == SIBLINGS {
+            return true;
+        }
+    }
+    false
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn starts(count: u32, gap: i64, session: impl Fn(u32) -> u32) -> Vec<Start> {
+        (0..count)
+            .map(|place| Start { stream: 0, time: i64::from(place) * gap, session: session(place) })
+            .collect()
+    }
+
     #[test]
     fn a_busy_moment_shares_its_flush() {
-        let busy: Vec<(u32, i64)> = (0..10).map(|place| (0, place * 100)).collect();
+        let busy = starts(10, 100, |place| place);
         assert_eq!(flushes(&busy, 0), (10, 0));
         assert_eq!(flushes(&busy, 500), (2, 500 + 400 + 300 + 200 + 100 + 500 + 400 + 300 + 200));
-        let quiet: Vec<(u32, i64)> = (0..10).map(|place| (0, place * 100_000)).collect();
+        let quiet = starts(10, 100_000, |place| place);
         assert_eq!(flushes(&quiet, 4000), (10, 0));
+    }
+
+    #[test]
+    fn one_session_commits_one_after_the_other() {
+        assert_eq!(flushes(&starts(10, 100, |_| 7), 4000), (10, 0));
+        // Six sessions share two flushes, not one: each of them commits twice.
+        assert_eq!(flushes(&starts(12, 100, |place| place % 6), 4000).0, 2);
     }
 }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::sheets::{Ready, Sheet, Traces};
 use super::trace::{Caller, Trace};
+use crate::bounded::spread;
 use crate::finding::{
     Bench, Detect, FAILURE, Fact, Facts, Findings, Judge, KNOWN, Known, MOST_PAIRS, NO_TIME, Rule, Step,
     TRACE, UnitCounts, pair,
@@ -211,7 +212,9 @@ impl Review {
             self.judge.tagged(bench, &mut self.known, find, &mut self.findings, &mut self.counts);
         } else {
             let trace = &mut self.trace;
-            let mut commit = |step: &Step, statements| trace.commit(sheet.stream, step, statements);
+            // Its first call names the session: two sheets have no call in common.
+            let session = steps.first().map_or(0, |first| spread(first.at) as u32);
+            let mut commit = |step: &Step, _| trace.commit(stream, session, step);
             let known = &mut self.known;
             self.judge.session(bench, known, find, &mut self.findings, &mut self.counts, &mut commit);
         }

@@ -155,6 +155,8 @@ pub struct Commit {
     pub moment: Moment,
     /// How long the COMMIT, or the write that was its own transaction, took.
     pub duration: u32,
+    /// Hash of its session's minute: one session commits one transaction after the other.
+    pub session: u32,
 }
 
 /// The commits of some minutes, or of all.
@@ -213,8 +215,24 @@ pub struct Bucket {
     pub calls: u64,
     /// Their time.
     pub duration: u64,
-    /// Sessions, as a set of 32 buckets.
-    pub sessions: u32,
+    /// The smallest and the largest hash of a session, this one inverted: both are 0 before the first.
+    sessions: [u32; 2],
+}
+
+impl Bucket {
+    fn session(&mut self, hash: u32) {
+        self.add_sessions([!hash, hash]);
+    }
+
+    fn add_sessions(&mut self, [least, most]: [u32; 2]) {
+        self.sessions = [self.sessions[0].max(least), self.sessions[1].max(most)];
+    }
+
+    /// Whether several sessions updated them.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.sessions[0] != !self.sessions[1]
+    }
 }
 
 /// The rows of one UPDATE.
@@ -354,15 +372,15 @@ impl Trace {
         let bucket = &mut rows.buckets[(key >> 48) as usize % BUCKETS];
         bucket.calls += 1;
         bucket.duration += step.duration;
-        bucket.sessions |= 1 << (session >> 59);
+        bucket.session((session >> 32) as u32);
     }
 
     /// A transaction that wrote.
-    pub fn commit(&mut self, stream: u32, step: &Step, _statements: u64) {
+    pub fn commit(&mut self, stream: u32, session: u32, step: &Step) {
         let minute = spread(step.time.0.div_euclid(60_000_000) as u64) as u32;
         let moment = Moment { time: step.time, stream, at: step.at };
         self.commits.count += 1;
-        self.commits.add(Commit { minute, moment, duration: short(step.duration) });
+        self.commits.add(Commit { minute, moment, duration: short(step.duration), session });
     }
 
     /// Adds another part's.
@@ -395,7 +413,7 @@ impl Trace {
                     for (own, their) in own.buckets.iter_mut().zip(rows.buckets.iter()) {
                         own.calls += their.calls;
                         own.duration += their.duration;
-                        own.sessions |= their.sessions;
+                        own.add_sessions(their.sessions);
                     }
                 }
                 None => {
