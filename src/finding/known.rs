@@ -36,6 +36,9 @@ pub(super) const ENDS: u16 = 1 << 8;
 /// It undoes what was done before.
 pub(super) const UNDOES: u16 = 1 << 9;
 
+/// A unit begins behind it.
+pub(super) const CHAINS: u16 = 1 << 10;
+
 /// What is asked about every step.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Class {
@@ -146,6 +149,7 @@ fn class(fact: &Fact) -> Class {
         (BEGINS, whole || fact.verb == Verb::Begin),
         (ENDS, whole || matches!(fact.verb, Verb::Commit | Verb::Rollback)),
         (UNDOES, fact.undoes()),
+        (CHAINS, fact.chains),
     ]
     .into_iter()
     .filter(|(_, is)| *is)

@@ -351,6 +351,9 @@ impl<'p> Pass<'p> {
                 self.cut.kind = UnitKind::Transaction;
             }
             self.close(place + 1, false);
+            if class.is & known::CHAINS != 0 {
+                self.cut.kind = UnitKind::Transaction;
+            }
         }
     }
 

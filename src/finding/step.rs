@@ -207,6 +207,8 @@ pub struct Fact {
     pub returning: bool,
     /// Nothing read before it may be trusted after it: ROLLBACK, CALL, DO, `SET search_path` …
     pub barrier: bool,
+    /// It ends a transaction and begins the next one: `COMMIT AND CHAIN`.
+    pub chains: bool,
     /// An answer that a count is: caches often keep those by time alone.
     pub count: bool,
     /// Why the rules leave it alone.
@@ -399,7 +401,8 @@ impl Fact {
             locking: shape.locking,
             values,
             returning: shape.returning,
-            barrier: words.is_barrier(shape.kind, verb),
+            barrier: words.is_barrier(shape.kind, verb) || calls(&["set_config"]),
+            chains: matches!(verb, Verb::Commit | Verb::Rollback) && words.chains(),
             count: question && words.lower.starts_with("select count("),
             ignored,
             columns: columns.into(),
@@ -485,18 +488,31 @@ impl Words {
         }
     }
 
+    /// Whether it is a SET after which the same question may have another answer.
+    fn changes_answers(&self) -> bool {
+        let mut words = self.lower.split([' ', '=']).filter(|word| !word.is_empty());
+        let set = words.next() == Some("set");
+        let name = words.find(|word| !matches!(*word, "local" | "session"));
+        set && name.is_some_and(|name| TELLING.contains(&name) || name.contains('.'))
+    }
+
+    /// Whether it ends a transaction and begins the next one.
+    fn chains(&self) -> bool {
+        self.lower.ends_with("and chain")
+    }
+
     fn is_barrier(&self, kind: Kind, verb: Verb) -> bool {
-        let session = self.lower.starts_with("set search_path")
-            || self.lower.starts_with("set role")
-            || self.lower.starts_with("set session authorization")
-            || self.lower.starts_with("set local role");
         verb == Verb::Rollback
-            || session
+            || self.changes_answers()
             || (self.many && verb != Verb::Whole)
             || (kind == Kind::Transaction && self.lower.starts_with("rollback"))
             || matches!(self.first(), "call" | "do" | "discard" | "reset" | "execute")
     }
 }
+
+/// Settings on which the answer to a question depends, besides those of extensions and applications, which have a dot
+/// in their name: row-level security asks for them.
+const TELLING: &[&str] = &["search_path", "role", "authorization"];
 
 /// What a statement that ends a transaction does. `ROLLBACK TO` goes on in the same one.
 fn closing(statement: &str) -> Option<Verb> {

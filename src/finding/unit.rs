@@ -466,6 +466,7 @@ impl Fact {
             values: false,
             returning: false,
             barrier: true,
+            chains: false,
             count: false,
             ignored: None,
             columns: Box::default(),
