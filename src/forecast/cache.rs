@@ -31,10 +31,37 @@ impl Hits {
     }
 }
 
+/// Sums over the parameter sets of a statement: what is needed to say how far a sample of them may be off.
+#[derive(Debug, Clone, Copy, Default)]
+struct Scatter {
+    hits_squared: u128,
+    hits_by_calls: u128,
+    calls_squared: u128,
+}
+
+impl Scatter {
+    fn add(&mut self, hits: u64, calls: u64) {
+        let (hits, calls) = (u128::from(hits), u128::from(calls));
+        self.hits_squared += hits * hits;
+        self.hits_by_calls += hits * calls;
+        self.calls_squared += calls * calls;
+    }
+
+    /// The standard error, in millionths, of the ratio of `hits` to `calls`, which are sums over the same sets
+    /// (a ratio estimator of a sample of clusters: Cochran 1977, 6.3).
+    fn error(&self, hits: u64, calls: u64) -> u128 {
+        let (hits, calls) = (u128::from(hits), u128::from(calls).max(1));
+        let squares = calls * calls * self.hits_squared + hits * hits * self.calls_squared;
+        let residue = squares.saturating_sub(2 * hits * calls * self.hits_by_calls);
+        residue.saturating_mul(1_000_000_000_000).isqrt() / (calls * calls)
+    }
+}
+
 /// One statement, replayed.
 #[derive(Debug, Clone, Default)]
 pub struct Replayed {
     keys: u64,
+    scatter: Scatter,
     /// Time of all askings that were kept.
     time: u64,
     /// Entries dropped by writes alone.
@@ -175,6 +202,7 @@ fn replay(asked: &Asked, versions: &[u32], seen: &mut Seen) -> Replayed {
         let (own, rest) = versions.split_at(key.len());
         versions = rest;
         result.keys += 1;
+        let hits = result.invalidated.calls;
         result.time += key.iter().map(|asking| u64::from(asking.duration)).sum::<u64>();
         let mut filled = [key[0].moment.time.0; TTLS.len()];
         let mut filled_both = filled;
@@ -208,6 +236,7 @@ fn replay(asked: &Asked, versions: &[u32], seen: &mut Seen) -> Replayed {
                 }
             }
         }
+        result.scatter.add(result.invalidated.calls - hits, key.len() as u64);
     }
     result
 }
@@ -218,14 +247,18 @@ pub fn forecast(inputs: &Inputs<'_>) -> Forecast {
     let mut saved: BTreeMap<u64, Load> = BTreeMap::new();
     let mut before: BTreeMap<u64, Load> = BTreeMap::new();
     let mut curves = [[0_u64; TTLS.len() + 1]; 2];
-    let (mut keys, mut counts, mut exact) = (0, 0, true);
+    let (mut keys, mut counts, mut exact, mut doubt) = (0, 0, true, 0_u128);
     let mut total = 0;
     for (asked, replayed) in inputs.replay.asked.iter().zip(&inputs.replays.list) {
         let Some(fact) = inputs.facts.get(asked.fingerprint) else { continue };
         let sample = asked.askings.kept.len() as u64;
         let whole = asked.askings.calls;
         let all = |part: u64| scale(part, sample, whole);
-        exact &= asked.askings.is_exact();
+        if !asked.askings.is_exact() {
+            exact = false;
+            let error = replayed.scatter.error(replayed.invalidated.calls, sample) * u128::from(whole);
+            doubt = doubt.saturating_add(error.saturating_mul(error));
+        }
         total += whole;
         keys += all(replayed.keys);
         let load = before.entry(asked.fingerprint).or_default();
@@ -269,6 +302,8 @@ pub fn forecast(inputs: &Inputs<'_>) -> Forecast {
         ("hit_permille".to_owned(), permille(hits, before.calls)),
         ("hits_of_counts".to_owned(), counts),
         ("sampled".to_owned(), u64::from(!exact)),
+        // Two standard errors; millionths of calls before.
+        ("error_permille".to_owned(), (doubt.isqrt() / 500 / u128::from(total.max(1))) as u64),
     ]);
     Forecast {
         assumptions:
@@ -384,5 +419,23 @@ impl Sums {
         let (block, top) = (end / Self::BLOCK, end / Self::BLOCK / Self::BLOCK);
         let sum = |level: usize, from: usize, to: usize| self.0[level][from..to].iter().sum::<u64>();
         sum(2, 0, top) + sum(1, top * Self::BLOCK, block) + sum(0, block * Self::BLOCK, end)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sets_that_are_alike_leave_no_doubt() {
+        let error = |sets: &[(u64, u64)]| {
+            let mut scatter = Scatter::default();
+            sets.iter().for_each(|(hits, calls)| scatter.add(*hits, *calls));
+            scatter.error(sets.iter().map(|set| set.0).sum(), sets.iter().map(|set| set.1).sum())
+        };
+        assert_eq!(error(&[(1, 2), (2, 4), (5, 10)]), 0);
+        // Half of all, each a half away from it: √(¼ + ¼) ÷ 2.
+        assert_eq!(error(&[(0, 1), (1, 1)]), 353_553);
+        assert_eq!(error(&[]), 0);
     }
 }
