@@ -92,6 +92,31 @@ fn text_of_a_bare_log_reads_like_this() {
 }
 
 #[test]
+fn what_was_left_out_is_counted_and_does_not_come_back() {
+    let mut report = sample::bare();
+    let insert = report.hot_inserts[0].clone();
+    assert!(plain(&report, Format::Text).contains("Hot INSERT:"));
+    report.hot_inserts.truncate(1);
+    report.redundant_selects.clear();
+    report.judged.suppressed.push(pglens::report::Suppressed {
+        kind: "row_by_row_insert".to_owned(),
+        fingerprint: insert.fingerprint,
+        by: "pglens.toml".to_owned(),
+        reason: "seed data".to_owned(),
+        calls: insert.calls,
+    });
+    for format in [Format::Text, Format::Markdown] {
+        let text = plain(&report, format);
+        assert!(
+            text.contains("1 finding left out: 1 by pglens.toml") && !text.contains("Hot INSERT:"),
+            "{text}"
+        );
+    }
+    let page = plain(&report, Format::Html);
+    assert!(page.contains("Left out on purpose") && page.contains("seed data"));
+}
+
+#[test]
 fn markdown_reads_like_this() {
     insta::assert_snapshot!(plain(&sample::report(), Format::Markdown));
 }

@@ -76,6 +76,9 @@ pub(super) fn fixes(index: &Index<'_>, limit: usize) -> Vec<Fix> {
     }
     if found.is_empty() {
         found = from_numbers(index);
+        // What was left out on purpose does not come back by its numbers.
+        let left_out = |fix: &Fix| report.judged.suppressed.iter().any(|s| s.fingerprint == fix.fingerprint);
+        found.retain(|fix| !left_out(fix));
         found.sort_by_cached_key(|fix| (std::cmp::Reverse(weight(report, fix)), fix.fingerprint.clone()));
     }
     found.truncate(limit);
