@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
+
 use super::{Inputs, scale};
 use crate::partial::trace::Commit;
 use crate::report::{Curve, Forecast, Load};
@@ -24,7 +27,8 @@ pub fn forecast(inputs: &Inputs<'_>) -> Forecast {
     starts.sort_unstable();
     let kept = starts.len() as u64;
     let whole = |part: u64| scale(part, kept, commits.count);
-    let runs = DELAYS.map(|delay| flushes(&starts, delay as i64));
+    let busy = have_siblings(&starts);
+    let runs = DELAYS.map(|delay| flushes(&starts, &busy, delay as i64));
     let duration = commits.kept.iter().map(|commit| u64::from(commit.duration)).sum();
     let curve = |name: &str, unit: &str, value: &dyn Fn(&(u64, u64)) -> u64| Curve {
         name: name.to_owned(),
@@ -70,20 +74,17 @@ fn begin(commit: &Commit) -> Start {
     Start { stream: commit.moment.stream, time, session: commit.session }
 }
 
-/// Flushes, and the waiting added, with a delay. `starts` is sorted.
-fn flushes(starts: &[Start], delay: i64) -> (u64, u64) {
+/// Flushes, and the waiting added, with a delay. `starts` is sorted, `busy` says which of them have siblings.
+fn flushes(starts: &[Start], busy: &[bool], delay: i64) -> (u64, u64) {
     let (mut count, mut waited) = (0, 0);
     let mut flushed = vec![false; starts.len()];
     let mut group: Vec<u32> = Vec::new();
-    let mut oldest = 0;
     for (place, leader) in starts.iter().enumerate() {
         if flushed[place] {
             continue;
         }
         count += 1;
-        let from = (leader.stream, leader.time.saturating_sub(AT_WORK));
-        oldest += starts[oldest..].iter().take_while(|start| (start.stream, start.time) < from).count();
-        if delay == 0 || !has_siblings(&starts[oldest..], leader) {
+        if delay == 0 || !busy[place] {
             continue;
         }
         let end = leader.time.saturating_add(delay);
@@ -103,29 +104,48 @@ fn flushes(starts: &[Start], delay: i64) -> (u64, u64) {
     (count, waited)
 }
 
-/// Whether enough other sessions commit at about the same time as `leader`; `starts` begin there.
-fn has_siblings(starts: &[Start], leader: &Start) -> bool {
-    let end = (leader.stream, leader.time.saturating_add(AT_WORK));
-    let mut others: Vec<u32> = Vec::new();
-    for start in starts.iter().take_while(|start| (start.stream, start.time) <= end) {
-        if start.session != leader.session && !others.contains(&start.session) {
-            others.push(start.session);
+/// For each commit, whether enough other sessions commit at about the same time. `starts` is sorted.
+fn have_siblings(starts: &[Start]) -> Vec<bool> {
+    // The sessions at work, and how many commits of each.
+    let mut at_work: HashMap<u32, usize> = HashMap::new();
+    let mut next = starts.iter().peekable();
+    let mut gone = starts.iter().peekable();
+    let mut busy = |start: &Start| {
+        let to = (start.stream, start.time.saturating_add(AT_WORK));
+        while let Some(comes) = next.next_if(|next| (next.stream, next.time) <= to) {
+            *at_work.entry(comes.session).or_default() += 1;
         }
-        if others.len() == SIBLINGS {
-            return true;
+        let from = (start.stream, start.time.saturating_sub(AT_WORK));
+        while let Some(goes) = gone.next_if(|gone| (gone.stream, gone.time) < from) {
+            if let Entry::Occupied(mut commits) = at_work.entry(goes.session) {
+                *commits.get_mut() -= 1;
+                if *commits.get() == 0 {
+                    commits.remove();
+                }
+            }
         }
-    }
-    false
+        // One of them is its own.
+        at_work.len() > SIBLINGS
+    };
+    starts.iter().map(&mut busy).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
+    use proptest::prelude::*;
+
     use super::*;
 
     fn starts(count: u32, gap: i64, session: impl Fn(u32) -> u32) -> Vec<Start> {
         (0..count)
             .map(|place| Start { stream: 0, time: i64::from(place) * gap, session: session(place) })
             .collect()
+    }
+
+    fn flushes(starts: &[Start], delay: i64) -> (u64, u64) {
+        super::flushes(starts, &have_siblings(starts), delay)
     }
 
     #[test]
@@ -142,5 +162,21 @@ mod tests {
         assert_eq!(flushes(&starts(10, 100, |_| 7), 4000), (10, 0));
         // Six sessions share two flushes, not one: each of them commits twice.
         assert_eq!(flushes(&starts(12, 100, |place| place % 6), 4000).0, 2);
+    }
+
+    proptest! {
+        #[test]
+        fn siblings_are_other_sessions_at_work(commits in prop::collection::vec((0_u32..2, 0_i64..400_000, 0_u32..9), 0..80)) {
+            let mut starts: Vec<Start> =
+                commits.iter().map(|&(stream, time, session)| Start { stream, time, session }).collect();
+            starts.sort_unstable();
+            let siblings = |own: &Start| {
+                let near = |other: &&Start| other.stream == own.stream && (other.time - own.time).abs() <= AT_WORK;
+                let others = starts.iter().filter(near).map(|other| other.session);
+                others.filter(|session| *session != own.session).collect::<HashSet<_>>().len()
+            };
+            let expected: Vec<bool> = starts.iter().map(|own| siblings(own) >= SIBLINGS).collect();
+            prop_assert_eq!(have_siblings(&starts), expected);
+        }
     }
 }
