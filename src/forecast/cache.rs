@@ -260,7 +260,7 @@ pub fn forecast(inputs: &Inputs<'_>) -> Forecast {
             doubt = doubt.saturating_add(error.saturating_mul(error));
         }
         total += whole;
-        keys += all(replayed.keys);
+        keys += asked.askings.sets(replayed.keys);
         let load = before.entry(asked.fingerprint).or_default();
         load.calls += whole;
         load.duration_us += asked.askings.duration;
@@ -339,33 +339,36 @@ impl Default for Sizes {
 
 impl Sizes {
     fn new(trace: &Replay, order: &[Place], seen: &Seen) -> Self {
-        let weights: Vec<u64> = trace
+        // What an asking that was kept stands for, and a key.
+        let weights: Vec<(u64, u64)> = trace
             .asked
             .iter()
-            .map(|asked| scale(WEIGHT, asked.askings.kept.len() as u64, asked.askings.calls))
+            .map(|Asked { askings, .. }| {
+                (scale(WEIGHT, askings.kept.len() as u64, askings.calls), askings.sets(WEIGHT))
+            })
             .collect();
         let mut sizes = Self::default();
         let mut last: Vec<u32> = vec![u32::MAX; seen.count as usize];
         // The last asking of each key counts, at its place in the order.
         let mut latest = Sums::new(order.len());
-        let mut weight_of_latest = 0_u64;
+        let mut span_of_latest = 0_u64;
         for (place, (_, statement, asking)) in order.iter().enumerate() {
             let statement = *statement as usize;
             let Some(start) = seen.starts[statement] else { continue };
             let (key, holds) = seen.keys[start + *asking as usize];
-            let weight = weights[statement];
+            let (weight, span) = weights[statement];
             sizes.total += weight;
             let before = std::mem::replace(&mut last[key as usize], place as u32);
             if before != u32::MAX {
                 if holds {
-                    let distance = (weight_of_latest - latest.up_to(before as usize + 1)) / WEIGHT;
+                    let distance = (span_of_latest - latest.up_to(before as usize + 1)) / WEIGHT;
                     sizes.hits[(64 - distance.leading_zeros()) as usize] += weight;
                 }
                 latest.set(before as usize, 0);
-                weight_of_latest -= weight;
+                span_of_latest -= span;
             }
-            latest.set(place, weight);
-            weight_of_latest += weight;
+            latest.set(place, span);
+            span_of_latest += span;
         }
         sizes
     }

@@ -49,6 +49,8 @@ pub struct Askings {
     /// Those that were kept.
     pub kept: Vec<Asking>,
     limit: Option<Asking>,
+    /// Once finished: the keys below this were kept; of a sample of several.
+    bound: Option<u64>,
 }
 
 impl Askings {
@@ -145,7 +147,20 @@ impl Askings {
         {
             let key = last.key;
             self.kept.truncate(self.kept.partition_point(|asking| asking.key < key));
+            self.bound = Some(key);
         }
+    }
+
+    /// How many parameter sets there are for so many that were kept. Keys are hashes: the share of them that lies below
+    /// a bound is the share of the sets, however often each of them was asked for.
+    #[must_use]
+    pub fn sets(&self, kept: u64) -> u64 {
+        let (kept, calls) = (u128::from(kept), u128::from(self.calls));
+        let sets = match self.bound {
+            Some(bound) => ((kept << 64) / u128::from(bound.max(1))).min(calls),
+            None => (kept * calls).checked_div(self.kept.len() as u128).unwrap_or(0),
+        };
+        sets as u64
     }
 
     /// Whether all askings were kept.
