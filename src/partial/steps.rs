@@ -12,11 +12,11 @@ use crate::finding::{MOST_PAIRS, Step};
 use crate::units::Timestamp;
 
 /// Words of a full block.
-const BLOCK: usize = 1 << 12;
+const BLOCK: usize = 1 << 10;
 /// Words by which a block grows at least; more than [`MOST_WORDS`].
 const FEWEST: usize = 1 << 4;
 /// Words of a session that is likely to fill a block.
-const BUSY: usize = 1 << 10;
+const BUSY: usize = 1 << 8;
 /// Words of a call's pairs.
 const PAIR_WORDS: usize = MOST_PAIRS / 2;
 /// Words of one call at most.
