@@ -177,8 +177,8 @@ pub(crate) struct Filters {
     /// No statements and messages that contain TEXT, or fit re:REGEX
     #[arg(long, value_name = "TEXT")]
     pub(crate) exclude: Vec<String>,
-    /// Only statements with this tag in a comment, as route=/orders
-    #[arg(long, value_name = "KEY=VALUE")]
+    /// Only statements with this tag in a comment, as route=/orders; a KEY alone lists them by that tag
+    #[arg(long, value_name = "KEY[=VALUE]")]
     pub(crate) tag: Vec<String>,
 }
 

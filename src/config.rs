@@ -245,6 +245,7 @@ impl Section {
             cacheable_permille: cacheable.hit_permille.unwrap_or(default.cacheable_permille),
             minor_permille: self.minor_permille.unwrap_or(default.minor_permille),
             unit_tag: unit_tag.transpose()?,
+            group_tag: default.group_tag,
             writing_functions: self.writing_functions.unwrap_or_default(),
         })
     }

@@ -24,7 +24,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use regex::bytes::Regex;
 
-pub use words::{FilterError, duration, fingerprint, instant, kind, span, tag};
+pub use words::{FilterError, duration, fingerprint, group, instant, kind, span, tag};
 
 use crate::log::Who;
 use crate::record::Record;

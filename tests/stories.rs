@@ -29,6 +29,33 @@ fn every_fixture_is_read_as_its_truth_says() {
 }
 
 #[test]
+fn statements_are_listed_by_the_tag_that_is_asked_for() {
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let line = |second: u32, tags: &str| {
+        format!(
+            "2026-11-28 10:00:{second:02}.000 UTC [11] u@d LOG:  duration: 1.000 ms  statement: SELECT a FROM t WHERE b = {second} /*{tags}*/\n"
+        )
+    };
+    let lines =
+        ["tenant='acme',route='/x'", "tenant='zeta',route='/x'", "tenant='acme',route='/y'", "route='/x'"];
+    let text: String = (0..).zip(lines).map(|(second, tags)| line(second, tags)).collect();
+    fs::write(log.path(), text).unwrap();
+    let routes = |arguments: &[&str]| -> Vec<(String, u64)> {
+        let report = run::report_with(log.path(), arguments);
+        let routes = report["statements"][0]["routes"].as_array().unwrap().clone();
+        let pair =
+            |route: &Value| (route["name"].as_str().unwrap().to_owned(), route["calls"].as_u64().unwrap());
+        routes.iter().map(pair).collect()
+    };
+    let pairs = |list: &[(&str, u64)]| -> Vec<(String, u64)> {
+        list.iter().map(|(name, calls)| ((*name).to_owned(), *calls)).collect()
+    };
+    assert_eq!(routes(&[]), pairs(&[("/x", 3), ("/y", 1)]));
+    assert_eq!(routes(&["--tag", "tenant"]), pairs(&[("acme", 2), ("zeta", 1)]));
+    assert_eq!(routes(&["--tag", "tenant", "--tag", "route=/x"]), pairs(&[("acme", 1), ("zeta", 1)]));
+}
+
+#[test]
 fn all_formats_of_a_story_tell_the_same_statements() {
     for directory in stories() {
         let mut logs = logs_of(&directory).into_iter();

@@ -13,6 +13,24 @@ pub(crate) fn filter(given: &Filters) -> Result<(Filter, Window), Failure> {
     decide(given).map_err(|error| Failure::Usage(error.to_string()))
 }
 
+/// The tag by which statements are to be listed: `--tag KEY`.
+pub(crate) fn group(given: &Filters) -> Result<Option<String>, Failure> {
+    let mut keys = given.tag.iter().filter(|word| !word.contains('='));
+    match (keys.next(), keys.next()) {
+        (Some(first), Some(second)) => Err(Failure::Usage(format!(
+            "--tag {first} --tag {second}: statements are listed by one tag at a time"
+        ))),
+        (key, _) => {
+            key.map(|key| filter::group(key)).transpose().map_err(|error| Failure::Usage(error.to_string()))
+        }
+    }
+}
+
+/// The tags that a statement must have.
+fn wanted_tags(given: &Filters) -> Vec<String> {
+    given.tag.iter().filter(|word| word.contains('=')).cloned().collect()
+}
+
 /// Says in the report that it is about a part of the log.
 pub(crate) fn note(given: &Filters) -> Option<Note> {
     let one = |name: &'static str, word: &Option<String>| {
@@ -35,7 +53,7 @@ pub(crate) fn note(given: &Filters) -> Option<Note> {
         one("--min-duration", &given.min_duration),
         many("--include", &given.include),
         many("--exclude", &given.exclude),
-        many("--tag", &given.tag),
+        many("--tag", &wanted_tags(given)),
     ];
     let options = options.concat().join(" ");
     let text = format!("The report covers a part of the log: {options}.");
@@ -63,7 +81,7 @@ fn decide(given: &Filters) -> Result<(Filter, Window), FilterError> {
             .collect::<Result<_, _>>()?,
         include: patterns(&given.include)?,
         exclude: patterns(&given.exclude)?,
-        tags: given.tag.iter().map(|word| filter::tag(word)).collect::<Result<_, _>>()?,
+        tags: wanted_tags(given).iter().map(|word| filter::tag(word)).collect::<Result<_, _>>()?,
     };
     let last = given.last.as_deref().map(filter::span).transpose()?;
     let window = Window { since: filter.since, until: filter.until, last, reach: analyze::REACH };

@@ -17,7 +17,8 @@ pub(crate) fn run(arguments: cli::Report) -> Result<(), Failure> {
     let interrupts = Interrupts::install().unwrap_or_default();
     let config = reading::config(arguments.config.as_deref(), &arguments.rules)?;
     let (plan, mut settings) = reading::plan(&arguments.logs, &arguments.reading, &arguments.filters)?;
-    settings.detect = Detect { off: arguments.no_findings, ..config.detect };
+    let group_tag = filters::group(&arguments.filters)?;
+    settings.detect = Detect { off: arguments.no_findings, group_tag, ..config.detect };
     let mut notes: Vec<Note> =
         plan.notes.iter().map(|note| Note { code: note.code.to_owned(), text: note.text.clone() }).collect();
     notes.extend(filters::note(&arguments.filters));

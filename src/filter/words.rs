@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime};
 
-use crate::sql::{Fingerprint, Kind};
+use crate::sql::{Fingerprint, Kind, Tags};
 use crate::units::{Micros, Timestamp};
 
 /// An option that says nothing that can be looked for.
@@ -39,6 +39,12 @@ pub enum FilterError {
     /// A tag.
     #[error("{word:?} is no tag: write KEY=VALUE, as route=/orders")]
     Tag {
+        /// As given.
+        word: String,
+    },
+    /// The key of a tag to group by.
+    #[error("nothing is grouped by {word:?}: it is another for each request")]
+    Group {
         /// As given.
         word: String,
     },
@@ -159,6 +165,18 @@ pub fn tag(word: &str) -> Result<(String, String), FilterError> {
     }
 }
 
+/// The key of a tag by which statements are grouped.
+///
+/// # Errors
+/// When it says for which request a statement was sent: every call would be a group of its own.
+pub fn group(word: &str) -> Result<String, FilterError> {
+    let key = word.to_ascii_lowercase();
+    if key.is_empty() || Tags::is_unit_key(&key) {
+        return Err(FilterError::Group { word: word.to_owned() });
+    }
+    Ok(key)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -205,6 +223,8 @@ mod tests {
         assert!(fingerprint("ff").is_err());
         assert_eq!(tag("route=/a=b"), Ok(("route".to_owned(), "/a=b".to_owned())));
         assert!(tag("route").is_err());
+        assert_eq!(group("Tenant"), Ok("tenant".to_owned()));
+        assert!(group("").is_err() && group("traceparent").is_err());
         assert!(
             super::super::Pattern::new("re:(").unwrap_err().to_string().contains("no regular expression")
         );

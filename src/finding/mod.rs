@@ -152,6 +152,8 @@ pub struct Detect {
     pub minor_permille: u64,
     /// A tag of query comments that says which request a call belongs to, besides the usual ones.
     pub unit_tag: Option<String>,
+    /// A tag of query comments by which statements are listed, instead of by their route.
+    pub group_tag: Option<String>,
     /// Functions that write, besides the built-in ones.
     pub writing_functions: Vec<String>,
 }
@@ -173,6 +175,7 @@ impl Default for Detect {
             cacheable_permille: 250,
             minor_permille: 1,
             unit_tag: None,
+            group_tag: None,
             writing_functions: Vec::new(),
         }
     }

@@ -212,12 +212,13 @@ impl Tally {
     #[inline(never)]
     fn labels(&mut self, text: &[u8]) -> Labels {
         let tags = sql::tags(text);
-        let route = tags.label().map(|label| {
+        let detect = self.review.detect();
+        let route = tags.label(detect.group_tag.as_deref()).map(|label| {
             let hash = actors::hash_route(&label);
             self.directory.learn_route(hash, &label);
             hash
         });
-        Labels::new(&tags, route, self.review.detect().unit_tag.as_deref())
+        Labels::new(&tags, route, detect.unit_tag.as_deref())
     }
 
     /// A statement that was logged without a duration got none.

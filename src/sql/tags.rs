@@ -83,9 +83,13 @@ impl Tags {
         self.note.as_deref()
     }
 
-    /// The name under which the statement is listed: route, `controller#action`, job, operation or application.
-    pub fn label(&self) -> Option<String> {
+    /// The name under which the statement is listed: route, `controller#action`, job, operation or application; what
+    /// the tag `by` says, if there is to be one.
+    pub fn label(&self, by: Option<&str>) -> Option<String> {
         let set = |key: &str| self.get(key).filter(|value| !value.is_empty());
+        if let Some(key) = by {
+            return set(key).map(str::to_owned);
+        }
         let first = |keys: &[&str]| keys.iter().find_map(|key| set(key)).map(str::to_owned);
         if let Some(route) = first(&["route"]) {
             return Some(route);
@@ -439,7 +443,7 @@ mod tests {
 
     #[test]
     fn labels_in_their_order() {
-        let label = |comment: &str| tags(format!("SELECT 1 /*{comment}*/").as_bytes()).label();
+        let label = |comment: &str| tags(format!("SELECT 1 /*{comment}*/").as_bytes()).label(None);
         assert_eq!(label("route='%2Forders',controller='c'").as_deref(), Some("/orders"));
         assert_eq!(
             label("controller='orders',action='show',application='a'").as_deref(),
@@ -458,6 +462,8 @@ mod tests {
         assert_eq!(found.group().collect::<Vec<_>>(), [("route", "r")]);
         assert_eq!(found.unit(None), Some(("request_id", "q")));
         assert_eq!(found.unit(Some("other")), Some(("other", "o")));
+        assert_eq!(found.label(Some("other")).as_deref(), Some("o"));
+        assert_eq!(found.label(Some("another")), None);
         assert!(Tags::is_unit_key("traceparent") && !Tags::is_unit_key("other"));
     }
 
