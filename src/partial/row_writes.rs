@@ -45,10 +45,11 @@ pub struct RowWrites {
 }
 
 impl RowWrites {
-    /// Adds a write; at most `keep` are kept.
-    pub fn add(&mut self, write: RowWrite, keep: usize) {
+    /// Adds a write; at most `keep` are kept, and of a long log none: then nobody makes one.
+    #[inline]
+    pub fn add(&mut self, write: impl FnOnce() -> RowWrite, keep: usize) {
         if !self.over {
-            self.list.push(write);
+            self.list.push(write());
             self.limit(keep);
         }
     }

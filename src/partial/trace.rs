@@ -304,8 +304,8 @@ impl Trace {
             return;
         }
         for table in &fact.writes {
-            let row = RowWrite::new(moment, step, fact.returning && fact.kind == Kind::Insert);
-            self.write(*table, table_key(*table, database), row);
+            let row = || RowWrite::new(moment, step, fact.returning && fact.kind == Kind::Insert);
+            self.write(*table, table_key(*table, database), moment, row);
         }
         if fact.kind == Kind::Update && step.keys > 0 && step.pairs[0] != 0 {
             self.update(session, step);
@@ -345,7 +345,7 @@ impl Trace {
         );
     }
 
-    fn write(&mut self, id: u64, table: u64, row: RowWrite) {
+    fn write(&mut self, id: u64, table: u64, moment: Moment, row: impl FnOnce() -> RowWrite) {
         let new = || Writes { table: id, ..Writes::default() };
         let Some(place) = self.written.admit(table, new, drop) else { return };
         // A division is dear, and new tables are rare.
@@ -356,11 +356,11 @@ impl Trace {
         let keep = self.share.1;
         let writes = self.written.at(place);
         writes.count += 1;
-        if writes.last.is_none_or(|last| last < row.moment) {
-            writes.last = Some(row.moment);
+        if writes.last.is_none_or(|last| last < moment) {
+            writes.last = Some(moment);
         }
         writes.rows.add(row, keep);
-        writes.add(row.moment, keep);
+        writes.add(moment, keep);
     }
 
     fn update(&mut self, session: u64, step: &Step) {
