@@ -173,13 +173,14 @@ struct AskReference;
 
 type Step = Result<(), AskReference>;
 
-struct Pass<'s, 'p, 'd> {
+struct Pass<'s, 'p, 'd, 'o> {
     sql: &'s [u8],
     params: Option<&'p Params<'d>>,
     at: usize,
     chain: Chain,
     values: Chain,
-    hashes: ValueHashes,
+    /// The values so far, where they are to stand.
+    hashes: &'o mut ValueHashes,
     known: bool,
     has_values: bool,
     truncated: bool,
@@ -209,18 +210,21 @@ struct Pass<'s, 'p, 'd> {
     insert_rows: u32,
 }
 
-/// The digest of a statement, `None` when the reference has to answer.
-pub(super) fn digest(sql: &[u8], params: Option<&Params<'_>>) -> Option<Digest> {
-    if let Some(digest) = savepoint::digest(sql) {
-        return Some(digest);
+/// Makes `digest` that of a statement; `None` when the reference has to answer: what `digest` says then means nothing.
+#[inline]
+pub(super) fn digest(sql: &[u8], params: Option<&Params<'_>>, digest: &mut Digest) -> Option<()> {
+    if let Some(plain) = savepoint::digest(sql) {
+        *digest = plain;
+        return Some(());
     }
+    digest.values.clear();
     let mut pass = Pass {
         sql,
         params: params.filter(|params| params.is_complete()),
         at: 0,
         chain: Chain::tokens(),
         values: Chain::values(),
-        hashes: ValueHashes::default(),
+        hashes: &mut digest.values,
         known: true,
         has_values: false,
         truncated: false,
@@ -244,18 +248,21 @@ pub(super) fn digest(sql: &[u8], params: Option<&Params<'_>>) -> Option<Digest> 
     };
     pass.run().ok()?;
     pass.end();
-    Some(Digest {
-        fingerprint: Fingerprint(pass.chain.seal()),
-        params: pass.known.then(|| pass.values.seal()),
-        values: if pass.known { pass.hashes } else { ValueHashes::default() },
-        rows: if pass.insert { pass.insert_rows.max(1) } else { 0 },
-        has_values: pass.has_values,
-        truncated: pass.truncated,
-        comments: pass.comments,
-    })
+    let Pass { chain, values, known, has_values, truncated, comments, insert, insert_rows, .. } = pass;
+    digest.fingerprint = Fingerprint(chain.seal());
+    digest.params = known.then(|| values.seal());
+    digest.rows = if insert { insert_rows.max(1) } else { 0 };
+    digest.has_values = has_values;
+    digest.truncated = truncated;
+    digest.comments = comments;
+    if !known {
+        digest.values.clear();
+    }
+    Some(())
 }
 
-impl<'s> Pass<'s, '_, '_> {
+impl<'s> Pass<'s, '_, '_, '_> {
+    #[inline(always)]
     fn run(&mut self) -> Step {
         while let Some(mut first) = self.sql.get(self.at).copied() {
             // Most tokens have one space before them: not worth a round of its own.

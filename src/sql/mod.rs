@@ -64,7 +64,11 @@ pub struct Digest {
 
 /// Fingerprint and parameter hash of a statement; `params` are the values of its `$1`, `$2`, … if logged.
 pub fn digest(sql: &[u8], params: Option<&Params<'_>>) -> Digest {
-    fingerprint::digest(sql, params).unwrap_or_else(|| reference(sql, params))
+    let mut digest = Digest::default();
+    if fingerprint::digest(sql, params, &mut digest).is_none() {
+        digest = reference(sql, params);
+    }
+    digest
 }
 
 /// What [`digest`] must say, found the slow and obvious way. For tests and fuzzing.

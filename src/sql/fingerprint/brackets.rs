@@ -2,7 +2,7 @@
 
 use super::*;
 
-impl Pass<'_, '_, '_> {
+impl Pass<'_, '_, '_, '_> {
     pub(super) fn comma(&mut self) {
         if self.border && (self.semicolon || self.start) {
             self.token_after_border();

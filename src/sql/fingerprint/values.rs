@@ -2,7 +2,7 @@
 
 use super::*;
 
-impl Pass<'_, '_, '_> {
+impl Pass<'_, '_, '_, '_> {
     /// Adds a placeholder.
     #[inline(always)]
     pub(super) fn value(&mut self, hash: u64) {

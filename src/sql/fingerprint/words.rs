@@ -2,7 +2,7 @@
 
 use super::*;
 
-impl Pass<'_, '_, '_> {
+impl Pass<'_, '_, '_, '_> {
     #[inline(always)]
     pub(super) fn word(&mut self, first: u8) -> Step {
         let start = self.at;
