@@ -38,8 +38,8 @@ pub(super) struct Parts<'a> {
 
 impl Parts<'_> {
     /// Whether a query comment names a rule about the whole log: one call's comment speaks for its statement.
-    fn is_excused(&self, key: Key) -> bool {
-        self.found.excused.contains_key(&(key.rule, key.fingerprint))
+    fn is_excused(&self, rule: Rule, fingerprint: u64) -> bool {
+        self.found.excused.contains_key(&(rule, fingerprint))
     }
 }
 
@@ -58,8 +58,10 @@ pub(super) fn findings(parts: &Parts<'_>) -> (Vec<Finding>, Judged) {
     let mut judged = judged(parts);
     drafts.extend(replica_reads(parts, &mut judged));
     let (left_out, drafts): (Vec<Draft>, Vec<Draft>) =
-        drafts.into_iter().partition(|draft| parts.is_excused(draft.key));
-    judged.suppressed.extend(left_out.iter().map(|draft| commented(draft.key, draft.evidence.calls)));
+        drafts.into_iter().partition(|draft| parts.is_excused(draft.key.rule, draft.key.fingerprint));
+    judged.suppressed.extend(
+        left_out.iter().map(|draft| commented(draft.key.rule, draft.key.fingerprint, draft.evidence.calls)),
+    );
     let day = parts.totals.last.map(|last| last.to_utc().format("%Y-%m-%d").to_string()).unwrap_or_default();
     let mut findings: Vec<Finding> = Vec::new();
     for draft in drafts {
@@ -139,19 +141,17 @@ fn judged(parts: &Parts<'_>) -> Judged {
             .found
             .suppressed
             .iter()
-            .map(|((rule, fingerprint), calls)| {
-                commented(Key { rule: *rule, fingerprint: *fingerprint, route: 0 }, *calls)
-            })
+            .map(|((rule, fingerprint), calls)| commented(*rule, *fingerprint, *calls))
             .collect(),
         ignored: ignored.into_values().collect(),
     }
 }
 
 /// What a query comment left out.
-fn commented(key: Key, calls: u64) -> Suppressed {
+fn commented(rule: Rule, fingerprint: u64, calls: u64) -> Suppressed {
     Suppressed {
-        kind: key.rule.as_str().to_owned(),
-        fingerprint: hex(key.fingerprint),
+        kind: rule.as_str().to_owned(),
+        fingerprint: hex(fingerprint),
         by: "query comment".to_owned(),
         reason: String::new(),
         calls,
@@ -282,14 +282,14 @@ fn replica_reads(parts: &Parts<'_>, judged: &mut Judged) -> Option<Draft> {
         entry.1 += own.1;
         asked += reads.asked().0;
     }
-    by_statement.retain(|fingerprint, own| {
-        let key = Key { rule: Rule::ReplicaReads, fingerprint: *fingerprint, route: 0 };
-        if own.0 > 0 && parts.is_excused(key) {
-            judged.suppressed.push(commented(key, own.0));
-        }
-        own.0 > 0 && !parts.is_excused(key)
-    });
-    let mut list: Vec<(u64, (u64, Micros))> = by_statement.into_iter().collect();
+    type Listed = Vec<(u64, (u64, Micros))>;
+    let (left_out, mut list): (Listed, Listed) = by_statement
+        .into_iter()
+        .filter(|(_, free)| free.0 > 0)
+        .partition(|(fingerprint, _)| parts.is_excused(Rule::ReplicaReads, *fingerprint));
+    let comments =
+        left_out.iter().map(|(fingerprint, own)| commented(Rule::ReplicaReads, *fingerprint, own.0));
+    judged.suppressed.extend(comments);
     for (_, own) in &list {
         free.0 += own.0;
         free.1 += own.1;

@@ -3,7 +3,6 @@
 //!
 //! A transaction is judged minute by minute; what a client does between two minutes counts in the first.
 
-use super::outline::wait_until;
 use super::{Calls, Detect, Findings, Rule, Unit, UnitKind};
 
 /// Judges one unit.
@@ -24,7 +23,7 @@ pub fn judge(unit: &Unit<'_>, detect: &Detect, out: &mut Findings) {
         }
     }
     let open = unit.steps.last().filter(|_| !unit.is_closed());
-    let idle = open.map_or(0, |step| wait_until(unit.next, step));
+    let idle = open.map_or(0, |step| step.wait_until(unit.next));
     if idle > detect.idle {
         gaps.push((unit.steps[last].fingerprint, last as u32, idle));
     }

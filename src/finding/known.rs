@@ -35,7 +35,6 @@ pub(super) const BEGINS: u16 = 1 << 7;
 pub(super) const ENDS: u16 = 1 << 8;
 /// It undoes what was done before.
 pub(super) const UNDOES: u16 = 1 << 9;
-
 /// A unit begins behind it.
 pub(super) const CHAINS: u16 = 1 << 10;
 

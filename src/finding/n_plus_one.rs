@@ -12,7 +12,6 @@
 use std::ops::Range;
 
 use super::{Calls, Detect, Findings, Join, Rule, Unit, UnitKind, Verb};
-use crate::bounded::spread;
 use crate::sql::With;
 use crate::units::Micros;
 
@@ -82,7 +81,7 @@ fn ask_different(unit: &Unit<'_>, marks: impl Iterator<Item = u32>, enough: u64)
         let step = unit.step(mark);
         // The same rows on another page are none of their own.
         let row = match unit.fact(mark).page {
-            true => step.keys().iter().fold(0, |row, key| spread(row ^ u64::from(*key))),
+            true => step.row(),
             false => step.params,
         };
         if !rows.contains(&row) {

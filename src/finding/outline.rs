@@ -273,11 +273,6 @@ fn since(step: &Step, wrote: Option<Timestamp>) -> u64 {
     wrote.map_or(u64::MAX, |wrote| u64::try_from(step.start().0.saturating_sub(wrote.0)).unwrap_or(0))
 }
 
-/// Microseconds from the end of a call to the start of the session's next one; 0 where there is none.
-pub(super) fn wait_until(next: Timestamp, step: &Step) -> u64 {
-    step.wait_before(&Step::edge(next, 0))
-}
-
 /// Whether the session was silent before its first call of the minute: it came over a second into it.
 fn starts_fresh(bench: Bench<'_>) -> bool {
     bench.steps.first().is_some_and(|first| {
@@ -503,7 +498,7 @@ impl<'p> Pass<'p> {
         let end = self.bench.steps.len();
         let open = self.cut.kind == UnitKind::Transaction && self.cut.start < end;
         self.counts.cut_by_clock += u64::from(open);
-        if open && wait_until(self.bench.next, &self.bench.steps[end - 1]) > self.bench.detect.idle {
+        if open && self.bench.steps[end - 1].wait_until(self.bench.next) > self.bench.detect.idle {
             self.cut.has |= IDLE;
         }
         self.close(end, false);

@@ -15,9 +15,6 @@ use crate::units::Micros;
 /// Pin times that are tried, in microseconds; the one that is configured comes after them.
 pub const PINS: [u64; 5] = [0, 1_000_000, 2_000_000, 5_000_000, 10_000_000];
 
-/// Calls and their time, for each of [`PINS`], then for the configured pin time.
-pub type ByPin = [(u64, Micros); PINS.len() + 1];
-
 /// Reads of one statement and route.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Reads {

@@ -9,6 +9,7 @@ use hashbrown::HashMap;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::naming;
+use crate::bounded::spread;
 use crate::sql::{Key, Kind, Shape, With};
 use crate::units::Timestamp;
 
@@ -108,16 +109,28 @@ impl Step {
     /// Microseconds between the end of this call and the start of the next; 0 when they overlap or have no time.
     #[must_use]
     pub fn wait_before(&self, next: &Self) -> u64 {
-        if self.time == NO_TIME || next.time == NO_TIME {
+        self.wait_until(next.start())
+    }
+
+    /// Microseconds between the end of this call and a later moment; 0 when it is none or either has no time.
+    #[must_use]
+    pub fn wait_until(&self, moment: Timestamp) -> u64 {
+        if self.time == NO_TIME || moment == NO_TIME {
             return 0;
         }
-        u64::try_from(next.start().0.saturating_sub(self.time.0)).unwrap_or(0)
+        u64::try_from(moment.0.saturating_sub(self.time.0)).unwrap_or(0)
     }
 
     /// What WHERE compares.
     #[must_use]
     pub fn keys(&self) -> &[u32] {
         &self.pairs[..usize::from(self.keys).min(MOST_PAIRS)]
+    }
+
+    /// A hash of what WHERE compares.
+    #[must_use]
+    pub fn row(&self) -> u64 {
+        self.keys().iter().fold(0, |row, key| spread(row ^ u64::from(*key)))
     }
 
     /// Whether all that `self` asks by was named by `write`: its key, or what it inserted.

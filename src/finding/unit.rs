@@ -273,7 +273,7 @@ impl Judge {
         find: &Find<'_>,
         out: &mut Findings,
         counts: &mut UnitCounts,
-        commit: &mut dyn FnMut(&Step, u64),
+        commit: &mut dyn FnMut(&Step),
     ) {
         self.outline.read(bench, known, find, out, counts);
         for place in 0..self.outline.cuts.len() {
@@ -288,9 +288,9 @@ impl Judge {
             counts.by_kind[cut.kind as usize].0 += 1;
             counts.by_kind[cut.kind as usize].1 += calls as u64;
             if cut.has & outline::WROTE != 0 {
-                self.commits(bench, cut, known, &mut |step, statements| {
+                self.commits(bench, cut, known, &mut |step| {
                     counts.writing += u64::from(step.tag == 0);
-                    commit(step, statements);
+                    commit(step);
                 });
             }
             if cut.kind == UnitKind::Transaction {
@@ -415,14 +415,14 @@ impl Judge {
     }
 
     /// Transactions that wrote: each autocommitted write, and each COMMIT after one.
-    fn commits(&self, bench: Bench<'_>, cut: Cut, known: &Known, commit: &mut dyn FnMut(&Step, u64)) {
+    fn commits(&self, bench: Bench<'_>, cut: Cut, known: &Known, commit: &mut dyn FnMut(&Step)) {
         let steps = &bench.steps[cut.start..cut.end];
         let facts = &self.outline.facts[cut.start..cut.end];
         let fact = |place: usize| known.fact(facts[place]);
         let writes = |place: usize| fact(place).is_write();
         match cut.kind {
             UnitKind::Burst => {
-                (0..steps.len()).filter(|place| writes(*place)).for_each(|place| commit(&steps[place], 1))
+                (0..steps.len()).filter(|place| writes(*place)).for_each(|place| commit(&steps[place]))
             }
             UnitKind::Transaction => {
                 let Some(last) = steps.len().checked_sub(1) else { return };
@@ -435,7 +435,7 @@ impl Judge {
                     return;
                 }
                 if wrote && matches!(fact(last).verb, Verb::Commit | Verb::Whole) {
-                    commit(&steps[last], steps.len() as u64);
+                    commit(&steps[last]);
                 }
             }
             UnitKind::Trace | UnitKind::Request => {}

@@ -260,7 +260,7 @@ pub fn forecast(inputs: &Inputs<'_>) -> Forecast {
             doubt = doubt.saturating_add(error.saturating_mul(error));
         }
         total += whole;
-        keys += asked.askings.sets(replayed.keys);
+        keys += asked.askings.sets(replayed.keys).min(whole);
         let load = before.entry(asked.fingerprint).or_default();
         load.calls += whole;
         load.duration_us += asked.askings.duration;

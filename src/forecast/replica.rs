@@ -51,13 +51,14 @@ pub fn forecast(inputs: &Inputs<'_>) -> Forecast {
         }
     }
     let (_, _, statements) = rows(saved, |fingerprint| asked.get(&fingerprint).copied().unwrap_or_default());
-    let before = Load { calls: all.asked().0, duration_us: all.asked().1 };
+    let (calls, duration_us) = all.asked();
+    let before = Load { calls, duration_us };
     let free = all.free(PINS.len());
     let after = Load {
         calls: before.calls - free.0,
         duration_us: crate::units::Micros(before.duration_us.0.saturating_sub(free.1.0)),
     };
-    numbers.insert("reads".to_owned(), all.asked().0);
+    numbers.insert("reads".to_owned(), before.calls);
     numbers.insert("free_reads".to_owned(), free.0);
     numbers.insert("read_only_table_reads".to_owned(), read_only.calls);
     numbers.insert("read_only_table_us".to_owned(), read_only.duration_us.0);
@@ -68,15 +69,13 @@ pub fn forecast(inputs: &Inputs<'_>) -> Forecast {
         name: "reads left on the primary by pin time".to_owned(),
         x_unit: "seconds".to_owned(),
         y_unit: "calls".to_owned(),
-        points: points(&|place| all.asked().0 - all.free(place).0),
+        points: points(&|place| before.calls - all.free(place).0),
     };
     let by_weight = Curve {
         name: "reads left on the primary by the replica's share of free reads".to_owned(),
         x_unit: "percent".to_owned(),
         y_unit: "calls".to_owned(),
-        points: [0, 25, 50, 75, 100]
-            .map(|share| (Some(share), all.asked().0 - free.0 * share / 100))
-            .to_vec(),
+        points: [0, 25, 50, 75, 100].map(|share| (Some(share), before.calls - free.0 * share / 100)).to_vec(),
     };
     Forecast {
         assumptions: "SELECTs without row locks, writing functions and temporary tables leave the primary, unless \

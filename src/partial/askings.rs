@@ -157,10 +157,11 @@ impl Askings {
     pub fn sets(&self, kept: u64) -> u64 {
         let (kept, calls) = (u128::from(kept), u128::from(self.calls));
         let sets = match self.bound {
-            Some(bound) => ((kept << 64) / u128::from(bound.max(1))).min(calls),
+            // No set stands for more of them than there are calls.
+            Some(bound) => ((kept << 64) / u128::from(bound.max(1))).min(kept * calls),
             None => (kept * calls).checked_div(self.kept.len() as u128).unwrap_or(0),
         };
-        sets as u64
+        u64::try_from(sets).unwrap_or(u64::MAX)
     }
 
     /// Whether all askings were kept.

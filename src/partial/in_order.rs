@@ -62,11 +62,9 @@ impl<T: Ord> InOrder<T> {
     /// Sorts in what came late: [`InOrder::sorted`] is all of them until the next one comes.
     pub fn settle(&mut self) {
         if !self.late.is_empty() {
-            self.late.sort();
-            self.list.append(&mut self.late);
-            // Two sorted runs.
-            self.list.sort();
-            self.late = Vec::new();
+            let mut late = std::mem::take(&mut self.late);
+            late.sort();
+            self.merge(late.into());
         }
     }
 

@@ -214,7 +214,7 @@ impl Review {
             let trace = &mut self.trace;
             // Its first call names the session: two sheets have no call in common.
             let session = steps.first().map_or(0, |first| spread(first.at) as u32);
-            let mut commit = |step: &Step, _| trace.commit(stream, session, step);
+            let mut commit = |step: &Step| trace.commit(stream, session, step);
             let known = &mut self.known;
             self.judge.session(bench, known, find, &mut self.findings, &mut self.counts, &mut commit);
         }

@@ -97,20 +97,19 @@ impl Writes {
         }
     }
 
+    /// Sorted, on the grid, each once.
     fn tidy(&mut self) {
-        let mut times = std::mem::take(&mut self.times).into_sorted();
+        let times = std::mem::take(&mut self.times).into_sorted();
+        let mut times: Vec<Moment> = times.into_iter().map(|moment| self.round(moment)).collect();
         times.dedup();
         self.times = times.into();
     }
 
-    /// Rounds what was kept to a grid that is not finer than its own.
+    /// Takes over a grid that is coarser than its own.
     fn round_to(&mut self, grid: u32) {
         if grid > self.grid {
             self.grid = grid;
-            let times = std::mem::take(&mut self.times).into_sorted();
-            let mut times: Vec<Moment> = times.into_iter().map(|moment| self.round(moment)).collect();
-            times.dedup();
-            self.times = times.into();
+            self.tidy();
         }
     }
 
@@ -368,8 +367,7 @@ impl Trace {
         let new = || Rows { fingerprint: step.fingerprint, buckets: Box::new([Bucket::default(); BUCKETS]) };
         let Some(place) = self.rows.admit(hash, new, drop) else { return };
         let rows = self.rows.at(place);
-        let key = step.keys().iter().fold(0_u64, |key, pair| spread(key ^ u64::from(*pair)));
-        let bucket = &mut rows.buckets[(key >> 48) as usize % BUCKETS];
+        let bucket = &mut rows.buckets[(step.row() >> 48) as usize % BUCKETS];
         bucket.calls += 1;
         bucket.duration += step.duration;
         bucket.session((session >> 32) as u32);
