@@ -39,13 +39,33 @@ pub(super) const UNDOES: u16 = 1 << 9;
 pub(super) const CHAINS: u16 = 1 << 10;
 
 /// What is asked about every step.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Class {
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Class {
     /// Bits.
     pub(super) is: u16,
     /// Of a question by key the tables that it reads, of an INSERT or UPDATE that names a row those that it writes:
     /// one of 64 bits each, so that two without a common bit have no common table.
     pub(super) tables: u64,
+}
+
+impl Class {
+    /// Whether a transaction begins with it.
+    #[must_use]
+    pub fn begins(self) -> bool {
+        self.is & BEGINS != 0
+    }
+
+    /// Whether a unit of work ends with it, and the next one does not begin at once.
+    #[must_use]
+    pub fn ends(self) -> bool {
+        self.is & (ENDS | CHAINS) == ENDS
+    }
+
+    /// Whether its transaction writes.
+    #[must_use]
+    pub fn writes(self) -> bool {
+        self.is & WRITES != 0
+    }
 }
 
 /// Facts by number. The first is that of a statement about which nothing is known, the second that of a failure.
@@ -124,7 +144,8 @@ impl Known {
 
     /// What a fact is, as bits.
     #[inline]
-    pub(super) fn class(&self, number: u32) -> Class {
+    #[must_use]
+    pub fn class(&self, number: u32) -> Class {
         self.classes[number as usize]
     }
 

@@ -1,7 +1,7 @@
 //! Findings: which statements an application should not have sent.
 //!
 //! ```text
-//!  Sheet (one minute of a session, or of a trace) ──unit──▶ Unit ──judge──▶ Findings ⊕ Findings
+//!  Sheet (calls of a session, or of a trace) ──unit──▶ Unit ──judge──▶ Findings ⊕ Findings
 //! ```
 //!
 //! A rule is one file with one function `judge(unit, settings, out)`, pure on the calls of one [`Unit`]: it knows
@@ -23,7 +23,8 @@ mod step;
 mod tally;
 mod unit;
 
-pub use known::Known;
+pub use known::{Class, Known};
+pub use outline::LEAD;
 pub use step::{
     FAILURE, Fact, Facts, Ignored, KNOWN, MOST_FACTS, MOST_PAIRS, NO_TIME, Step, TRACE, Verb, column_id,
     pair, table_id,

@@ -22,6 +22,9 @@ const RECENT: usize = 1 << 10;
 /// Places so far apart have nothing to do with each other.
 const FAR: u32 = redundant_select::NEAR as u32 + 1;
 
+/// Calls before others that rules want to know of, wherever units begin: as far back as a write is remembered.
+pub const LEAD: usize = read_back::REACH;
+
 /// A call that belongs to a trace or request.
 pub(super) const TAGGED: u16 = 1;
 /// A call that belongs to none.
@@ -163,7 +166,7 @@ impl Outline {
         wrote.is_some()
     }
 
-    /// Reads the calls of one session within a minute. What a replica could answer is counted at once.
+    /// Reads calls of one session within a minute. What a replica could answer is counted at once.
     pub(super) fn read(
         &mut self,
         bench: Bench<'_>,
@@ -173,9 +176,13 @@ impl Outline {
         counts: &mut UnitCounts,
     ) {
         self.clear(bench.steps.len());
-        let fresh = starts_fresh(bench);
+        let fresh = bench.lead == 0 && starts_fresh(bench);
         let mut pass = Pass::new(self, bench, out, counts, fresh);
-        for (place, step) in bench.steps.iter().enumerate() {
+        for (place, step) in bench.steps.iter().enumerate().take(bench.lead) {
+            let number = known.number(step.fingerprint, find);
+            pass.lead(place, number, known.class(number));
+        }
+        for (place, step) in bench.steps.iter().enumerate().skip(bench.lead) {
             if step.is_edge() {
                 pass.edge(place);
                 continue;
@@ -310,7 +317,8 @@ impl<'p> Pass<'p> {
         counts: &'p mut UnitCounts,
         fresh: bool,
     ) -> Self {
-        let cut = Cut { has: 0, back: Some((0, 0)), ..Cut::unseen(UnitKind::Burst, 0, fresh) };
+        let (start, wrote) = (bench.lead, bench.wrote);
+        let cut = Cut { has: 0, start, back: Some((0, 0)), ..Cut::unseen(UnitKind::Burst, start, fresh) };
         to.unit += 1;
         Self {
             to,
@@ -318,12 +326,20 @@ impl<'p> Pass<'p> {
             out,
             counts,
             cut,
-            run: 0,
+            run: start,
             asked: 0,
             clock: (0, 0),
             named: None,
-            wrote: None,
+            wrote,
             before: [0; 2],
+        }
+    }
+
+    /// A call that was judged before.
+    fn lead(&mut self, place: usize, number: u32, class: Class) {
+        self.to.facts.push(number);
+        if class.is & known::NAMES != 0 {
+            self.named = Some(place);
         }
     }
 

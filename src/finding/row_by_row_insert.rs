@@ -67,10 +67,10 @@ fn report(unit: &Unit<'_>, marks: &[u32], commits: usize, detect: &Detect, out: 
     );
 }
 
-/// `BEGIN; INSERT; COMMIT` in a row, over the whole of a session's minute; those of a trace are judged there.
-pub fn pairs(unit: &Unit<'_>, detect: &Detect, out: &mut Findings) {
+/// `BEGIN; INSERT; COMMIT` in a row, over all of a session from `place` on; those of a trace are judged there.
+pub fn pairs(unit: &Unit<'_>, place: usize, detect: &Detect, out: &mut Findings) {
     let mut marks: Vec<u32> = Vec::new();
-    let mut place = 0;
+    let mut place = place;
     while place < unit.steps.len() {
         let insert = place as u32 + 1;
         let next = is_plain_pair(unit, place)

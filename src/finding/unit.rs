@@ -232,11 +232,15 @@ pub struct Judge {
     plain_facts: Vec<u32>,
 }
 
-/// What is judged: the calls of one session within a minute, or those of a trace.
+/// What is judged: calls of one session within a minute, or those of a trace.
 #[derive(Debug, Clone, Copy)]
 pub struct Bench<'a> {
     /// The calls, in order.
     pub steps: &'a [Step],
+    /// How many of them were judged before: they only tell what came before the others.
+    pub lead: usize,
+    /// When the session wrote last before the others, if it did within its minute.
+    pub wrote: Option<Timestamp>,
     /// Their stream.
     pub stream: u32,
     /// They are a part of a minute too full to be judged as one, but not its first.
@@ -265,7 +269,7 @@ impl Judge {
         self.requests(bench, Cut::unseen(kind, bench.steps.len(), true), known, out);
     }
 
-    /// Judges the calls of one session within a minute. `commit` hears of every transaction that wrote.
+    /// Judges calls of one session within a minute. `commit` hears of every transaction that wrote.
     pub fn session(
         &mut self,
         bench: Bench<'_>,
@@ -308,8 +312,8 @@ impl Judge {
         }
         let back = Some((0, self.outline.back.len()));
         let whole = Cut { back, ..Cut::unseen(UnitKind::Burst, bench.steps.len(), false) };
-        if bench.steps.len() >= 3 * bench.detect.row_by_row as usize && self.outline.pairs > 1 {
-            row_by_row_insert::pairs(&self.unit(bench, whole, known), bench.detect, out);
+        if self.outline.pairs > 1 {
+            row_by_row_insert::pairs(&self.unit(bench, whole, known), bench.lead, bench.detect, out);
         }
         if self.outline.has & outline::TAGGED != 0 {
             read_back::judge(&Unit { others: true, ..self.unit(bench, whole, known) }, bench.detect, out);

@@ -27,7 +27,7 @@ use super::actors;
 use super::sheets::{Sheets, Traces};
 use super::tally::Tally;
 use crate::event::Event;
-use crate::finding::{NO_TIME, Step};
+use crate::finding::{Class, NO_TIME, Step};
 use crate::log::{Entry, Part, Session, Severity, Who};
 use crate::record::{OwnedRecord, Record};
 use crate::units::ByteOffset;
@@ -115,14 +115,14 @@ impl<K> Pairing<K> {
                 self.flush(lengths, tally);
                 if !tally.review.detect().off {
                     let failure = Step::failure(record.time.unwrap_or(NO_TIME), record.at.0);
-                    self.sheets.push(&failure, lengths, &mut tally.review.ready);
+                    self.sheets.push(&failure, Class::default(), lengths, &mut tally.review.ready);
                 }
                 tally.failure(record);
             }
             Event::SessionEdge => {
                 self.flush(lengths, tally);
                 let edge = Step::edge(record.time.unwrap_or(NO_TIME), record.at.0);
-                self.sheets.push(&edge, lengths, &mut tally.review.ready);
+                self.sheets.push(&edge, Class::default(), lengths, &mut tally.review.ready);
                 tally.other(record);
             }
             Event::Fetch(text, duration) => tally.fetch(record, &text, duration),
@@ -143,7 +143,7 @@ impl<K> Pairing<K> {
         if review.step.tag != 0 {
             review.traces.push(&review.step, &mut review.ready);
         }
-        self.sheets.push(&review.step, lengths, &mut review.ready);
+        self.sheets.push(&review.step, review.class(), lengths, &mut review.ready);
     }
 
     /// The waiting statement gets no duration.
@@ -349,7 +349,8 @@ pub struct Ends {
 
 impl Ends {
     /// Fuses with the interval that begins where this one ends.
-    pub fn fuse(&mut self, right: Self, lengths: &Lengths, tally: &mut Tally) {
+    /// `alone` if it has no left neighbour.
+    pub fn fuse(&mut self, right: Self, alone: bool, lengths: &Lengths, tally: &mut Tally) {
         self.traces.merge(right.traces, &mut tally.review.ready);
         for (session, theirs) in right.sessions {
             match self.sessions.entry(session) {
@@ -357,7 +358,7 @@ impl Ends {
                     vacant.insert(theirs);
                 }
                 hashbrown::hash_map::Entry::Occupied(mut occupied) => {
-                    occupied.get_mut().fuse(theirs, lengths, tally)
+                    occupied.get_mut().fuse(theirs, alone, lengths, tally)
                 }
             }
         }
@@ -454,7 +455,7 @@ impl End {
         }
     }
 
-    fn fuse(&mut self, theirs: Self, lengths: &Lengths, tally: &mut Tally) {
+    fn fuse(&mut self, theirs: Self, alone: bool, lengths: &Lengths, tally: &mut Tally) {
         for leading in theirs.leading {
             match &mut self.pending {
                 Some(pending) if lengths.within(PART_WINDOW, pending.borrow().at, leading.at) => {
@@ -482,7 +483,7 @@ impl End {
                 self.pairing.waiting = theirs.pairing.waiting;
             }
         }
-        self.pairing.sheets.fuse(theirs.pairing.sheets, lengths, &mut tally.review.ready);
+        self.pairing.sheets.fuse(theirs.pairing.sheets, alone, lengths, &mut tally.review.ready);
         self.pending = theirs.pending;
         self.recorded = true;
     }

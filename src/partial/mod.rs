@@ -23,8 +23,8 @@ pub mod row_writes;
 mod scan;
 pub mod sheets;
 pub mod slowest;
+mod spare;
 pub mod statements;
-mod steps;
 pub mod tally;
 pub mod trace;
 
@@ -141,7 +141,7 @@ impl Fragment {
     /// Fuses with the fragment that begins where this one ends.
     fn fuse(&mut self, right: Self, tally: &mut Tally) {
         self.lengths.merge(right.lengths);
-        self.ends.fuse(right.ends, &self.lengths, tally);
+        self.ends.fuse(right.ends, self.start == ByteOffset(0), &self.lengths, tally);
         self.ends.traces.merge(std::mem::take(&mut tally.review.traces), &mut tally.review.ready);
         for (reason, theirs) in right.skips {
             let same_file = theirs.first.file() == right.start.file();

@@ -9,8 +9,8 @@ use super::sheets::{Ready, Sheet, Traces};
 use super::trace::{Caller, Trace};
 use crate::bounded::spread;
 use crate::finding::{
-    Bench, Detect, FAILURE, Fact, Facts, Findings, Judge, KNOWN, Known, MOST_PAIRS, NO_TIME, Rule, Step,
-    TRACE, UnitCounts, pair,
+    Bench, Class, Detect, FAILURE, Fact, Facts, Findings, Judge, KNOWN, Known, MOST_PAIRS, NO_TIME, Rule,
+    Step, TRACE, UnitCounts, pair,
 };
 use crate::log::Session;
 use crate::record::Record;
@@ -64,8 +64,6 @@ pub struct Review {
     fact: Option<u32>,
     /// Its fact, if it has no number: there are too many.
     beyond: Arc<Fact>,
-    /// For a sheet in one piece.
-    room: Vec<Step>,
     /// Complete sheets.
     pub ready: Ready,
     /// Calls of traces, until the interval takes them over.
@@ -97,7 +95,6 @@ impl Review {
             step: Step::edge(NO_TIME, 0),
             fact: None,
             beyond: Arc::new(Fact::unknown()),
-            room: Vec::new(),
             ready: Ready::default(),
             traces: Traces::default(),
             findings: Findings::default(),
@@ -137,6 +134,13 @@ impl Review {
     #[inline(always)]
     fn fact<'f>(known: &'f Known, fact: Option<u32>, beyond: &'f Fact) -> &'f Fact {
         fact.map_or(beyond, |number| known.fact(number))
+    }
+
+    /// What the call that was seen last is to its session.
+    #[inline(always)]
+    #[must_use]
+    pub fn class(&self) -> Class {
+        self.fact.map_or_else(Class::default, |number| self.known.class(number))
     }
 
     /// Makes [`Review::step`] one executed call; `sql` is the statement that its fingerprint is of.
@@ -200,10 +204,8 @@ impl Review {
             self.counts.by_second += sheet.steps.len() as u64;
         }
         let detect = Arc::clone(&self.detect);
-        let mut room = std::mem::take(&mut self.room);
-        let steps = sheet.steps.whole(&mut room);
-        let Sheet { stream, continued, next, .. } = *sheet;
-        let bench = Bench { steps, stream, continued, next, detect: &detect };
+        let Sheet { ref steps, lead, wrote, stream, first, by_second, next, .. } = *sheet;
+        let bench = Bench { steps, lead, wrote, stream, continued: by_second, next, detect: &detect };
         let shared = &self.shared;
         let find = &|fingerprint: u64| {
             shared.lock().unwrap_or_else(PoisonError::into_inner).get(fingerprint).cloned()
@@ -212,13 +214,12 @@ impl Review {
             self.judge.tagged(bench, &mut self.known, find, &mut self.findings, &mut self.counts);
         } else {
             let trace = &mut self.trace;
-            // Its first call names the session: two sheets have no call in common.
-            let session = steps.first().map_or(0, |first| spread(first.at) as u32);
+            // Its first call names the session: two minutes have no call in common.
+            let session = spread(first) as u32;
             let mut commit = |step: &Step| trace.commit(stream, session, step);
             let known = &mut self.known;
             self.judge.session(bench, known, find, &mut self.findings, &mut self.counts, &mut commit);
         }
-        self.room = room;
     }
 
     /// Adds another part's.

@@ -10,7 +10,21 @@
 //! [`SHEET_WINDOW`] bytes apart), so any cut gives the same sheets. An interval keeps the first and the last one of
 //! each session; those between are complete and were handed out to be judged.
 //!
-//! A sheet of more than [`MOST_SHEET`] calls is judged second by second instead, and a second of more than that is
+//! A sheet whose beginning is known need not wait for its end: what stands before a *seam* is handed out as soon as it
+//! is long enough, while it is still in a processor's cache, and what stands behind is judged later with the few calls
+//! before it that it must know of ([`Sheet::lead`]).
+//!
+//! ```text
+//!   BEGIN a b COMMIT │ BEGIN c d COMMIT │ e BEGIN f …
+//!                                       ╰ seam: the end of a transaction
+//!   ╰───── one to be judged ──────────╯
+//!               ╰────── lead ──────────╯╰── next ──
+//! ```
+//!
+//! Findings do not depend on where seams are used, because no unit of work goes on across one; so they may be used
+//! where it is convenient.
+//!
+//! The calls of a sheet after its first [`MOST_SHEET`] are judged second by second, and a second of more than that is
 //! counted and dropped: which of the three happens depends only on how many calls there are.
 //!
 //! A trace may run through several sessions at once. Its calls are collected by trace and minute, whatever their
@@ -19,8 +33,8 @@
 use hashbrown::HashMap;
 
 use super::Lengths;
-use super::steps::{Spare, Steps};
-use crate::finding::{MINUTE, NO_TIME, Step};
+use super::spare::Spare;
+use crate::finding::{Class, LEAD, MINUTE, NO_TIME, Step};
 use crate::units::{ByteOffset, Timestamp};
 
 /// Bytes of the stream without a call of a session, after which its sheet ends.
@@ -29,18 +43,24 @@ pub const SHEET_WINDOW: u64 = 64 << 20;
 pub const TAG_WINDOW: u64 = 16 << 20;
 /// Calls that are judged together at most.
 pub const MOST_SHEET: usize = 1 << 15;
+/// Calls before a seam that are worth to be handed out. Tests hand out whatever they can.
+const WORTH: usize = if cfg!(debug_assertions) { 1 } else { 4 * LEAD };
 
-/// Complete calls, ready to be judged.
+/// Calls ready to be judged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sheet {
     /// In the order of their session; of a trace, in the order of the stream.
-    pub steps: Steps,
+    pub steps: Vec<Step>,
+    /// How many at the beginning were judged before.
+    pub lead: usize,
+    /// When the session wrote last before those that were not, if it did within its minute.
+    pub wrote: Option<Timestamp>,
+    /// The place of the first call of the session's minute, or of a second that is judged by itself.
+    pub first: u64,
     /// Whether they are those of a trace or request.
     pub tagged: bool,
     /// They are one second of a minute too full to be judged as one.
     pub by_second: bool,
-    /// They are such a second, but not the first of its minute.
-    pub continued: bool,
     /// Calls that were dropped, because not even the second was judged.
     pub dropped: u64,
     /// The stream.
@@ -49,10 +69,10 @@ pub struct Sheet {
     pub next: Timestamp,
 }
 
-/// The calls of one second, or of all of a sheet.
+/// The calls of one second, or of a trace.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Part {
-    steps: Steps,
+    steps: Vec<Step>,
     /// Calls, also those that were dropped.
     count: u64,
     /// When the second of its first call began.
@@ -60,18 +80,16 @@ struct Part {
 }
 
 impl Part {
-    #[inline(never)]
     fn new(step: &Step, spare: &mut Spare) -> Self {
         let mut part = Self { second: beginning(step.time.0, SECOND), ..Self::default() };
         part.push(step, spare);
         part
     }
 
-    #[inline]
     fn push(&mut self, step: &Step, spare: &mut Spare) {
         self.count += 1;
         if self.count as usize <= MOST_SHEET {
-            self.steps.push(step, spare);
+            spare.push(&mut self.steps, step);
         } else {
             self.give_up(spare);
         }
@@ -88,12 +106,79 @@ impl Part {
     fn append(&mut self, other: Self, spare: &mut Spare) {
         self.count += other.count;
         if self.count as usize <= MOST_SHEET {
-            self.steps.append(other.steps, spare);
+            spare.append(&mut self.steps, other.steps);
         } else {
             self.give_up(spare);
             spare.reuse(other.steps);
         }
     }
+}
+
+/// Where calls may be cut so that no unit of work is, and what is to be known there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Seams {
+    /// The first one with a whole lead before it.
+    first: Option<Seam>,
+    last: Option<Seam>,
+    /// When the session wrote last.
+    wrote: Option<Timestamp>,
+    /// Whether each of the last two calls begins a transaction, or may, because it is not here.
+    begin: [bool; 2],
+    /// Whether there is a call that belongs to a trace or request: then what was written is another question for each.
+    tagged: bool,
+}
+
+/// The end of a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Seam {
+    /// The place behind it.
+    place: usize,
+    /// When the session wrote last before it.
+    wrote: Option<Timestamp>,
+}
+
+impl Default for Seams {
+    fn default() -> Self {
+        Self { first: None, last: None, wrote: None, begin: [true; 2], tagged: false }
+    }
+}
+
+impl Seams {
+    /// A call in its place.
+    #[inline(always)]
+    fn pass(&mut self, place: usize, step: &Step, class: Class) {
+        self.tagged |= step.tag != 0;
+        if class.writes() {
+            self.wrote = Some(step.time);
+        }
+        // `BEGIN; INSERT; COMMIT` in a row are looked at together: no seam behind such three.
+        if class.ends() && !self.begin[0] {
+            self.last = Some(Seam { place: place + 1, wrote: self.wrote });
+            if self.first.is_none() && place >= LEAD {
+                self.first = self.last;
+            }
+        }
+        self.begin = [self.begin[1], class.begins()];
+    }
+
+    /// Those of calls that follow from `place` on.
+    fn append(&mut self, place: usize, other: Self) {
+        let own = *self;
+        let moved = |seam: Seam| Seam { place: place + seam.place, wrote: seam.wrote.or(own.wrote) };
+        self.first = own.first.or(other.first.map(moved));
+        self.last = other.last.map(moved).or(own.last);
+        self.wrote = other.wrote.or(own.wrote);
+        self.begin = other.begin;
+        self.tagged |= other.tagged;
+    }
+}
+
+/// Calls that are judged second by second.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Seconds {
+    /// The first second, once there is another: what comes before may belong to it. The ones between are done.
+    first: Option<Part>,
+    last: Part,
 }
 
 /// A sheet that may go on.
@@ -104,11 +189,19 @@ struct Open {
     /// The place of its first and last call.
     first: u64,
     last: u64,
-    /// All calls; when there are too many, those of the last second.
-    part: Part,
-    /// When there are too many, those of the first second; the ones between are done.
-    first_second: Option<Part>,
-    by_second: bool,
+    /// Whether its beginning is here.
+    known: bool,
+    /// The first [`MOST_SHEET`] calls, but for those that were handed out.
+    steps: Vec<Step>,
+    /// How many of `steps` were handed out nevertheless: they are kept for those behind.
+    lead: usize,
+    /// When the session wrote last before those behind.
+    wrote: Option<Timestamp>,
+    seams: Seams,
+    /// Calls that are, or were, in `steps`.
+    count: usize,
+    /// The others.
+    seconds: Option<Seconds>,
     /// When its first call began.
     start: Timestamp,
     /// When the session's next call began; [`NO_TIME`] as long as nobody knows.
@@ -130,18 +223,25 @@ fn is_in(time: i64, beginning: i64, span: i64) -> bool {
 }
 
 impl Open {
-    fn new(step: &Step, out: &mut Ready) -> Self {
-        Self {
+    #[inline(never)]
+    fn new(step: &Step, class: Class, known: bool, spare: &mut Spare) -> Self {
+        let mut open = Self {
             minute: beginning(step.time.0, MINUTE),
             first: step.at,
             last: step.at,
-            part: Part::new(step, &mut out.spare),
-            first_second: None,
-            by_second: false,
+            known,
+            steps: Vec::new(),
+            lead: 0,
+            wrote: None,
+            seams: Seams::default(),
+            count: 0,
+            seconds: None,
             // Nobody waits for what comes behind the edge of a session.
             start: if step.is_edge() { NO_TIME } else { step.start() },
             next: NO_TIME,
-        }
+        };
+        open.push_whole(step, class, spare);
+        open
     }
 
     /// Whether a call at this time and place is on it too.
@@ -159,87 +259,140 @@ impl Open {
     }
 
     #[inline(always)]
-    fn push(&mut self, step: &Step, out: &mut Ready) {
+    fn push(&mut self, step: &Step, class: Class, out: &mut Ready) {
         self.last = step.at;
-        if !self.by_second && self.part.steps.len() == MOST_SHEET {
-            self.split(out);
-        }
-        if self.by_second {
-            self.push_second(step, out);
+        if self.count < MOST_SHEET {
+            self.push_whole(step, class, &mut out.spare);
         } else {
-            self.part.push(step, &mut out.spare);
+            self.push_second(step, out);
         }
     }
 
+    /// A call that is not judged by its second.
     #[inline(always)]
+    fn push_whole(&mut self, step: &Step, class: Class, spare: &mut Spare) {
+        self.seams.pass(self.steps.len(), step, class);
+        spare.push(&mut self.steps, step);
+        self.count += 1;
+    }
+
+    #[cold]
+    #[inline(never)]
     fn push_second(&mut self, step: &Step, out: &mut Ready) {
-        if is_in(step.time.0, self.part.second, SECOND) {
-            self.part.push(step, &mut out.spare);
-        } else {
-            let next = Part::new(step, &mut out.spare);
-            self.go_on(next, out);
+        match &mut self.seconds {
+            Some(seconds) if is_in(step.time.0, seconds.last.second, SECOND) => {
+                seconds.last.push(step, &mut out.spare);
+            }
+            _ => {
+                let next = Part::new(step, &mut out.spare);
+                self.go_on(next, out);
+            }
         }
     }
 
     /// The next second begins.
     fn go_on(&mut self, next: Part, out: &mut Ready) {
-        let done = std::mem::replace(&mut self.part, next);
-        if self.first_second.is_none() {
-            self.first_second = Some(done);
+        let Some(seconds) = &mut self.seconds else {
+            self.seconds = Some(Seconds { first: None, last: next });
+            return;
+        };
+        let done = std::mem::replace(&mut seconds.last, next);
+        if seconds.first.is_none() {
+            seconds.first = Some(done);
         } else {
-            out.part(done, true, true, NO_TIME);
+            out.second(done, NO_TIME);
         }
-    }
-
-    /// Too many calls for one sheet: from now on, a part a second.
-    #[cold]
-    #[inline(never)]
-    fn split(&mut self, out: &mut Ready) {
-        self.by_second = true;
-        let whole = std::mem::take(&mut self.part);
-        let mut steps = whole.steps.iter();
-        if let Some(first) = steps.next() {
-            self.part = Part::new(&first, &mut out.spare);
-        }
-        steps.for_each(|step| self.push_second(&step, out));
-        out.spare.reuse(whole.steps);
     }
 
     fn add_part(&mut self, part: Part, out: &mut Ready) {
-        if self.part.second == part.second {
-            self.part.append(part, &mut out.spare);
-        } else {
-            self.go_on(part, out);
+        match &mut self.seconds {
+            Some(seconds) if seconds.last.second == part.second => {
+                seconds.last.append(part, &mut out.spare);
+            }
+            _ => self.go_on(part, out),
         }
     }
 
     /// Takes over the sheet that goes on where this one was cut.
-    fn join(&mut self, mut other: Self, out: &mut Ready) {
+    fn join(&mut self, other: Self, out: &mut Ready) {
         self.last = other.last;
         self.next = other.next;
-        let fit = self.part.steps.len() + other.part.steps.len() <= MOST_SHEET;
-        if !self.by_second && !other.by_second && fit {
-            self.part.append(other.part, &mut out.spare);
+        if self.count + other.count > MOST_SHEET {
+            self.join_full(&other.steps, out);
+            out.spare.reuse(other.steps);
+        } else {
+            self.count += other.count;
+            match other.seams.first {
+                Some(seam) if self.hands_out() && !other.seams.tagged => {
+                    self.go_over(seam, other.steps, other.seams, out);
+                }
+                _ => {
+                    self.seams.append(self.steps.len(), other.seams);
+                    out.spare.append(&mut self.steps, other.steps);
+                }
+            }
+        }
+        if let Some(seconds) = other.seconds {
+            seconds.first.into_iter().chain([seconds.last]).for_each(|part| self.add_part(part, out));
+        }
+    }
+
+    /// Takes over calls that are too many.
+    #[cold]
+    #[inline(never)]
+    fn join_full(&mut self, steps: &[Step], out: &mut Ready) {
+        let last = self.last;
+        // What they are to seams does not matter any more: there is no use for another one.
+        steps.iter().for_each(|step| self.push(step, Class::default(), out));
+        self.last = last;
+    }
+
+    /// Whether its calls may be judged before it is complete.
+    fn hands_out(&self) -> bool {
+        self.known && !self.seams.tagged
+    }
+
+    /// Hands out what stands before a seam in the calls that follow, and goes on with these: they need not be moved.
+    fn go_over(&mut self, seam: Seam, steps: Vec<Step>, seams: Seams, out: &mut Ready) {
+        out.spare.extend(&mut self.steps, &steps[..seam.place]);
+        let done = std::mem::replace(&mut self.steps, steps);
+        out.list.push(Sheet { steps: done, lead: self.lead, wrote: self.wrote, ..out.sheet(self.first) });
+        self.lead = seam.place;
+        self.wrote = seam.wrote.or(self.seams.wrote);
+        self.seams.append(0, seams);
+    }
+
+    /// Hands out what stands before the last seam, if that is worth it.
+    fn hand_out(&mut self, out: &mut Ready) {
+        let Some(seam) = self.seams.last.filter(|seam| seam.place >= self.lead + WORTH) else { return };
+        if !self.hands_out() {
             return;
         }
-        if !self.by_second {
-            self.split(out);
-        }
-        if !other.by_second {
-            other.split(out);
-        }
-        for part in other.first_second.into_iter().chain([other.part]) {
-            self.add_part(part, out);
-        }
+        let lead = seam.place.min(LEAD);
+        let mut rest = out.spare.room();
+        rest.extend_from_slice(&self.steps[seam.place - lead..]);
+        let mut done = std::mem::replace(&mut self.steps, rest);
+        done.truncate(seam.place);
+        out.list.push(Sheet { steps: done, lead: self.lead, wrote: self.wrote, ..out.sheet(self.first) });
+        self.lead = lead;
+        self.wrote = seam.wrote;
+        self.seams.last = None;
     }
 
     /// Nothing more comes.
     fn finish(self, out: &mut Ready) {
-        let continued = self.first_second.is_some();
-        if let Some(first) = self.first_second {
-            out.part(first, self.by_second, false, NO_TIME);
+        let Self { steps, lead, wrote, first, seconds, next, .. } = self;
+        let whole = Sheet { steps, lead, wrote, ..out.sheet(first) };
+        match seconds {
+            None => out.list.push(Sheet { next, ..whole }),
+            Some(seconds) => {
+                out.list.push(whole);
+                if let Some(first) = seconds.first {
+                    out.second(first, NO_TIME);
+                }
+                out.second(seconds.last, next);
+            }
         }
-        out.part(self.part, self.by_second, continued, self.next);
     }
 }
 
@@ -253,34 +406,37 @@ pub struct Sheets {
 impl Sheets {
     /// The session's next call.
     #[inline]
-    pub fn push(&mut self, step: &Step, lengths: &Lengths, out: &mut Ready) {
+    pub fn push(&mut self, step: &Step, class: Class, lengths: &Lengths, out: &mut Ready) {
         let Some(current) = self.tail.as_mut().or(self.head.as_mut()) else {
-            self.head = Some(Open::new(step, out));
+            self.head = Some(Open::new(step, class, false, &mut out.spare));
             return;
         };
         if current.goes_on(step.time.0, step.at, lengths) {
-            current.push(step, out);
+            current.push(step, class, out);
             return;
         }
-        let next = Open::new(step, out);
+        let next = Open::new(step, class, true, &mut out.spare);
         current.ends_before(next.start, step.at, lengths);
         if let Some(done) = self.tail.replace(next) {
             done.finish(out);
         }
     }
 
-    /// The same session in the interval that follows.
-    pub fn fuse(&mut self, right: Self, lengths: &Lengths, out: &mut Ready) {
-        let Some(theirs) = right.head else { return };
+    /// The same session in the interval that follows. `alone` if there is no left neighbour.
+    pub fn fuse(&mut self, right: Self, alone: bool, lengths: &Lengths, out: &mut Ready) {
+        let Some(mut theirs) = right.head else { return };
         let Some(current) = self.tail.as_mut().or(self.head.as_mut()) else {
             *self = Self { head: Some(theirs), tail: right.tail };
             return;
         };
+        current.known |= alone;
         let next = if current.goes_on(theirs.minute, theirs.first, lengths) {
             current.join(theirs, out);
+            current.hand_out(out);
             right.tail
         } else {
             current.ends_before(theirs.start, theirs.first, lengths);
+            theirs.known = true;
             match right.tail {
                 Some(tail) => {
                     theirs.finish(out);
@@ -390,44 +546,46 @@ pub struct Ready {
 }
 
 impl Ready {
-    fn part(&mut self, part: Part, by_second: bool, continued: bool, next: Timestamp) {
-        let dropped = if part.count as usize > MOST_SHEET { part.count } else { 0 };
-        self.list.push(Sheet {
-            steps: part.steps,
+    /// One without calls.
+    fn sheet(&self, first: u64) -> Sheet {
+        Sheet {
+            steps: Vec::new(),
+            lead: 0,
+            wrote: None,
+            first,
             tagged: false,
-            by_second,
-            continued,
-            dropped,
+            by_second: false,
+            dropped: 0,
             stream: self.stream,
-            next,
-        });
+            next: NO_TIME,
+        }
+    }
+
+    /// The calls of a second of a minute that is too full.
+    fn second(&mut self, part: Part, next: Timestamp) {
+        let first = part.steps.first().map_or(0, |step| step.at);
+        let dropped = if part.count as usize > MOST_SHEET { part.count } else { 0 };
+        self.list.push(Sheet { steps: part.steps, by_second: true, dropped, next, ..self.sheet(first) });
     }
 
     fn trace(&mut self, part: Part, lengths: &Lengths) {
-        let stream = self.stream;
-        let sheet = |steps: Steps, dropped: u64| Sheet {
-            steps,
-            tagged: true,
-            by_second: false,
-            continued: false,
-            dropped,
-            stream,
-            next: NO_TIME,
-        };
+        let sheet = Sheet { tagged: true, ..self.sheet(0) };
         if part.count as usize > MOST_SHEET {
-            self.list.push(sheet(part.steps, part.count));
+            self.list.push(Sheet { dropped: part.count, ..sheet });
             return;
         }
-        let mut steps: Vec<Step> = part.steps.iter().collect();
-        self.spare.reuse(part.steps);
+        let mut steps = part.steps;
         steps.sort_unstable_by_key(|step| (step.at, step.fingerprint));
         // Two traces of one id may be far apart.
         let near = |a: &Step, b: &Step| lengths.within(TAG_WINDOW, ByteOffset(a.at), ByteOffset(b.at));
-        for one in steps.chunk_by(near) {
-            let mut own = Steps::default();
-            one.iter().for_each(|step| own.push(step, &mut self.spare));
-            self.list.push(sheet(own, 0));
+        if steps.is_sorted_by(near) {
+            self.list.push(Sheet { steps, ..sheet });
+            return;
         }
+        for one in steps.chunk_by(near) {
+            self.list.push(Sheet { steps: one.to_vec(), ..sheet.clone() });
+        }
+        self.spare.reuse(steps);
     }
 
     /// What waits.

@@ -79,9 +79,15 @@ pub struct Writes {
 }
 
 impl Writes {
+    #[inline(always)]
     fn add(&mut self, moment: Moment, keep: usize) {
+        self.count += 1;
+        if self.last.is_none_or(|last| last < moment) {
+            self.last = Some(moment);
+        }
         let moment = self.round(moment);
-        if self.times.last() == Some(&moment) {
+        // On a grid most have the time of the one before.
+        if self.times.last().is_some_and(|last| last.time == moment.time && *last == moment) {
             return;
         }
         self.times.push(moment);
@@ -90,6 +96,7 @@ impl Writes {
         }
     }
 
+    #[inline(always)]
     fn round(&self, moment: Moment) -> Moment {
         match self.grid {
             0 => moment,
@@ -282,9 +289,11 @@ fn short(duration: u64) -> u32 {
 }
 
 /// The key of a table in one database.
+#[inline(always)]
 #[must_use]
 pub fn table_key(table: u64, database: u64) -> u64 {
-    spread(table ^ database.rotate_left(17))
+    // Both are hashes.
+    table ^ database.rotate_left(17)
 }
 
 fn keep_for(most: usize, fewest: usize, count: usize) -> usize {
@@ -354,16 +363,12 @@ impl Trace {
         }
         let keep = self.share.1;
         let writes = self.written.at(place);
-        writes.count += 1;
-        if writes.last.is_none_or(|last| last < moment) {
-            writes.last = Some(moment);
-        }
         writes.rows.add(row, keep);
         writes.add(moment, keep);
     }
 
     fn update(&mut self, session: u64, step: &Step) {
-        let hash = spread(step.fingerprint);
+        let hash = step.fingerprint;
         let new = || Rows { fingerprint: step.fingerprint, buckets: Box::new([Bucket::default(); BUCKETS]) };
         let Some(place) = self.rows.admit(hash, new, drop) else { return };
         let rows = self.rows.at(place);

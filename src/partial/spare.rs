@@ -1,0 +1,110 @@
+//! [`Spare`]: rooms for calls, used again and again.
+//!
+//! A busy session's calls are handed on to be judged every few hundred, and the room that they stood in is still in a
+//! processor's cache: it is what the next ones are written to.
+
+use crate::finding::Step;
+
+/// Calls of a session that is likely to have many.
+const BUSY: usize = 16;
+/// Room that such a session gets at least.
+const ROOM: usize = 256;
+/// Rooms that are larger are given back to the system: somebody may hold one for a few calls only.
+const LARGEST: usize = 4 * ROOM;
+/// Rooms kept at most.
+const MOST: usize = 128;
+
+/// Rooms of calls that were judged.
+#[derive(Debug, Clone, Default)]
+pub struct Spare {
+    rooms: Vec<Vec<Step>>,
+}
+
+impl Spare {
+    /// An empty room.
+    pub fn room(&mut self) -> Vec<Step> {
+        self.rooms.pop().unwrap_or_else(|| Vec::with_capacity(ROOM))
+    }
+
+    /// Takes back the room of calls that nobody needs any more.
+    pub fn reuse(&mut self, mut steps: Vec<Step>) {
+        if (ROOM..=LARGEST).contains(&steps.capacity()) && self.rooms.len() < MOST {
+            steps.clear();
+            self.rooms.push(steps);
+        }
+    }
+
+    /// One call more.
+    #[inline(always)]
+    pub fn push(&mut self, steps: &mut Vec<Step>, step: &Step) {
+        if steps.len() == steps.capacity() {
+            self.grow(steps, 1);
+        }
+        steps.push(*step);
+    }
+
+    /// The calls that follow.
+    pub fn append(&mut self, steps: &mut Vec<Step>, more: Vec<Step>) {
+        if steps.is_empty() {
+            self.reuse(std::mem::replace(steps, more));
+            return;
+        }
+        self.extend(steps, &more);
+        self.reuse(more);
+    }
+
+    /// The calls that follow, to be copied.
+    pub fn extend(&mut self, steps: &mut Vec<Step>, more: &[Step]) {
+        if steps.capacity() - steps.len() < more.len() {
+            self.grow(steps, more.len());
+        }
+        steps.extend_from_slice(more);
+    }
+
+    /// Makes room for more calls. A session that has few gets no more than they need, one that has many gets a large
+    /// room at once.
+    #[cold]
+    #[inline(never)]
+    fn grow(&mut self, steps: &mut Vec<Step>, more: usize) {
+        if steps.capacity() < ROOM && steps.len() + more > BUSY {
+            let mut room = self.room();
+            room.reserve(steps.len() + more);
+            room.extend_from_slice(steps);
+            *steps = room;
+        } else {
+            steps.reserve(more);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::units::Timestamp;
+
+    proptest! {
+        #[test]
+        fn cuts_do_not_matter(parts in prop::collection::vec(0_usize..700, 0..8)) {
+            let mut spare = Spare::default();
+            let (mut one, mut other) = (Vec::new(), Vec::new());
+            let mut at = 0;
+            for part in &parts {
+                let mut next = Vec::new();
+                for _ in 0..*part {
+                    let step = Step { params: at % 3, ..Step::edge(Timestamp(0), at) };
+                    at += 1;
+                    spare.push(&mut next, &step);
+                    spare.push(&mut one, &step);
+                }
+                spare.append(&mut other, next);
+            }
+            prop_assert_eq!(&one, &other);
+            let places: Vec<u64> = one.iter().map(|step| step.at).collect();
+            prop_assert_eq!(places, (0..at).collect::<Vec<_>>());
+            spare.reuse(one);
+            prop_assert!(spare.rooms.iter().all(|room| room.is_empty() && room.capacity() >= ROOM));
+        }
+    }
+}
