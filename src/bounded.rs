@@ -6,7 +6,7 @@
 use hashbrown::HashMap;
 
 /// Places that are remembered; a power of two.
-const LATELY: usize = 32;
+const LATELY: usize = 128;
 
 /// Hashes are compared by size, so they must be uniform even where what they are made of is not.
 #[must_use]

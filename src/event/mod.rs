@@ -99,7 +99,11 @@ impl<'a> Event<'a> {
     #[inline(always)]
     fn of_duration(rest: &'a [u8], record: &Record<'a>) -> Option<Self> {
         let (duration, rest) = millis(rest)?;
-        let rest = trim_blanks(rest);
+        // The server writes two.
+        let rest = match rest {
+            [b' ', b' ', rest @ ..] if rest.first() != Some(&b' ') => rest,
+            rest => trim_blanks(rest),
+        };
         Some(match rest.first() {
             None => Self::Duration(duration),
             Some(b's') => {
@@ -141,7 +145,6 @@ fn after_name(rest: &[u8]) -> Option<&[u8]> {
     })
 }
 
-#[inline(always)]
 fn trim_blanks(mut bytes: &[u8]) -> &[u8] {
     while let Some(rest) = bytes.strip_prefix(b" ") {
         bytes = rest;
@@ -169,11 +172,10 @@ fn millis(bytes: &[u8]) -> Option<(Micros, &[u8])> {
         return None;
     }
     let mut micros = whole * 1000;
-    // As the server writes it.
-    if let Some([b'.', a @ b'0'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', b' ', b'm', b's']) =
-        bytes.get(place..place + 7)
+    // As the server writes it before a statement.
+    if let Some(word) = bytes[place..].first_chunk()
+        && let Some(decimals) = three_decimals(u64::from_le_bytes(*word))
     {
-        let decimals = [a, b, c].iter().fold(0, |sum, digit| sum * 10 + u64::from(**digit - b'0'));
         return Some((Micros(micros + decimals), &bytes[place + 7..]));
     }
     if bytes.get(place) == Some(&b'.') {
@@ -187,6 +189,16 @@ fn millis(bytes: &[u8]) -> Option<(Micros, &[u8])> {
     }
     let rest = bytes.get(place..)?.strip_prefix(b" ms")?;
     Some((Micros(micros), rest))
+}
+
+/// `123` of eight bytes like `.123 ms  `.
+#[inline(always)]
+fn three_decimals(word: u64) -> Option<u64> {
+    let digits = (word >> 8 ^ 0x30_3030) & 0xFF_FFFF;
+    // Nine and 0x76 is the most that leaves the high bit of a byte clear.
+    let others = (digits | (digits + 0x76_7676)) & 0x80_8080;
+    let frame = word & 0x00FF_FFFF_0000_00FF == u64::from_le_bytes(*b".\0\0\0 ms\0");
+    (frame && others == 0).then(|| (digits & 0xFF) * 100 + (digits >> 8 & 0xFF) * 10 + (digits >> 16))
 }
 
 /// SQL with what the record's DETAIL says about it.
@@ -284,6 +296,22 @@ mod tests {
         let prepare: &[u8] = b"prepare: PREPARE a AS SELECT $1";
         let prepared = Text { sql: b"EXECUTE a(1)", params: None, prepare: Some(prepare) };
         check("statement: EXECUTE a(1)", "prepare: PREPARE a AS SELECT $1", Event::Statement(prepared));
+    }
+
+    #[test]
+    fn three_decimals_are_three_digits() {
+        for b in 0..=255_u8 {
+            for lane in 0..8 {
+                let mut bytes = *b".407 ms ";
+                bytes[lane] = b;
+                let digits = bytes[1..4].iter().all(u8::is_ascii_digit);
+                let frame = bytes[0] == b'.' && &bytes[4..7] == b" ms";
+                let value =
+                    bytes[1..4].iter().fold(0, |sum, digit| sum * 10 + u64::from(digit.wrapping_sub(b'0')));
+                let expected = (digits && frame).then_some(value);
+                assert_eq!(three_decimals(u64::from_le_bytes(bytes)), expected, "{b:#x} in lane {lane}");
+            }
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use super::known::{self, Class, Known};
-use super::replica_reads::Free;
+use super::replica_reads::{Question, Reads};
 use super::{
     Bench, Fact, Findings, MINUTE, NO_TIME, Step, UnitCounts, UnitKind, read_back, redundant_select,
 };
@@ -102,8 +102,10 @@ pub(super) struct Outline {
     /// The last place of a question by hash; places of one sheet are counted from `base` on.
     recent: Box<[u32]>,
     base: u32,
-    /// Questions of the unit: what a replica could answer.
+    /// What a replica could answer.
     reads: Vec<Questions>,
+    /// Questions of the unit, each with its place in `reads`.
+    asked: Vec<(u32, Question)>,
     writers: HashMap<u64, Timestamp>,
 }
 
@@ -114,7 +116,7 @@ struct Questions {
     route: u64,
     /// They belong to a trace or request.
     tagged: bool,
-    free: Free,
+    reads: Reads,
 }
 
 impl Default for Outline {
@@ -132,6 +134,7 @@ impl Default for Outline {
             recent: vec![0; RECENT].into_boxed_slice(),
             base: FAR,
             reads: Vec::new(),
+            asked: Vec::new(),
             writers: HashMap::new(),
         }
     }
@@ -161,7 +164,8 @@ impl Outline {
                 wrote = Some(step.time);
             }
         }
-        self.tell(false, out);
+        self.hold(false);
+        self.tell(out);
         self.leave(0);
         wrote.is_some()
     }
@@ -229,33 +233,54 @@ impl Outline {
         if seen.0 == self.unit {
             return true;
         }
-        *seen = (self.unit, u32::MAX);
+        seen.0 = self.unit;
         false
     }
 
-    /// A question of a fact that was seen, `since` microseconds after its actor's last write.
+    /// A question of a fact that was seen, `since` microseconds after its actor's last write. Questions of a trace are
+    /// counted there; a session knows of them only what a transaction holds back.
     #[inline]
     fn ask(&mut self, step: &Step, number: u32, since: u64, tagged: bool, pin: u64) {
         let place = &mut self.seen[number as usize].1;
         let questions = match self.reads.get_mut(*place as usize) {
-            Some(questions) if questions.route == step.route && questions.tagged == tagged => questions,
-            // Another route than last time: one entry more, all are added up.
+            Some(questions)
+                if questions.fingerprint == step.fingerprint
+                    && questions.route == step.route
+                    && questions.tagged == tagged =>
+            {
+                questions
+            }
+            // Another route than last time, or another sheet: one entry more, all are added up.
             _ => {
                 *place = self.reads.len() as u32;
                 let (fingerprint, route) = (step.fingerprint, step.route);
-                self.reads.push(Questions { fingerprint, route, tagged, free: Free::default() });
+                self.reads.push(Questions { fingerprint, route, tagged, reads: Reads::default() });
                 &mut self.reads[*place as usize]
             }
         };
-        questions.free.add(step.duration, since, pin);
+        let question = Question::new(step.duration, since, pin);
+        if !tagged {
+            questions.reads.ask(question);
+        }
+        self.asked.push((*place, question));
     }
 
-    /// Tells what a replica could have answered of the unit. Questions of a trace are asked in the trace; a session
-    /// knows of them only what a transaction holds back.
-    fn tell(&mut self, writes: bool, out: &mut Findings) {
-        for questions in self.reads.drain(..).filter(|questions| writes || !questions.tagged) {
+    /// The unit is over; if it `writes`, its questions are held back.
+    #[inline]
+    fn hold(&mut self, writes: bool) {
+        if writes {
+            for (place, question) in &self.asked {
+                self.reads[*place as usize].reads.hold(*question);
+            }
+        }
+        self.asked.clear();
+    }
+
+    /// Tells what a replica could have answered.
+    fn tell(&mut self, out: &mut Findings) {
+        for questions in self.reads.drain(..).filter(|questions| !questions.reads.is_empty()) {
             if let Some(reads) = out.reads(questions.fingerprint, questions.route) {
-                reads.add(&questions.free, !questions.tagged, writes);
+                reads.merge(&questions.reads);
             }
         }
     }
@@ -486,7 +511,7 @@ impl<'p> Pass<'p> {
         if end > self.cut.start {
             self.end_run(end);
             let writes = self.cut.kind == UnitKind::Transaction && self.cut.has & WROTE != 0;
-            self.to.tell(writes, self.out);
+            self.to.hold(writes);
             self.to.has |= self.cut.has;
             self.cut.end = end;
             self.cut.runs.1 = self.to.runs.len();
@@ -518,6 +543,7 @@ impl<'p> Pass<'p> {
             self.cut.has |= IDLE;
         }
         self.close(end, false);
+        self.to.tell(self.out);
         self.to.leave(end);
     }
 }

@@ -25,6 +25,11 @@ pub struct Reads {
 }
 
 impl Reads {
+    /// Whether there are none.
+    pub(super) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// All questions: calls and time.
     #[must_use]
     pub fn asked(&self) -> (u64, Micros) {
@@ -39,15 +44,16 @@ impl Reads {
         (calls.saturating_sub(held.0), Micros(time.0.saturating_sub(held.1.0)))
     }
 
-    /// Adds the questions of one unit: those that are `asked` here rather than in their trace, which a session only
-    /// looks for; all are held in a transaction that `writes`.
-    pub(super) fn add(&mut self, questions: &Free, asked: bool, writes: bool) {
-        if asked {
-            self.asked.merge(questions);
-        }
-        if writes {
-            self.held.merge(questions);
-        }
+    /// A question.
+    #[inline]
+    pub(super) fn ask(&mut self, question: Question) {
+        self.asked.add(question);
+    }
+
+    /// A question that a transaction holds back, because it writes.
+    #[inline]
+    pub(super) fn hold(&mut self, question: Question) {
+        self.held.add(question);
     }
 
     /// Adds another part's.
@@ -57,9 +63,28 @@ impl Reads {
     }
 }
 
+/// One question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Question {
+    duration: Micros,
+    /// How many of [`PINS`] its actor wrote before it.
+    pins: u8,
+    /// It came later than the configured pin time.
+    pinned: bool,
+}
+
+impl Question {
+    /// `since` microseconds after the last write.
+    #[inline]
+    pub(super) fn new(duration: u64, since: u64, pin: u64) -> Self {
+        let pins = PINS.iter().filter(|pin| since > **pin).count() as u8;
+        Self { duration: Micros(duration), pins, pinned: since > pin }
+    }
+}
+
 /// Questions by how long before them their actor wrote.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Free {
+struct Free {
     /// Longer than so many of [`PINS`]: calls and time.
     by_pin: [(u64, Micros); PINS.len() + 1],
     /// Longer than the configured pin time.
@@ -71,13 +96,12 @@ fn add(sum: (u64, Micros), more: &(u64, Micros)) -> (u64, Micros) {
 }
 
 impl Free {
-    /// One question, `since` microseconds after the last write.
     #[inline]
-    pub(super) fn add(&mut self, duration: u64, since: u64, pin: u64) {
-        let one = (1, Micros(duration));
-        let place = PINS.iter().filter(|pin| since > **pin).count();
-        self.by_pin[place] = add(self.by_pin[place], &one);
-        if since > pin {
+    fn add(&mut self, question: Question) {
+        let one = (1, question.duration);
+        let sum = &mut self.by_pin[usize::from(question.pins)];
+        *sum = add(*sum, &one);
+        if question.pinned {
             self.pinned = add(self.pinned, &one);
         }
     }

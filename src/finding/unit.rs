@@ -297,7 +297,9 @@ impl Judge {
                     commit(step);
                 });
             }
-            if cut.kind == UnitKind::Transaction {
+            // Most transactions are short, and not idle: nothing is asked about them.
+            let long = (cut.end - cut.start) as u64 >= bench.detect.chatty;
+            if cut.kind == UnitKind::Transaction && (long || cut.has & outline::IDLE != 0) {
                 let unit = self.unit(bench, cut, known);
                 chatty_transaction::judge(&unit, bench.detect, out);
                 if cut.has & outline::IDLE != 0 {

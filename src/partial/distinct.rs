@@ -5,8 +5,8 @@
 //! standard error of `1 / sqrt(k - 2)` (Bar-Yossef et al. 2002; Cohen & Kaplan 2007). What is kept depends only on
 //! the whole set of hashes, never on the order in which calls were seen or parts were merged.
 
-use hashbrown::HashMap;
-use hashbrown::hash_map::Entry;
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 
 use crate::bounded::spread;
 use crate::report::Distinct;
@@ -34,19 +34,25 @@ type Order = (Timestamp, u32, ByteOffset);
 /// The first call with one set of parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct First {
+    hash: u64,
     order: Order,
     duration: Micros,
+}
+
+/// What a table finds a hash by: kept ones are small, so that their upper bits say nothing.
+fn spot(hash: u64) -> u64 {
+    hash.rotate_left(32)
 }
 
 /// The distinct parameter sets of one fingerprint.
 #[derive(Debug, Clone, Default)]
 pub struct ParamSets {
-    /// The place of each set's first call in `firsts`. Looked into at random for every tenth call or so of a long log:
-    /// it must be small.
-    kept: HashMap<u64, u32>,
+    /// Each set's first call.
     firsts: Vec<First>,
-    /// No call that is kept is later than this.
-    latest: Option<Order>,
+    /// Their places, by hash. Looked into at random for every tenth call or so of a long log: it must be small.
+    kept: HashTable<u32>,
+    /// No call of a set that is kept is later than this one.
+    latest: Option<First>,
     /// Hashes above this were dropped; `None` while nothing was.
     limit: Option<u64>,
     /// Calls whose parameters are known, and their duration.
@@ -60,48 +66,55 @@ impl ParamSets {
     pub fn add(&mut self, params: u64, order: Order, duration: Micros, keep: usize) {
         self.calls += 1;
         self.duration += duration;
-        self.keep_first(spread(params), First { order, duration }, keep);
+        self.keep_first(First { hash: spread(params), order, duration }, keep);
     }
 
     #[inline(always)]
-    fn keep_first(&mut self, hash: u64, first: First, keep: usize) {
-        if self.limit.is_none_or(|limit| hash <= limit) {
-            self.insert(hash, first, keep);
+    fn keep_first(&mut self, first: First, keep: usize) {
+        // Statements without values always have the same.
+        if let Some(latest) = &mut self.latest
+            && latest.hash == first.hash
+            && latest.order <= first.order
+        {
+            latest.order = first.order;
+        } else if self.limit.is_none_or(|limit| first.hash <= limit) {
+            self.insert(first, keep);
         }
     }
 
     #[inline(never)]
-    fn insert(&mut self, hash: u64, first: First, keep: usize) {
-        let late = self.latest.is_some_and(|latest| first.order < latest);
+    fn insert(&mut self, first: First, keep: usize) {
+        let late = self.latest.is_some_and(|latest| first.order < latest.order);
         if !late {
-            self.latest = Some(first.order);
+            self.latest = Some(first);
         }
-        match self.kept.entry(hash) {
+        let firsts = &mut self.firsts;
+        let same = |place: &u32| firsts[*place as usize].hash == first.hash;
+        match self.kept.entry(spot(first.hash), same, |place| spot(firsts[*place as usize].hash)) {
             Entry::Occupied(_) if !late => {}
             Entry::Occupied(place) => {
-                let known = &mut self.firsts[*place.get() as usize];
+                let known = &mut firsts[*place.get() as usize];
                 if first.order < known.order {
                     *known = first;
                 }
             }
             Entry::Vacant(vacant) => {
-                vacant.insert(self.firsts.len() as u32);
-                self.firsts.push(first);
+                vacant.insert(firsts.len() as u32);
+                firsts.push(first);
             }
         }
-        // Pruning at half more than the size makes the cost of a call constant on average, and keeps the map small:
-        // it is looked into at random.
-        if self.kept.len() >= keep + keep / 2 {
+        // Pruning at half more than the size makes the cost of a call constant on average, and keeps the table small.
+        if self.firsts.len() >= keep + keep / 2 {
             self.prune(keep);
         }
     }
 
     /// Drops all but the `keep` smallest hashes.
     fn prune(&mut self, keep: usize) {
-        if self.kept.len() <= keep {
+        if self.firsts.len() <= keep {
             return;
         }
-        let mut hashes: Vec<u64> = self.kept.keys().copied().collect();
+        let mut hashes: Vec<u64> = self.firsts.iter().map(|first| first.hash).collect();
         let (_, limit, _) = hashes.select_nth_unstable(keep - 1);
         let limit = *limit;
         self.lower(self.limit.map_or(limit, |old| old.min(limit)));
@@ -110,14 +123,12 @@ impl ParamSets {
     /// Drops the hashes above a limit.
     fn lower(&mut self, limit: u64) {
         self.limit = Some(limit);
-        self.kept.retain(|hash, _| *hash <= limit);
-        let mut firsts = Vec::with_capacity(self.firsts.len());
-        for place in self.kept.values_mut() {
-            let first = self.firsts[*place as usize];
-            *place = firsts.len() as u32;
-            firsts.push(first);
+        self.firsts.retain(|first| first.hash <= limit);
+        self.kept.clear();
+        for (place, first) in (0..).zip(&self.firsts) {
+            let other = |place: &u32| spot(self.firsts[*place as usize].hash);
+            self.kept.insert_unique(spot(first.hash), place, other);
         }
-        self.firsts = firsts;
     }
 
     /// Adds the calls of another part of the log.
@@ -129,9 +140,7 @@ impl ParamSets {
         {
             self.lower(limit);
         }
-        for (hash, place) in other.kept {
-            self.keep_first(hash, other.firsts[place as usize], keep);
-        }
+        other.firsts.into_iter().for_each(|first| self.keep_first(first, keep));
     }
 
     /// Calls whose parameters are known.
@@ -146,10 +155,10 @@ impl ParamSets {
         self.prune(keep);
         let firsts: u64 = self.firsts.iter().map(|first| first.duration.0).sum();
         let Some(limit) = self.limit else {
-            let distinct = Distinct { count: self.kept.len() as u64, exact: true, error_permille: 0 };
+            let distinct = Distinct { count: self.firsts.len() as u64, exact: true, error_permille: 0 };
             return (distinct, Micros(self.duration.0.saturating_sub(firsts)));
         };
-        let kept = self.kept.len().max(1) as u128;
+        let kept = self.firsts.len().max(1) as u128;
         // (k - 1) / U(k) where U is the k-th smallest hash as a share of all possible hashes.
         let count = (((kept - 1) << 64) / (u128::from(limit) + 1)).min(u128::from(self.calls)) as u64;
         let mean_first = u128::from(firsts) / kept;

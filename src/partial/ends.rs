@@ -147,16 +147,28 @@ impl<K> Pairing<K> {
     }
 
     /// The waiting statement gets no duration.
+    #[inline(always)]
     fn flush<'a>(&mut self, lengths: &Lengths, tally: &mut Tally)
+    where
+        K: Keep<'a>,
+    {
+        if self.waiting.is_some() {
+            self.give_up(lengths, tally);
+        }
+        if self.first == First::None {
+            self.first = First::Flush;
+        }
+    }
+
+    /// The statement that waits counts without a duration.
+    #[inline(never)]
+    fn give_up<'a>(&mut self, lengths: &Lengths, tally: &mut Tally)
     where
         K: Keep<'a>,
     {
         if let Some(waiting) = self.waiting.take() {
             let called = tally.untimed(&waiting.record());
             self.take(called, lengths, tally);
-        }
-        if self.first == First::None {
-            self.first = First::Flush;
         }
     }
 

@@ -144,6 +144,7 @@ impl Review {
     }
 
     /// Makes [`Review::step`] one executed call; `sql` is the statement that its fingerprint is of.
+    #[inline(always)]
     pub fn see(
         &mut self,
         record: &Record<'_>,
@@ -183,6 +184,7 @@ impl Review {
     }
 
     /// Puts the call that was seen last, which is that of `record`, into the trace.
+    #[inline(always)]
     pub fn remember(&mut self, record: &Record<'_>) {
         let database = self.database.hash(record);
         let caller = Caller { stream: self.ready.stream, database, session: session_id(record.session) };

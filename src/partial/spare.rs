@@ -8,7 +8,7 @@ use crate::finding::Step;
 /// Calls of a session that is likely to have many.
 const BUSY: usize = 16;
 /// Room that such a session gets at least.
-const ROOM: usize = 256;
+const ROOM: usize = 512;
 /// Rooms that are larger are given back to the system: somebody may hold one for a few calls only.
 const LARGEST: usize = 4 * ROOM;
 /// Rooms kept at most.

@@ -91,7 +91,13 @@ impl Writes {
             return;
         }
         self.times.push(moment);
-        if self.times.len() >= keep * 2 {
+        self.limit(keep);
+    }
+
+    /// Makes the times fewer once they are a quarter too many: that costs a constant a time, and little memory.
+    #[inline(always)]
+    fn limit(&mut self, keep: usize) {
+        if self.times.len() >= keep + keep / 4 {
             self.coarsen(keep);
         }
     }
@@ -138,9 +144,7 @@ impl Writes {
         self.round_to(grid);
         other.round_to(grid);
         self.times.merge(other.times);
-        if self.times.len() >= keep * 2 {
-            self.coarsen(keep);
-        }
+        self.limit(keep);
     }
 
     /// Whether the table was written after `from` and not after `to`.
@@ -311,9 +315,13 @@ impl Trace {
             }
             return;
         }
-        for table in &fact.writes {
-            let row = || RowWrite::new(moment, step, fact.returning && fact.kind == Kind::Insert);
-            self.write(*table, table_key(*table, database), moment, row);
+        let row = || RowWrite::new(moment, step, fact.returning && fact.kind == Kind::Insert);
+        match &*fact.writes {
+            [] => return,
+            [table] => self.write(*table, table_key(*table, database), moment, row),
+            tables => {
+                tables.iter().for_each(|table| self.write(*table, table_key(*table, database), moment, row));
+            }
         }
         if fact.kind == Kind::Update && step.keys > 0 && step.pairs[0] != 0 {
             self.update(session, step);
