@@ -61,6 +61,12 @@ impl Class {
         self.is & (ENDS | CHAINS) == ENDS
     }
 
+    /// Whether a transaction ends with it, and the next one begins at once.
+    #[must_use]
+    pub fn chains(self) -> bool {
+        self.is & CHAINS != 0
+    }
+
     /// Whether its transaction writes.
     #[must_use]
     pub fn writes(self) -> bool {

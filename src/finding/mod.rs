@@ -24,7 +24,7 @@ mod tally;
 mod unit;
 
 pub use known::{Class, Known};
-pub use outline::LEAD;
+pub use outline::{BURST_CLOCK, LEAD};
 pub use step::{
     FAILURE, Fact, Facts, Ignored, KNOWN, MOST_FACTS, MOST_PAIRS, NO_TIME, Step, TRACE, Verb, column_id,
     pair, table_id,

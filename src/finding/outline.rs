@@ -15,8 +15,8 @@ use super::{
 };
 use crate::units::Timestamp;
 
-/// A burst ends at every full ten seconds of the clock.
-const BURST_CLOCK: i64 = 10_000_000;
+/// A burst ends at every full ten seconds of the clock; in microseconds.
+pub const BURST_CLOCK: i64 = 10_000_000;
 /// Slots for the questions asked last; a power of two, and many more than [`redundant_select::NEAR`].
 const RECENT: usize = 1 << 10;
 /// Places so far apart have nothing to do with each other.
@@ -180,7 +180,7 @@ impl Outline {
         counts: &mut UnitCounts,
     ) {
         self.clear(bench.steps.len());
-        let fresh = bench.lead == 0 && starts_fresh(bench);
+        let fresh = if bench.lead > 0 { bench.fresh } else { starts_fresh(bench) };
         let mut pass = Pass::new(self, bench, out, counts, fresh);
         for (place, step) in bench.steps.iter().enumerate().take(bench.lead) {
             let number = known.number(step.fingerprint, find);

@@ -241,6 +241,8 @@ pub struct Bench<'a> {
     pub lead: usize,
     /// When the session wrote last before the others, if it did within its minute.
     pub wrote: Option<Timestamp>,
+    /// Whether the session was silent before the others.
+    pub fresh: bool,
     /// Their stream.
     pub stream: u32,
     /// They are a part of a minute too full to be judged as one, but not its first.

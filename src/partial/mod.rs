@@ -21,6 +21,7 @@ pub mod plans;
 pub mod review;
 pub mod row_writes;
 mod scan;
+pub mod seams;
 pub mod sheets;
 pub mod slowest;
 mod spare;

@@ -5,6 +5,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::seams::End;
 use super::sheets::{Ready, Sheet, Traces};
 use super::trace::{Caller, Trace};
 use crate::bounded::spread;
@@ -86,6 +87,7 @@ impl Review {
     /// Nothing read yet.
     #[must_use]
     pub fn new(detect: Arc<Detect>) -> Self {
+        let ready = Ready::new(detect.burst_gap);
         Self {
             detect,
             known: Known::default(),
@@ -95,7 +97,7 @@ impl Review {
             step: Step::edge(NO_TIME, 0),
             fact: None,
             beyond: Arc::new(Fact::unknown()),
-            ready: Ready::default(),
+            ready,
             traces: Traces::default(),
             findings: Findings::default(),
             counts: UnitCounts::default(),
@@ -206,8 +208,10 @@ impl Review {
             self.counts.by_second += sheet.steps.len() as u64;
         }
         let detect = Arc::clone(&self.detect);
+        self.counts.cut_by_clock += u64::from(sheet.end == End::Clock);
         let Sheet { ref steps, lead, wrote, stream, first, by_second, next, .. } = *sheet;
-        let bench = Bench { steps, lead, wrote, stream, continued: by_second, next, detect: &detect };
+        let fresh = sheet.before == End::Silence;
+        let bench = Bench { steps, lead, wrote, fresh, stream, continued: by_second, next, detect: &detect };
         let shared = &self.shared;
         let find = &|fingerprint: u64| {
             shared.lock().unwrap_or_else(PoisonError::into_inner).get(fingerprint).cloned()

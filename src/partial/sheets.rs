@@ -16,7 +16,7 @@
 //!
 //! ```text
 //!   BEGIN a b COMMIT │ BEGIN c d COMMIT │ e BEGIN f …
-//!                                       ╰ seam: the end of a transaction
+//!                                       ╰ seam: the end of a transaction, or of a burst (`seams`)
 //!   ╰───── one to be judged ──────────╯
 //!               ╰────── lead ──────────╯╰── next ──
 //! ```
@@ -33,6 +33,7 @@
 use hashbrown::HashMap;
 
 use super::Lengths;
+use super::seams::{End, Seam, Seams};
 use super::spare::Spare;
 use crate::finding::{Class, LEAD, MINUTE, NO_TIME, Step};
 use crate::units::{ByteOffset, Timestamp};
@@ -55,6 +56,10 @@ pub struct Sheet {
     pub lead: usize,
     /// When the session wrote last before those that were not, if it did within its minute.
     pub wrote: Option<Timestamp>,
+    /// What ended the unit before those that were not.
+    pub before: End,
+    /// What ended the last unit, if another one follows in the same minute.
+    pub end: End,
     /// The place of the first call of the session's minute, or of a second that is judged by itself.
     pub first: u64,
     /// Whether they are those of a trace or request.
@@ -114,65 +119,6 @@ impl Part {
     }
 }
 
-/// Where calls may be cut so that no unit of work is, and what is to be known there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Seams {
-    /// The first one with a whole lead before it.
-    first: Option<Seam>,
-    last: Option<Seam>,
-    /// When the session wrote last.
-    wrote: Option<Timestamp>,
-    /// Whether each of the last two calls begins a transaction, or may, because it is not here.
-    begin: [bool; 2],
-    /// Whether there is a call that belongs to a trace or request: then what was written is another question for each.
-    tagged: bool,
-}
-
-/// The end of a transaction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Seam {
-    /// The place behind it.
-    place: usize,
-    /// When the session wrote last before it.
-    wrote: Option<Timestamp>,
-}
-
-impl Default for Seams {
-    fn default() -> Self {
-        Self { first: None, last: None, wrote: None, begin: [true; 2], tagged: false }
-    }
-}
-
-impl Seams {
-    /// A call in its place.
-    #[inline(always)]
-    fn pass(&mut self, place: usize, step: &Step, class: Class) {
-        self.tagged |= step.tag != 0;
-        if class.writes() {
-            self.wrote = Some(step.time);
-        }
-        // `BEGIN; INSERT; COMMIT` in a row are looked at together: no seam behind such three.
-        if class.ends() && !self.begin[0] {
-            self.last = Some(Seam { place: place + 1, wrote: self.wrote });
-            if self.first.is_none() && place >= LEAD {
-                self.first = self.last;
-            }
-        }
-        self.begin = [self.begin[1], class.begins()];
-    }
-
-    /// Those of calls that follow from `place` on.
-    fn append(&mut self, place: usize, other: Self) {
-        let own = *self;
-        let moved = |seam: Seam| Seam { place: place + seam.place, wrote: seam.wrote.or(own.wrote) };
-        self.first = own.first.or(other.first.map(moved));
-        self.last = other.last.map(moved).or(own.last);
-        self.wrote = other.wrote.or(own.wrote);
-        self.begin = other.begin;
-        self.tagged |= other.tagged;
-    }
-}
-
 /// Calls that are judged second by second.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Seconds {
@@ -195,8 +141,9 @@ struct Open {
     steps: Vec<Step>,
     /// How many of `steps` were handed out nevertheless: they are kept for those behind.
     lead: usize,
-    /// When the session wrote last before those behind.
+    /// When the session wrote last before those behind, and what ended the unit there.
     wrote: Option<Timestamp>,
+    end: End,
     seams: Seams,
     /// Calls that are, or were, in `steps`.
     count: usize,
@@ -224,7 +171,7 @@ fn is_in(time: i64, beginning: i64, span: i64) -> bool {
 
 impl Open {
     #[inline(never)]
-    fn new(step: &Step, class: Class, known: bool, spare: &mut Spare) -> Self {
+    fn new(step: &Step, class: Class, known: bool, out: &mut Ready) -> Self {
         let mut open = Self {
             minute: beginning(step.time.0, MINUTE),
             first: step.at,
@@ -233,14 +180,15 @@ impl Open {
             steps: Vec::new(),
             lead: 0,
             wrote: None,
-            seams: Seams::default(),
+            end: End::default(),
+            seams: Seams::new(known),
             count: 0,
             seconds: None,
             // Nobody waits for what comes behind the edge of a session.
             start: if step.is_edge() { NO_TIME } else { step.start() },
             next: NO_TIME,
         };
-        open.push_whole(step, class, spare);
+        open.push_whole(step, class, out);
         open
     }
 
@@ -262,7 +210,7 @@ impl Open {
     fn push(&mut self, step: &Step, class: Class, out: &mut Ready) {
         self.last = step.at;
         if self.count < MOST_SHEET {
-            self.push_whole(step, class, &mut out.spare);
+            self.push_whole(step, class, out);
         } else {
             self.push_second(step, out);
         }
@@ -270,9 +218,9 @@ impl Open {
 
     /// A call that is not judged by its second.
     #[inline(always)]
-    fn push_whole(&mut self, step: &Step, class: Class, spare: &mut Spare) {
-        self.seams.pass(self.steps.len(), step, class);
-        spare.push(&mut self.steps, step);
+    fn push_whole(&mut self, step: &Step, class: Class, out: &mut Ready) {
+        self.seams.pass(&self.steps, step, class, out.burst_gap);
+        out.spare.push(&mut self.steps, step);
         self.count += 1;
     }
 
@@ -347,6 +295,14 @@ impl Open {
         self.last = last;
     }
 
+    /// Its beginning is here.
+    fn begin(&mut self) {
+        if !self.known {
+            self.known = true;
+            self.seams.begin();
+        }
+    }
+
     /// Whether its calls may be judged before it is complete.
     fn hands_out(&self) -> bool {
         self.known && !self.seams.tagged
@@ -355,11 +311,9 @@ impl Open {
     /// Hands out what stands before a seam in the calls that follow, and goes on with these: they need not be moved.
     fn go_over(&mut self, seam: Seam, steps: Vec<Step>, seams: Seams, out: &mut Ready) {
         out.spare.extend(&mut self.steps, &steps[..seam.place]);
-        let done = std::mem::replace(&mut self.steps, steps);
-        out.list.push(Sheet { steps: done, lead: self.lead, wrote: self.wrote, ..out.sheet(self.first) });
-        self.lead = seam.place;
-        self.wrote = seam.wrote.or(self.seams.wrote);
+        let seam = self.seams.moved(0, seam);
         self.seams.append(0, seams);
+        self.cut(seam, steps, seam.place, out);
     }
 
     /// Hands out what stands before the last seam, if that is worth it.
@@ -368,29 +322,40 @@ impl Open {
         if !self.hands_out() {
             return;
         }
+        self.seams.last = None;
         let lead = seam.place.min(LEAD);
         let mut rest = out.spare.room();
         rest.extend_from_slice(&self.steps[seam.place - lead..]);
-        let mut done = std::mem::replace(&mut self.steps, rest);
-        done.truncate(seam.place);
-        out.list.push(Sheet { steps: done, lead: self.lead, wrote: self.wrote, ..out.sheet(self.first) });
+        self.steps.truncate(seam.place);
+        self.cut(seam, rest, lead, out);
+    }
+
+    /// Hands out all calls, which end at a seam, and goes on with others, of which the first `lead` were handed out.
+    fn cut(&mut self, seam: Seam, steps: Vec<Step>, lead: usize, out: &mut Ready) {
+        let steps = std::mem::replace(&mut self.steps, steps);
+        let done = Sheet { end: seam.end, ..self.sheet(steps, out) };
+        out.list.push(done);
         self.lead = lead;
         self.wrote = seam.wrote;
-        self.seams.last = None;
+        self.end = seam.end;
+    }
+
+    fn sheet(&self, steps: Vec<Step>, out: &Ready) -> Sheet {
+        Sheet { steps, lead: self.lead, wrote: self.wrote, before: self.end, ..out.sheet(self.first) }
     }
 
     /// Nothing more comes.
-    fn finish(self, out: &mut Ready) {
-        let Self { steps, lead, wrote, first, seconds, next, .. } = self;
-        let whole = Sheet { steps, lead, wrote, ..out.sheet(first) };
-        match seconds {
-            None => out.list.push(Sheet { next, ..whole }),
+    fn finish(mut self, out: &mut Ready) {
+        let steps = std::mem::take(&mut self.steps);
+        let whole = self.sheet(steps, out);
+        match self.seconds {
+            None => out.list.push(Sheet { next: self.next, ..whole }),
             Some(seconds) => {
                 out.list.push(whole);
                 if let Some(first) = seconds.first {
                     out.second(first, NO_TIME);
                 }
-                out.second(seconds.last, next);
+                out.second(seconds.last, self.next);
             }
         }
     }
@@ -408,14 +373,14 @@ impl Sheets {
     #[inline]
     pub fn push(&mut self, step: &Step, class: Class, lengths: &Lengths, out: &mut Ready) {
         let Some(current) = self.tail.as_mut().or(self.head.as_mut()) else {
-            self.head = Some(Open::new(step, class, false, &mut out.spare));
+            self.head = Some(Open::new(step, class, false, out));
             return;
         };
         if current.goes_on(step.time.0, step.at, lengths) {
             current.push(step, class, out);
             return;
         }
-        let next = Open::new(step, class, true, &mut out.spare);
+        let next = Open::new(step, class, true, out);
         current.ends_before(next.start, step.at, lengths);
         if let Some(done) = self.tail.replace(next) {
             done.finish(out);
@@ -429,14 +394,16 @@ impl Sheets {
             *self = Self { head: Some(theirs), tail: right.tail };
             return;
         };
-        current.known |= alone;
+        if alone {
+            current.begin();
+        }
         let next = if current.goes_on(theirs.minute, theirs.first, lengths) {
             current.join(theirs, out);
             current.hand_out(out);
             right.tail
         } else {
             current.ends_before(theirs.start, theirs.first, lengths);
-            theirs.known = true;
+            theirs.begin();
             match right.tail {
                 Some(tail) => {
                     theirs.finish(out);
@@ -543,15 +510,25 @@ pub struct Ready {
     list: Vec<Sheet>,
     /// Room of sheets that were judged.
     pub spare: Spare,
+    /// Microseconds of the longest pause within a burst.
+    burst_gap: u64,
 }
 
 impl Ready {
+    /// Nothing yet; a burst goes on over pauses of so many microseconds.
+    #[must_use]
+    pub fn new(burst_gap: u64) -> Self {
+        Self { burst_gap, ..Self::default() }
+    }
+
     /// One without calls.
     fn sheet(&self, first: u64) -> Sheet {
         Sheet {
             steps: Vec::new(),
             lead: 0,
             wrote: None,
+            before: End::default(),
+            end: End::default(),
             first,
             tagged: false,
             by_second: false,

@@ -11,25 +11,35 @@ const BUSY: usize = 16;
 const ROOM: usize = 512;
 /// Rooms that are larger are given back to the system: somebody may hold one for a few calls only.
 const LARGEST: usize = 4 * ROOM;
-/// Rooms kept at most.
-const MOST: usize = 128;
+/// Calls that all rooms have place for: they must not weigh more than what is open.
+const MOST: usize = 1 << 14;
 
 /// Rooms of calls that were judged.
 #[derive(Debug, Clone, Default)]
 pub struct Spare {
     rooms: Vec<Vec<Step>>,
+    /// The calls that they have place for.
+    places: usize,
 }
 
 impl Spare {
     /// An empty room.
     pub fn room(&mut self) -> Vec<Step> {
-        self.rooms.pop().unwrap_or_else(|| Vec::with_capacity(ROOM))
+        match self.rooms.pop() {
+            Some(room) => {
+                self.places -= room.capacity();
+                room
+            }
+            None => Vec::with_capacity(ROOM),
+        }
     }
 
     /// Takes back the room of calls that nobody needs any more.
     pub fn reuse(&mut self, mut steps: Vec<Step>) {
-        if (ROOM..=LARGEST).contains(&steps.capacity()) && self.rooms.len() < MOST {
+        let places = steps.capacity();
+        if (ROOM..=LARGEST).contains(&places) && self.places + places <= MOST {
             steps.clear();
+            self.places += places;
             self.rooms.push(steps);
         }
     }
@@ -105,6 +115,7 @@ mod tests {
             prop_assert_eq!(places, (0..at).collect::<Vec<_>>());
             spare.reuse(one);
             prop_assert!(spare.rooms.iter().all(|room| room.is_empty() && room.capacity() >= ROOM));
+            prop_assert_eq!(spare.places, spare.rooms.iter().map(Vec::capacity).sum::<usize>());
         }
     }
 }

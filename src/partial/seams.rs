@@ -1,0 +1,174 @@
+//! [`Seams`]: where the calls of a session may be cut so that no unit of work is.
+//!
+//! Behind the end of a transaction, and between two bursts: outside of a transaction a unit ends with a pause, and at
+//! every full ten seconds of the clock. What must be known to go on behind a seam is little ([`Seam`]).
+//!
+//! An interval does not know whether a transaction is open where it begins. What would be a seam if none were is kept
+//! until the left neighbour tells.
+
+use crate::finding::{BURST_CLOCK, Class, LEAD, NO_TIME, Step};
+use crate::units::Timestamp;
+
+/// A place where no unit goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seam {
+    /// Calls before it.
+    pub place: usize,
+    /// When the session wrote last before it.
+    pub wrote: Option<Timestamp>,
+    /// What ended the unit before it.
+    pub end: End,
+}
+
+/// What ended a unit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum End {
+    /// The end of a transaction, or the beginning of the sheet.
+    #[default]
+    Transaction,
+    /// The session was silent.
+    Silence,
+    /// The clock.
+    Clock,
+}
+
+/// Whether a transaction is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    /// As it was where the calls begin.
+    Unknown,
+    Outside,
+    Inside,
+}
+
+/// The seams of calls that follow each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seams {
+    /// The first one with a whole lead before it.
+    pub first: Option<Seam>,
+    /// The last one.
+    pub last: Option<Seam>,
+    /// The last place that is one if no transaction was open at the beginning.
+    perhaps: Option<Seam>,
+    /// When the session wrote last.
+    wrote: Option<Timestamp>,
+    turn: Turn,
+    /// Whether each of the last two calls begins a transaction, or may, because it is not here.
+    begin: [bool; 2],
+    /// Whether a unit ends with the last call: what comes next does not end it once more.
+    ended: bool,
+    /// The ten seconds of the last call.
+    clock: i64,
+    /// Whether there is a call that belongs to a trace or request: then what was written is another question for each.
+    pub tagged: bool,
+}
+
+impl Seams {
+    /// Those of no call; `known` if their sheet begins with them.
+    #[must_use]
+    pub fn new(known: bool) -> Self {
+        Self {
+            first: None,
+            last: None,
+            perhaps: None,
+            wrote: None,
+            turn: if known { Turn::Outside } else { Turn::Unknown },
+            begin: [true; 2],
+            ended: false,
+            clock: i64::MIN,
+            tagged: false,
+        }
+    }
+
+    /// The sheet begins with the first of the calls.
+    pub fn begin(&mut self) {
+        self.know(false);
+    }
+
+    /// Whether a transaction was open where the calls begin.
+    fn know(&mut self, inside: bool) {
+        let perhaps = self.perhaps.take();
+        if !inside {
+            self.last = self.last.or(perhaps);
+        }
+        if self.turn == Turn::Unknown {
+            self.turn = if inside { Turn::Inside } else { Turn::Outside };
+        }
+    }
+
+    /// A call, behind those in `before`; `gap` is the longest pause within a burst.
+    #[inline(always)]
+    pub fn pass(&mut self, before: &[Step], step: &Step, class: Class, gap: u64) {
+        if self.turn != Turn::Inside {
+            self.pass_outside(before, step, gap);
+        }
+        self.tagged |= step.tag != 0;
+        if class.writes() {
+            self.wrote = Some(step.time);
+        }
+        self.ended = class.ends() || step.is_edge();
+        if class.begins() || class.chains() {
+            self.turn = Turn::Inside;
+        }
+        if self.ended {
+            self.turn = Turn::Outside;
+            // `BEGIN; INSERT; COMMIT` in a row are looked at together: no seam behind such three.
+            if class.ends() && !self.begin[0] {
+                self.add(Seam { place: before.len() + 1, wrote: self.wrote, end: End::Transaction });
+            }
+        }
+        self.begin = [self.begin[1], class.begins()];
+    }
+
+    /// A call outside of a transaction, as far as is known.
+    #[inline(always)]
+    fn pass_outside(&mut self, before: &[Step], step: &Step, gap: u64) {
+        let clock = step.time.0.div_euclid(BURST_CLOCK);
+        let clock_before = std::mem::replace(&mut self.clock, clock);
+        let Some(last) = before.last().filter(|_| !self.ended && !step.is_edge()) else { return };
+        if step.time == NO_TIME || last.time == NO_TIME {
+            return;
+        }
+        let end = match () {
+            () if last.wait_before(step) > gap => End::Silence,
+            () if clock != clock_before => End::Clock,
+            () => return,
+        };
+        let seam = Seam { place: before.len(), wrote: self.wrote, end };
+        match self.turn {
+            Turn::Unknown => self.perhaps = Some(seam),
+            _ => self.add(seam),
+        }
+    }
+
+    #[inline(always)]
+    fn add(&mut self, seam: Seam) {
+        self.last = Some(seam);
+        if self.first.is_none() && seam.place > LEAD {
+            self.first = self.last;
+        }
+    }
+
+    /// A seam of calls that follow from `place` on.
+    #[must_use]
+    pub fn moved(&self, place: usize, seam: Seam) -> Seam {
+        Seam { place: place + seam.place, wrote: seam.wrote.or(self.wrote), ..seam }
+    }
+
+    /// Those of calls that follow from `place` on.
+    pub fn append(&mut self, place: usize, other: Self) {
+        let own = *self;
+        let moved = |seam: Seam| own.moved(place, seam);
+        let mut other = Self { first: other.first.map(moved), last: other.last.map(moved), ..other };
+        other.perhaps = other.perhaps.map(moved);
+        match own.turn {
+            Turn::Unknown => other.perhaps = other.perhaps.or(own.perhaps),
+            turn => other.know(turn == Turn::Inside),
+        }
+        other.first = own.first.or(other.first);
+        other.last = other.last.or(own.last);
+        other.wrote = other.wrote.or(own.wrote);
+        other.tagged |= own.tagged;
+        *self = other;
+    }
+}
