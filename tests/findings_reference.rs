@@ -7,7 +7,9 @@ mod common;
 
 use std::collections::BTreeMap;
 
-use common::{PREFIX, analyse, saved};
+use common::{PREFIX, analyse, analyse_with, saved};
+use pglens::config::Config;
+use pglens::report::Report;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 
@@ -425,6 +427,41 @@ proptest! {
     #[test]
     fn rules_agree_with_the_reference(calls in history()) {
         prop_assert_eq!(found(&log(&calls)), reference(&calls), "{}", log(&calls));
+    }
+
+    /// Calls are handed out to be judged where chunks end; in one piece, all at once.
+    #[test]
+    fn chunks_do_not_matter(calls in history(), chunk in 200_usize..3000) {
+        let log = log(&calls);
+        prop_assert_eq!(json(&log, chunk), json(&log, 1 << 20), "{}", log);
+    }
+}
+
+fn json(log: &str, chunk: usize) -> String {
+    serde_json::to_string(&analyse_with(log, PREFIX, Config::default(), chunk)).unwrap()
+}
+
+/// What goes beyond 32,768 calls of a session in one minute is judged second by second, wherever the log is cut.
+#[test]
+fn a_full_minute_is_judged_by_seconds_in_any_chunks() {
+    let piece = |place: i64| match place % 40 {
+        0 => Begin,
+        35 => Commit,
+        _ if place % 9 == 0 => Update(0, (place % 7) as u8),
+        _ => Find((place % 2) as u8, (place / 3 % 7) as u8),
+    };
+    let call = |place: i64| {
+        let begin = 1_795_442_400_000_000 + place * 1500;
+        Call { session: 0, begin, end: begin + 1000, op: piece(place) }
+    };
+    let calls: Vec<Call> = (0..39_000).map(call).collect();
+    let log = log(&calls);
+    let report: Report = analyse_with(&log, PREFIX, Config::default(), 1 << 24);
+    assert_eq!(report.judged.by_second, 39_000 - 32_768);
+    assert_eq!(report.judged.unjudged, 0);
+    let whole = serde_json::to_string(&report).unwrap();
+    for chunk in [1 << 14, 1_000_000, 3_000_000] {
+        assert_eq!(json(&log, chunk), whole, "chunks of {chunk} bytes");
     }
 }
 

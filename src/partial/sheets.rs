@@ -289,10 +289,11 @@ impl Open {
     #[cold]
     #[inline(never)]
     fn join_full(&mut self, steps: &[Step], out: &mut Ready) {
-        let last = self.last;
-        // What they are to seams does not matter any more: there is no use for another one.
+        // What they do to transactions is not known here: what is found to be a seam may be none.
+        let (last, seams) = (self.last, self.seams);
         steps.iter().for_each(|step| self.push(step, Class::default(), out));
         self.last = last;
+        self.seams = seams;
     }
 
     /// Its beginning is here.
