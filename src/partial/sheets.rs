@@ -325,8 +325,8 @@ impl Open {
         }
         self.seams.last = None;
         let lead = seam.place.min(LEAD);
-        let mut rest = out.spare.room();
-        rest.extend_from_slice(&self.steps[seam.place - lead..]);
+        // Nobody knows whether there will be more.
+        let rest = self.steps[seam.place - lead..].to_vec();
         self.steps.truncate(seam.place);
         self.cut(seam, rest, lead, out);
     }

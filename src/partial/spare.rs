@@ -8,7 +8,7 @@ use crate::finding::Step;
 /// Calls of a session that is likely to have many.
 const BUSY: usize = 16;
 /// Room that such a session gets at least.
-const ROOM: usize = 512;
+const ROOM: usize = 128;
 /// Rooms that are larger are given back to the system: somebody may hold one for a few calls only.
 const LARGEST: usize = 4 * ROOM;
 /// Calls that all rooms have place for: they must not weigh more than what is open.
@@ -24,7 +24,7 @@ pub struct Spare {
 
 impl Spare {
     /// An empty room.
-    pub fn room(&mut self) -> Vec<Step> {
+    fn room(&mut self) -> Vec<Step> {
         match self.rooms.pop() {
             Some(room) => {
                 self.places -= room.capacity();
