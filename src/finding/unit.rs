@@ -63,7 +63,7 @@ pub struct UnitCounts {
     pub by_kind: [(u64, u64); UnitKind::COUNT],
     /// Units that ended because a full minute or ten seconds of the clock did.
     pub cut_by_clock: u64,
-    /// Calls in minutes too full to be judged as one: judged second by second.
+    /// Calls beyond what is judged of a minute as one: judged second by second.
     pub by_second: u64,
     /// Calls in seconds too full to be judged at all.
     pub unjudged: u64,

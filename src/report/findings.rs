@@ -9,7 +9,7 @@ pub struct Judged {
     pub units: Vec<UnitLoad>,
     /// Units that ended because a full minute (or ten seconds, for a burst) of the clock did.
     pub cut_by_clock: u64,
-    /// Calls in minutes too full to be judged as one: judged second by second.
+    /// Calls beyond what is judged of a minute as one: judged second by second.
     pub by_second: u64,
     /// Calls in seconds too full to be judged at all.
     pub unjudged: u64,
