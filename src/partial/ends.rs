@@ -360,8 +360,7 @@ pub struct Ends {
 }
 
 impl Ends {
-    /// Fuses with the interval that begins where this one ends.
-    /// `alone` if it has no left neighbour.
+    /// Fuses with the interval that begins where this one ends; `alone` if this one has no left neighbour.
     pub fn fuse(&mut self, right: Self, alone: bool, lengths: &Lengths, tally: &mut Tally) {
         self.traces.merge(right.traces, &mut tally.review.ready);
         for (session, theirs) in right.sessions {

@@ -5,7 +5,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::seams::End;
+use super::seams::Ending;
 use super::sheets::{Ready, Sheet, Traces};
 use super::trace::{Caller, Trace};
 use crate::bounded::spread;
@@ -208,9 +208,9 @@ impl Review {
             self.counts.by_second += sheet.steps.len() as u64;
         }
         let detect = Arc::clone(&self.detect);
-        self.counts.cut_by_clock += u64::from(sheet.end == End::Clock);
+        self.counts.cut_by_clock += u64::from(sheet.end == Ending::Clock);
         let Sheet { ref steps, lead, wrote, stream, first, by_second, next, .. } = *sheet;
-        let fresh = sheet.before == End::Silence;
+        let fresh = sheet.before == Ending::Silence;
         let bench = Bench { steps, lead, wrote, fresh, stream, continued: by_second, next, detect: &detect };
         let shared = &self.shared;
         let find = &|fingerprint: u64| {

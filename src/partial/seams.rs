@@ -17,12 +17,12 @@ pub struct Seam {
     /// When the session wrote last before it.
     pub wrote: Option<Timestamp>,
     /// What ended the unit before it.
-    pub end: End,
+    pub end: Ending,
 }
 
 /// What ended a unit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum End {
+pub enum Ending {
     /// The end of a transaction, or the beginning of the sheet.
     #[default]
     Transaction,
@@ -114,7 +114,7 @@ impl Seams {
             self.turn = Turn::Outside;
             // `BEGIN; INSERT; COMMIT` in a row are looked at together: no seam behind such three.
             if class.ends() && !self.begin[0] {
-                self.add(Seam { place: before.len() + 1, wrote: self.wrote, end: End::Transaction });
+                self.add(Seam { place: before.len() + 1, wrote: self.wrote, end: Ending::Transaction });
             }
         }
         self.begin = [self.begin[1], class.begins()];
@@ -130,8 +130,8 @@ impl Seams {
             return;
         }
         let end = match () {
-            () if last.wait_before(step) > gap => End::Silence,
-            () if clock != clock_before => End::Clock,
+            () if last.wait_before(step) > gap => Ending::Silence,
+            () if clock != clock_before => Ending::Clock,
             () => return,
         };
         let seam = Seam { place: before.len(), wrote: self.wrote, end };

@@ -33,7 +33,7 @@
 use hashbrown::HashMap;
 
 use super::Lengths;
-use super::seams::{End, Seam, Seams};
+use super::seams::{Ending, Seam, Seams};
 use super::spare::Spare;
 use crate::finding::{Class, LEAD, MINUTE, NO_TIME, Step};
 use crate::units::{ByteOffset, Timestamp};
@@ -57,9 +57,9 @@ pub struct Sheet {
     /// When the session wrote last before those that were not, if it did within its minute.
     pub wrote: Option<Timestamp>,
     /// What ended the unit before those that were not.
-    pub before: End,
+    pub before: Ending,
     /// What ended the last unit, if another one follows in the same minute.
-    pub end: End,
+    pub end: Ending,
     /// The place of the first call of the session's minute, or of a second that is judged by itself.
     pub first: u64,
     /// Whether they are those of a trace or request.
@@ -143,7 +143,7 @@ struct Open {
     lead: usize,
     /// When the session wrote last before those behind, and what ended the unit there.
     wrote: Option<Timestamp>,
-    end: End,
+    end: Ending,
     seams: Seams,
     /// Calls that are, or were, in `steps`.
     count: usize,
@@ -180,7 +180,7 @@ impl Open {
             steps: Vec::new(),
             lead: 0,
             wrote: None,
-            end: End::default(),
+            end: Ending::default(),
             seams: Seams::new(known),
             count: 0,
             seconds: None,
@@ -528,8 +528,8 @@ impl Ready {
             steps: Vec::new(),
             lead: 0,
             wrote: None,
-            before: End::default(),
-            end: End::default(),
+            before: Ending::default(),
+            end: Ending::default(),
             first,
             tagged: false,
             by_second: false,
