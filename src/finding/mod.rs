@@ -8,6 +8,7 @@
 //! nothing of chunks, files or other units. What it finds adds up by rule, statement and route in [`Findings`],
 //! and adding is commutative, so the order in which units are judged does not matter.
 
+mod burst;
 pub mod chatty_transaction;
 pub mod check_then_write;
 pub mod idle_in_transaction;
@@ -23,8 +24,9 @@ mod step;
 mod tally;
 mod unit;
 
+pub use burst::{Clock, Ending};
 pub use known::{Class, Known};
-pub use outline::{BURST_CLOCK, LEAD};
+pub use outline::LEAD;
 pub use step::{
     FAILURE, Fact, Facts, Ignored, KNOWN, MOST_FACTS, MOST_PAIRS, NO_TIME, Step, TRACE, Verb, column_id,
     pair, table_id,

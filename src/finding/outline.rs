@@ -11,12 +11,11 @@ use hashbrown::HashMap;
 use super::known::{self, Class, Known};
 use super::replica_reads::{Question, Reads};
 use super::{
-    Bench, Fact, Findings, MINUTE, NO_TIME, Step, UnitCounts, UnitKind, read_back, redundant_select,
+    Bench, Clock, Ending, Fact, Findings, MINUTE, NO_TIME, Step, UnitCounts, UnitKind, read_back,
+    redundant_select,
 };
 use crate::units::Timestamp;
 
-/// A burst ends at every full ten seconds of the clock; in microseconds.
-pub const BURST_CLOCK: i64 = 10_000_000;
 /// Slots for the questions asked last; a power of two, and many more than [`redundant_select::NEAR`].
 const RECENT: usize = 1 << 10;
 /// Places so far apart have nothing to do with each other.
@@ -182,11 +181,12 @@ impl Outline {
         self.clear(bench.steps.len());
         let fresh = if bench.lead > 0 { bench.fresh } else { starts_fresh(bench) };
         let mut pass = Pass::new(self, bench, out, counts, fresh);
-        for (place, step) in bench.steps.iter().enumerate().take(bench.lead) {
+        let mut steps = bench.steps.iter().enumerate();
+        for (place, step) in steps.by_ref().take(bench.lead) {
             let number = known.number(step.fingerprint, find);
             pass.lead(place, number, known.class(number));
         }
-        for (place, step) in bench.steps.iter().enumerate().skip(bench.lead) {
+        for (place, step) in steps {
             if step.is_edge() {
                 pass.edge(place);
                 continue;
@@ -324,8 +324,7 @@ struct Pass<'p> {
     run: usize,
     /// Tables that the unit has asked by key, as in [`Class::tables`].
     asked: u64,
-    /// The end of the ten seconds of the call before, and their beginning.
-    clock: (i64, i64),
+    clock: Clock,
     /// The place of the session's last INSERT or UPDATE that names a row.
     named: Option<usize>,
     /// When the session wrote without saying for whom.
@@ -353,7 +352,7 @@ impl<'p> Pass<'p> {
             cut,
             run: start,
             asked: 0,
-            clock: (0, 0),
+            clock: Clock::default(),
             named: None,
             wrote,
             before: [0; 2],
@@ -396,16 +395,15 @@ impl<'p> Pass<'p> {
     /// Whether the unit so far ends before a call.
     #[inline]
     fn end_before(&mut self, place: usize, step: &Step, class: u16) {
-        let same_clock = self.same_clock(step.time);
+        let same = self.clock.is_same(step.time);
         if place > self.cut.start {
             let before = &self.bench.steps[place - 1];
             let wait = before.wait_before(step);
-            if self.cut.kind == UnitKind::Burst {
-                let silent = before.time == NO_TIME || wait > self.bench.detect.burst_gap;
-                if silent || !same_clock {
-                    self.counts.cut_by_clock += u64::from(!silent);
-                    self.close(place, silent);
-                }
+            if self.cut.kind == UnitKind::Burst
+                && let Some(end) = Ending::of_burst(before, step, self.bench.detect.burst_gap, same)
+            {
+                self.counts.cut_by_clock += u64::from(end == Ending::Clock);
+                self.close(place, end == Ending::Silence);
             }
             if wait > self.bench.detect.idle {
                 self.cut.has |= IDLE;
@@ -418,18 +416,6 @@ impl<'p> Pass<'p> {
             self.close(place, false);
             self.cut.kind = UnitKind::Transaction;
         }
-    }
-
-    /// Whether a time lies in the same ten seconds as the one before.
-    #[inline]
-    fn same_clock(&mut self, time: Timestamp) -> bool {
-        let (start, end) = self.clock;
-        if (start..end).contains(&time.0) {
-            return true;
-        }
-        let start = time.0.saturating_sub(time.0.rem_euclid(BURST_CLOCK));
-        self.clock = (start, start.saturating_add(BURST_CLOCK));
-        false
     }
 
     /// What a call is to its unit.

@@ -141,8 +141,9 @@ impl Fragment {
 
     /// Fuses with the fragment that begins where this one ends.
     fn fuse(&mut self, right: Self, tally: &mut Tally) {
+        let start = (self.start != ByteOffset(0)).then_some(self.start);
         self.lengths.merge(right.lengths);
-        self.ends.fuse(right.ends, self.start == ByteOffset(0), &self.lengths, tally);
+        self.ends.fuse(right.ends, start.is_none(), &self.lengths, tally);
         self.ends.traces.merge(std::mem::take(&mut tally.review.traces), &mut tally.review.ready);
         for (reason, theirs) in right.skips {
             let same_file = theirs.first.file() == right.start.file();
@@ -162,7 +163,6 @@ impl Fragment {
         self.lines = right.lines + if same_file { self.lines } else { 0 };
         self.end = right.end;
         if self.end.0 - self.swept.0 > SWEEP_EVERY {
-            let start = (self.start != ByteOffset(0)).then_some(self.start);
             self.ends.sweep(start, self.end, &self.lengths, tally);
             self.swept = self.end;
         }

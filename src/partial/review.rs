@@ -5,13 +5,12 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::seams::Ending;
 use super::sheets::{Ready, Sheet, Traces};
 use super::trace::{Caller, Trace};
 use crate::bounded::spread;
 use crate::finding::{
-    Bench, Class, Detect, FAILURE, Fact, Facts, Findings, Judge, KNOWN, Known, MOST_PAIRS, NO_TIME, Rule,
-    Step, TRACE, UnitCounts, pair,
+    Bench, Class, Detect, Ending, FAILURE, Fact, Facts, Findings, Judge, KNOWN, Known, MOST_PAIRS, NO_TIME,
+    Rule, Step, TRACE, UnitCounts, pair,
 };
 use crate::log::Session;
 use crate::record::Record;
@@ -209,8 +208,8 @@ impl Review {
         }
         let detect = Arc::clone(&self.detect);
         self.counts.cut_by_clock += u64::from(sheet.end == Ending::Clock);
-        let Sheet { ref steps, lead, wrote, stream, first, by_second, next, .. } = *sheet;
-        let fresh = sheet.before == Ending::Silence;
+        let Sheet { ref steps, from, stream, first, by_second, next, .. } = *sheet;
+        let (lead, wrote, fresh) = (from.place, from.wrote, from.end == Ending::Silence);
         let bench = Bench { steps, lead, wrote, fresh, stream, continued: by_second, next, detect: &detect };
         let shared = &self.shared;
         let find = &|fingerprint: u64| {

@@ -6,11 +6,11 @@
 //! An interval does not know whether a transaction is open where it begins. What would be a seam if none were is kept
 //! until the left neighbour tells.
 
-use crate::finding::{BURST_CLOCK, Class, LEAD, NO_TIME, Step};
+use crate::finding::{Class, Clock, Ending, LEAD, Step};
 use crate::units::Timestamp;
 
-/// A place where no unit goes on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A place where no unit goes on; without calls before it, the beginning of a sheet.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Seam {
     /// Calls before it.
     pub place: usize,
@@ -18,18 +18,6 @@ pub struct Seam {
     pub wrote: Option<Timestamp>,
     /// What ended the unit before it.
     pub end: Ending,
-}
-
-/// What ended a unit.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Ending {
-    /// The end of a transaction, or the beginning of the sheet.
-    #[default]
-    Transaction,
-    /// The session was silent.
-    Silence,
-    /// The clock.
-    Clock,
 }
 
 /// Whether a transaction is open.
@@ -44,10 +32,12 @@ enum Turn {
 /// The seams of calls that follow each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seams {
+    /// Whether the sheet begins with the first of the calls.
+    known: bool,
     /// The first one with a whole lead before it.
-    pub first: Option<Seam>,
+    first: Option<Seam>,
     /// The last one.
-    pub last: Option<Seam>,
+    last: Option<Seam>,
     /// The last place that is one if no transaction was open at the beginning.
     perhaps: Option<Seam>,
     /// When the session wrote last.
@@ -57,10 +47,9 @@ pub struct Seams {
     begin: [bool; 2],
     /// Whether a unit ends with the last call: what comes next does not end it once more.
     ended: bool,
-    /// The ten seconds of the last call.
-    clock: i64,
+    clock: Clock,
     /// Whether there is a call that belongs to a trace or request: then what was written is another question for each.
-    pub tagged: bool,
+    tagged: bool,
 }
 
 impl Seams {
@@ -68,6 +57,7 @@ impl Seams {
     #[must_use]
     pub fn new(known: bool) -> Self {
         Self {
+            known,
             first: None,
             last: None,
             perhaps: None,
@@ -75,14 +65,34 @@ impl Seams {
             turn: if known { Turn::Outside } else { Turn::Unknown },
             begin: [true; 2],
             ended: false,
-            clock: i64::MIN,
+            clock: Clock::default(),
             tagged: false,
         }
     }
 
     /// The sheet begins with the first of the calls.
     pub fn begin(&mut self) {
+        self.known = true;
         self.know(false);
+    }
+
+    /// Whether seams may be used: it must be known what was written before them.
+    fn are_useful(&self) -> bool {
+        self.known && !self.tagged
+    }
+
+    /// The last one, if it may be used and there are so many calls before it; from now on there is none.
+    #[must_use]
+    pub fn take_last(&mut self, calls: usize) -> Option<Seam> {
+        let useful = self.are_useful();
+        self.last.take_if(|seam| useful && seam.place >= calls)
+    }
+
+    /// The first one in calls that follow, if it may be used.
+    #[must_use]
+    pub fn first_of(&self, next: &Self) -> Option<Seam> {
+        let useful = self.are_useful() && !next.tagged;
+        next.first.filter(|_| useful).map(|seam| self.moved(0, seam))
     }
 
     /// Whether a transaction was open where the calls begin.
@@ -123,21 +133,15 @@ impl Seams {
     /// A call outside of a transaction, as far as is known.
     #[inline(always)]
     fn pass_outside(&mut self, before: &[Step], step: &Step, gap: u64) {
-        let clock = step.time.0.div_euclid(BURST_CLOCK);
-        let clock_before = std::mem::replace(&mut self.clock, clock);
-        let Some(last) = before.last().filter(|_| !self.ended && !step.is_edge()) else { return };
-        if step.time == NO_TIME || last.time == NO_TIME {
-            return;
-        }
-        let end = match () {
-            () if last.wait_before(step) > gap => Ending::Silence,
-            () if clock != clock_before => Ending::Clock,
-            () => return,
-        };
-        let seam = Seam { place: before.len(), wrote: self.wrote, end };
-        match self.turn {
-            Turn::Unknown => self.perhaps = Some(seam),
-            _ => self.add(seam),
+        let same = self.clock.is_same(step.time);
+        if let Some(last) = before.last().filter(|_| !self.ended && !step.is_edge())
+            && let Some(end) = Ending::of_burst(last, step, gap, same)
+        {
+            let seam = Seam { place: before.len(), wrote: self.wrote, end };
+            match self.turn {
+                Turn::Unknown => self.perhaps = Some(seam),
+                _ => self.add(seam),
+            }
         }
     }
 
@@ -150,8 +154,7 @@ impl Seams {
     }
 
     /// A seam of calls that follow from `place` on.
-    #[must_use]
-    pub fn moved(&self, place: usize, seam: Seam) -> Seam {
+    fn moved(&self, place: usize, seam: Seam) -> Seam {
         Seam { place: place + seam.place, wrote: seam.wrote.or(self.wrote), ..seam }
     }
 
@@ -165,6 +168,7 @@ impl Seams {
             Turn::Unknown => other.perhaps = other.perhaps.or(own.perhaps),
             turn => other.know(turn == Turn::Inside),
         }
+        other.known = own.known;
         other.first = own.first.or(other.first);
         other.last = other.last.or(own.last);
         other.wrote = other.wrote.or(own.wrote);

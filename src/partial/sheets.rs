@@ -33,9 +33,9 @@
 use hashbrown::HashMap;
 
 use super::Lengths;
-use super::seams::{Ending, Seam, Seams};
+use super::seams::{Seam, Seams};
 use super::spare::Spare;
-use crate::finding::{Class, LEAD, MINUTE, NO_TIME, Step};
+use crate::finding::{Class, Ending, LEAD, MINUTE, NO_TIME, Step};
 use crate::units::{ByteOffset, Timestamp};
 
 /// Bytes of the stream without a call of a session, after which its sheet ends.
@@ -52,12 +52,8 @@ const WORTH: usize = if cfg!(debug_assertions) { 1 } else { 4 * LEAD };
 pub struct Sheet {
     /// In the order of their session; of a trace, in the order of the stream.
     pub steps: Vec<Step>,
-    /// How many at the beginning were judged before.
-    pub lead: usize,
-    /// When the session wrote last before those that were not, if it did within its minute.
-    pub wrote: Option<Timestamp>,
-    /// What ended the unit before those that were not.
-    pub before: Ending,
+    /// What is before it was judged before.
+    pub from: Seam,
     /// What ended the last unit, if another one follows in the same minute.
     pub end: Ending,
     /// The place of the first call of the session's minute, or of a second that is judged by itself.
@@ -135,15 +131,10 @@ struct Open {
     /// The place of its first and last call.
     first: u64,
     last: u64,
-    /// Whether its beginning is here.
-    known: bool,
     /// The first [`MOST_SHEET`] calls, but for those that were handed out.
     steps: Vec<Step>,
-    /// How many of `steps` were handed out nevertheless: they are kept for those behind.
-    lead: usize,
-    /// When the session wrote last before those behind, and what ended the unit there.
-    wrote: Option<Timestamp>,
-    end: Ending,
+    /// What is before it in `steps` was handed out nevertheless: it is kept for those behind.
+    from: Seam,
     seams: Seams,
     /// Calls that are, or were, in `steps`.
     count: usize,
@@ -176,11 +167,8 @@ impl Open {
             minute: beginning(step.time.0, MINUTE),
             first: step.at,
             last: step.at,
-            known,
             steps: Vec::new(),
-            lead: 0,
-            wrote: None,
-            end: Ending::default(),
+            from: Seam::default(),
             seams: Seams::new(known),
             count: 0,
             seconds: None,
@@ -263,23 +251,20 @@ impl Open {
 
     /// Takes over the sheet that goes on where this one was cut.
     fn join(&mut self, other: Self, out: &mut Ready) {
-        self.last = other.last;
-        self.next = other.next;
         if self.count + other.count > MOST_SHEET {
             self.join_full(&other.steps, out);
             out.spare.reuse(other.steps);
         } else {
             self.count += other.count;
-            match other.seams.first {
-                Some(seam) if self.hands_out() && !other.seams.tagged => {
-                    self.go_over(seam, other.steps, other.seams, out);
-                }
-                _ => {
-                    self.seams.append(self.steps.len(), other.seams);
-                    out.spare.append(&mut self.steps, other.steps);
-                }
+            if let Some(seam) = self.seams.first_of(&other.seams) {
+                self.go_over(seam, other.steps, other.seams, out);
+            } else {
+                self.seams.append(self.steps.len(), other.seams);
+                out.spare.append(&mut self.steps, other.steps);
             }
         }
+        self.last = other.last;
+        self.next = other.next;
         if let Some(seconds) = other.seconds {
             seconds.first.into_iter().chain([seconds.last]).for_each(|part| self.add_part(part, out));
         }
@@ -290,40 +275,21 @@ impl Open {
     #[inline(never)]
     fn join_full(&mut self, steps: &[Step], out: &mut Ready) {
         // What they do to transactions is not known here: what is found to be a seam may be none.
-        let (last, seams) = (self.last, self.seams);
+        let seams = self.seams;
         steps.iter().for_each(|step| self.push(step, Class::default(), out));
-        self.last = last;
         self.seams = seams;
-    }
-
-    /// Its beginning is here.
-    fn begin(&mut self) {
-        if !self.known {
-            self.known = true;
-            self.seams.begin();
-        }
-    }
-
-    /// Whether its calls may be judged before it is complete.
-    fn hands_out(&self) -> bool {
-        self.known && !self.seams.tagged
     }
 
     /// Hands out what stands before a seam in the calls that follow, and goes on with these: they need not be moved.
     fn go_over(&mut self, seam: Seam, steps: Vec<Step>, seams: Seams, out: &mut Ready) {
         out.spare.extend(&mut self.steps, &steps[..seam.place]);
-        let seam = self.seams.moved(0, seam);
         self.seams.append(0, seams);
         self.cut(seam, steps, seam.place, out);
     }
 
     /// Hands out what stands before the last seam, if that is worth it.
     fn hand_out(&mut self, out: &mut Ready) {
-        let Some(seam) = self.seams.last.filter(|seam| seam.place >= self.lead + WORTH) else { return };
-        if !self.hands_out() {
-            return;
-        }
-        self.seams.last = None;
+        let Some(seam) = self.seams.take_last(self.from.place + WORTH) else { return };
         let lead = seam.place.min(LEAD);
         // Nobody knows whether there will be more.
         let rest = self.steps[seam.place - lead..].to_vec();
@@ -336,13 +302,11 @@ impl Open {
         let steps = std::mem::replace(&mut self.steps, steps);
         let done = Sheet { end: seam.end, ..self.sheet(steps, out) };
         out.list.push(done);
-        self.lead = lead;
-        self.wrote = seam.wrote;
-        self.end = seam.end;
+        self.from = Seam { place: lead, ..seam };
     }
 
     fn sheet(&self, steps: Vec<Step>, out: &Ready) -> Sheet {
-        Sheet { steps, lead: self.lead, wrote: self.wrote, before: self.end, ..out.sheet(self.first) }
+        Sheet { steps, from: self.from, ..out.sheet(self.first) }
     }
 
     /// Nothing more comes.
@@ -396,7 +360,7 @@ impl Sheets {
             return;
         };
         if alone {
-            current.begin();
+            current.seams.begin();
         }
         let next = if current.goes_on(theirs.minute, theirs.first, lengths) {
             current.join(theirs, out);
@@ -404,7 +368,7 @@ impl Sheets {
             right.tail
         } else {
             current.ends_before(theirs.start, theirs.first, lengths);
-            theirs.begin();
+            theirs.seams.begin();
             match right.tail {
                 Some(tail) => {
                     theirs.finish(out);
@@ -526,9 +490,7 @@ impl Ready {
     fn sheet(&self, first: u64) -> Sheet {
         Sheet {
             steps: Vec::new(),
-            lead: 0,
-            wrote: None,
-            before: Ending::default(),
+            from: Seam::default(),
             end: Ending::default(),
             first,
             tagged: false,
