@@ -12,7 +12,7 @@
 //!
 //! A sheet whose beginning is known need not wait for its end: what stands before a *seam* is handed out as soon as it
 //! is long enough, while it is still in a processor's cache, and what stands behind is judged later with the few calls
-//! before it that it must know of ([`Sheet::lead`]).
+//! before it that it must know of ([`Sheet::from`]).
 //!
 //! ```text
 //!   BEGIN a b COMMIT │ BEGIN c d COMMIT │ e BEGIN f …
