@@ -221,7 +221,7 @@ fn cacheable(parts: &Parts<'_>) -> Vec<Draft> {
                 .iter()
                 .zip([false, true])
                 .map(|(asking, marked)| TimelineRow {
-                    time: (asking.moment.time != NO_TIME).then_some(asking.moment.time),
+                    time: Some(asking.moment.time).filter(|time| *time != NO_TIME),
                     duration_us: Some(Micros(u64::from(asking.duration))),
                     fingerprint: hex(asked.fingerprint),
                     marked,

@@ -10,7 +10,7 @@ use super::{Inputs, permille, rows, scale};
 use crate::finding::Facts;
 use crate::partial::trace::{Asked, Asking, Replay, Writes, table_key};
 use crate::report::{Curve, Forecast, Load};
-use crate::units::Micros;
+use crate::units::{Micros, Timestamp};
 
 /// Ages in seconds that are tried.
 const TTLS: [i64; 4] = [1, 10, 60, 300];
@@ -147,17 +147,15 @@ fn versions(trace: &Replay, facts: &Facts, order: &[Place]) -> Vec<Vec<u32>> {
     }
     let mut versions: Vec<Vec<u32>> =
         trace.asked.iter().map(|asked| vec![0; asked.askings.kept.len()]).collect();
-    for (number, (_, statement, place)) in (0_u32..).zip(order) {
+    for (number, (time, statement, place)) in (0_u32..).zip(order) {
         let (statement, place) = (*statement as usize, *place as usize);
-        let moment = trace.asked[statement].askings.kept[place].moment;
+        let moment = || trace.asked[statement].askings.kept[place].moment;
         versions[statement][place] = match &read[statement] {
             // Another one each time.
             None => number,
             Some(own) => own.iter().fold(0, |sum, table| {
                 let (writes, before) = &mut tables[*table];
-                while writes.times.sorted().get(*before).is_some_and(|write| *write <= moment) {
-                    *before += 1;
-                }
+                *before = writes.up_to(*before, Timestamp(*time), moment);
                 sum.wrapping_add(*before as u32)
             }),
         };

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::{Inputs, rows, scale};
 use crate::finding::Fact;
-use crate::partial::row_writes::RowWrite;
+use crate::partial::writes::RowWrite;
 use crate::partial::trace::{Asked, Asking, Moment, Replay, Writes, table_key};
 use crate::report::{Forecast, Load};
 use crate::units::Micros;
@@ -93,7 +93,7 @@ impl<'r> Written<'r> {
             return None;
         }
         let mut written = Self { named: Vec::new(), bulk: Vec::new(), told: Vec::new() };
-        let writes: Vec<&[RowWrite]> = tables.iter().map(|table| table.rows.list()).collect::<Option<_>>()?;
+        let writes: Vec<&[RowWrite]> = tables.iter().map(|table| table.rows()).collect::<Option<_>>()?;
         for write in writes.into_iter().flatten() {
             let pairs = write.pairs.iter().filter(|pair| **pair != 0);
             written.named.extend(pairs.map(|pair| (*pair, write)));

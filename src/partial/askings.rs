@@ -68,7 +68,7 @@ impl Askings {
         self.kept.push(asking);
         if self.kept.len() > FEWEST_ASKINGS {
             let keep = keep();
-            if self.kept.len() >= keep * 2 {
+            if self.kept.len() >= keep + keep / 2 {
                 self.thin(keep);
             }
         }
@@ -128,15 +128,10 @@ impl Askings {
 
     /// Sorted by key and time; what was cut short is dropped.
     pub(super) fn finish(&mut self, keep: usize) {
-        // Keys with places are smaller than askings, and those of one key mostly came in order.
-        let mut order: Vec<(u64, u32)> =
-            self.kept.iter().zip(0..).map(|(asking, place)| (asking.key, place)).collect();
-        order.sort_unstable();
-        let kept = order.iter().map(|(_, place)| self.kept[*place as usize]).collect();
-        self.kept = kept;
-        for same in self.kept.chunk_by_mut(|a, b| a.key == b.key).filter(|same| !same.is_sorted()) {
-            same.sort_unstable();
+        if self.kept.len() > keep {
+            self.thin(keep);
         }
+        self.sort();
         if self.kept.len() > keep {
             self.kept.truncate(keep);
             self.limit = self.kept.last().copied();
@@ -148,6 +143,22 @@ impl Askings {
             let key = last.key;
             self.kept.truncate(self.kept.partition_point(|asking| asking.key < key));
             self.bound = Some(key);
+        }
+    }
+
+    /// Sorts by key and time. Keys are hashes: their upper bits and a place make one word, and words are sorted many
+    /// times faster than askings.
+    fn sort(&mut self) {
+        let places = self.kept.len().next_power_of_two() as u64 - 1;
+        let names = self.kept.iter().zip(0..).map(|(asking, place)| asking.key & !places | place);
+        let mut order: Vec<u64> = names.collect();
+        order.sort_unstable();
+        let kept = order.iter().map(|name| self.kept[(name & places) as usize]).collect();
+        self.kept = kept;
+        // Those of one key mostly came in order.
+        let alike = |a: &Asking, b: &Asking| (a.key ^ b.key) & !places == 0;
+        for same in self.kept.chunk_by_mut(alike).filter(|same| !same.is_sorted()) {
+            same.sort_unstable();
         }
     }
 

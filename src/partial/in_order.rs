@@ -9,7 +9,7 @@ const NEAR: usize = 16;
 
 /// A sorted list, and what came late.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InOrder<T> {
+pub(super) struct InOrder<T> {
     /// Sorted.
     list: Vec<T>,
     late: Vec<T>,
@@ -24,7 +24,7 @@ impl<T> Default for InOrder<T> {
 impl<T: Ord> InOrder<T> {
     /// One more.
     #[inline(always)]
-    pub fn push(&mut self, item: T) {
+    pub(super) fn push(&mut self, item: T) {
         match self.list.last() {
             Some(last) if *last > item => self.push_late(item),
             _ => self.list.push(item),
@@ -42,7 +42,7 @@ impl<T: Ord> InOrder<T> {
     }
 
     /// Those of another list: two that are sorted become one in a single merge.
-    pub fn merge(&mut self, mut other: Self) {
+    pub(super) fn merge(&mut self, mut other: Self) {
         self.late.append(&mut other.late);
         self.list.append(&mut other.list);
         self.list.sort();
@@ -50,17 +50,17 @@ impl<T: Ord> InOrder<T> {
 
     /// The greatest of those that did not come late.
     #[inline(always)]
-    pub fn last(&self) -> Option<&T> {
+    pub(super) fn last(&self) -> Option<&T> {
         self.list.last()
     }
 
     /// How many.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.list.len() + self.late.len()
     }
 
     /// Sorts in what came late: [`InOrder::sorted`] is all of them until the next one comes.
-    pub fn settle(&mut self) {
+    pub(super) fn settle(&mut self) {
         if !self.late.is_empty() {
             let mut late = std::mem::take(&mut self.late);
             late.sort();
@@ -68,14 +68,20 @@ impl<T: Ord> InOrder<T> {
         }
     }
 
+    /// Changes items that are all in order so that they stay so, and drops those that become like the one before.
+    pub(super) fn round(&mut self, change: impl FnMut(&mut T)) {
+        self.list.iter_mut().for_each(change);
+        self.list.dedup();
+    }
+
     /// What is in order.
     #[inline]
-    pub fn sorted(&self) -> &[T] {
+    pub(super) fn sorted(&self) -> &[T] {
         &self.list
     }
 
     /// All of them, sorted.
-    pub fn into_sorted(mut self) -> Vec<T> {
+    pub(super) fn into_sorted(mut self) -> Vec<T> {
         self.settle();
         self.list
     }

@@ -19,7 +19,6 @@ mod lengths;
 pub mod minutes;
 pub mod plans;
 pub mod review;
-pub mod row_writes;
 mod scan;
 pub mod seams;
 pub mod sheets;
@@ -28,6 +27,7 @@ mod spare;
 pub mod statements;
 pub mod tally;
 pub mod trace;
+pub mod writes;
 
 use std::collections::BTreeMap;
 

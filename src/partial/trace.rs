@@ -13,10 +13,10 @@ use hashbrown::HashMap;
 
 use super::askings::FEWEST_ASKINGS;
 pub use super::askings::{Asking, Askings};
-use super::in_order::InOrder;
-use super::row_writes::{RowWrite, RowWrites};
+use super::writes::RowWrite;
+pub use super::writes::Writes;
 use crate::bounded::{Bounded, spread};
-use crate::finding::{Fact, Step};
+use crate::finding::{Fact, MINUTE, Step};
 use crate::sql::Kind;
 use crate::units::{Micros, Timestamp};
 
@@ -39,8 +39,9 @@ const MOST_UPDATES: usize = 1024;
 /// Buckets of rows of one UPDATE.
 pub const BUCKETS: usize = 1024;
 
-/// When and where: the order of everything that is replayed.
+/// When and where: the order of everything that is replayed. Packed, because there are hundreds of thousands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(packed(4))]
 pub struct Moment {
     /// When it ended.
     pub time: Timestamp,
@@ -61,106 +62,9 @@ pub struct Asked {
     pub askings: Askings,
 }
 
-/// The times at which a table was written.
-#[derive(Debug, Clone, Default)]
-pub struct Writes {
-    /// The table.
-    pub table: u64,
-    /// How many.
-    pub count: u64,
-    /// The last of them.
-    pub last: Option<Moment>,
-    /// Which rows.
-    pub rows: RowWrites,
-    /// Settled once finished.
-    pub times: InOrder<Moment>,
-    /// Times are multiples of two to the power of this, in microseconds.
-    pub grid: u32,
-}
-
-impl Writes {
-    #[inline(always)]
-    fn add(&mut self, moment: Moment, keep: usize) {
-        self.count += 1;
-        if self.last.is_none_or(|last| last < moment) {
-            self.last = Some(moment);
-        }
-        let moment = self.round(moment);
-        // On a grid many have the time of the one before.
-        if self.times.last() == Some(&moment) {
-            return;
-        }
-        self.times.push(moment);
-        self.limit(keep);
-    }
-
-    /// Makes the times fewer once they are a quarter too many: that costs a constant a time, and little memory.
-    #[inline(always)]
-    fn limit(&mut self, keep: usize) {
-        if self.times.len() >= keep + keep / 4 {
-            self.coarsen(keep);
-        }
-    }
-
-    #[inline(always)]
-    fn round(&self, moment: Moment) -> Moment {
-        match self.grid {
-            0 => moment,
-            grid => Moment { time: Timestamp(moment.time.0 >> grid << grid), stream: 0, at: 0 },
-        }
-    }
-
-    /// Sorted, on the grid, each once.
-    fn tidy(&mut self) {
-        let times = std::mem::take(&mut self.times).into_sorted();
-        let mut times: Vec<Moment> = times.into_iter().map(|moment| self.round(moment)).collect();
-        times.dedup();
-        self.times = times.into();
-    }
-
-    /// Takes over a grid that is coarser than its own.
-    fn round_to(&mut self, grid: u32) {
-        if grid > self.grid {
-            self.grid = grid;
-            self.tidy();
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn coarsen(&mut self, keep: usize) {
-        self.tidy();
-        while self.times.len() > keep && self.grid < 40 {
-            // From nanosecond-like exactness to about a millisecond at once: the log has no finer clock.
-            self.round_to((self.grid + 1).max(10));
-        }
-    }
-
-    fn merge(&mut self, mut other: Self, keep: usize) {
-        self.count += other.count;
-        self.last = self.last.max(other.last);
-        self.rows.merge(std::mem::take(&mut other.rows), keep);
-        let grid = self.grid.max(other.grid);
-        self.round_to(grid);
-        other.round_to(grid);
-        self.times.merge(other.times);
-        self.limit(keep);
-    }
-
-    /// Whether the table was written after `from` and not after `to`.
-    #[must_use]
-    pub fn between(&self, from: &Moment, to: &Moment) -> bool {
-        let times = self.times.sorted();
-        let next = times.partition_point(|write| write <= from);
-        times.get(next).is_some_and(|write| write <= to)
-    }
-}
-
 /// A transaction that wrote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Commit {
-    /// Hash of its minute.
-    minute: u32,
     /// When its flush ended.
     pub moment: Moment,
     /// How long the COMMIT, or the write that was its own transaction, took.
@@ -169,50 +73,70 @@ pub struct Commit {
     pub session: u32,
 }
 
+impl Commit {
+    /// Hash of its minute, and its place in it: those with the smallest are kept.
+    fn rank(&self) -> (u32, Self) {
+        let minute = self.moment.time.0.div_euclid(MINUTE) as u64;
+        (spread(minute) as u32, *self)
+    }
+}
+
 /// The commits of some minutes, or of all.
 #[derive(Debug, Clone, Default)]
 pub struct Commits {
     /// All of them.
     pub count: u64,
-    /// Sorted by minute's hash, then time, once finished.
+    /// In no order.
     pub kept: Vec<Commit>,
-    limit: Option<u32>,
+    /// Those from here on are dropped.
+    limit: Option<(u32, Option<Commit>)>,
 }
 
 impl Commits {
     fn add(&mut self, commit: Commit) {
-        if self.limit.is_some_and(|limit| commit.minute >= limit) {
+        if self.is_dropped(&commit) {
             return;
         }
         self.kept.push(commit);
-        if self.kept.len() >= MOST_COMMITS * 2 {
+        if self.kept.len() >= MOST_COMMITS + MOST_COMMITS / 4 {
             self.prune();
         }
     }
 
+    #[inline]
+    fn is_dropped(&self, commit: &Commit) -> bool {
+        self.limit.is_some_and(|limit| {
+            let (minute, commit) = commit.rank();
+            (minute, Some(commit)) >= limit
+        })
+    }
+
     /// Keeps whole minutes: those below the one that goes over the cap. A first minute beyond it is cut in time.
+    #[cold]
+    #[inline(never)]
     fn prune(&mut self) {
         if self.kept.len() <= MOST_COMMITS {
             return;
         }
-        let (before, over, _) = self.kept.select_nth_unstable(MOST_COMMITS);
-        let over = over.minute;
-        if before.iter().any(|commit| commit.minute != over) {
-            self.limit = Some(over);
-            self.kept.retain(|commit| commit.minute < over);
-        } else {
-            self.limit = Some(over.saturating_add(1));
-            self.kept.truncate(MOST_COMMITS);
+        let (before, over, _) = self.kept.select_nth_unstable_by_key(MOST_COMMITS, Commit::rank);
+        let (minute, over) = over.rank();
+        let is_first = before.iter().all(|commit| commit.rank().0 == minute);
+        self.lower((minute, is_first.then_some(over)));
+    }
+
+    fn lower(&mut self, limit: (u32, Option<Commit>)) {
+        if self.limit.is_none_or(|own| limit < own) {
+            self.limit = Some(limit);
+            let mut kept = std::mem::take(&mut self.kept);
+            kept.retain(|commit| !self.is_dropped(commit));
+            self.kept = kept;
         }
     }
 
     fn merge(&mut self, other: Self) {
         self.count += other.count;
-        if let Some(limit) = other.limit
-            && self.limit.is_none_or(|own| limit < own)
-        {
-            self.limit = Some(limit);
-            self.kept.retain(|commit| commit.minute < limit);
+        if let Some(limit) = other.limit {
+            self.lower(limit);
         }
         other.kept.into_iter().for_each(|commit| self.add(commit));
     }
@@ -362,17 +286,13 @@ impl Trace {
     }
 
     fn write(&mut self, id: u64, table: u64, moment: Moment, row: impl FnOnce() -> RowWrite) {
-        let new = || Writes { table: id, ..Writes::default() };
-        let Some(place) = self.written.admit(table, new, drop) else { return };
+        let Some(place) = self.written.admit(table, || Writes::new(id), drop) else { return };
         // A division is dear, and new tables are rare.
         let tables = self.written.len();
         if self.share.0 != tables {
             self.share = (tables, keep_for(MOST_WRITES, FEWEST_WRITES, tables));
         }
-        let keep = self.share.1;
-        let writes = self.written.at(place);
-        writes.rows.add(row, keep);
-        writes.add(moment, keep);
+        self.written.at(place).add(moment, row, self.share.1);
     }
 
     fn update(&mut self, session: u64, step: &Step) {
@@ -387,10 +307,9 @@ impl Trace {
 
     /// A transaction that wrote.
     pub fn commit(&mut self, stream: u32, session: u32, step: &Step) {
-        let minute = spread(step.time.0.div_euclid(60_000_000) as u64) as u32;
         let moment = Moment { time: step.time, stream, at: step.at };
         self.commits.count += 1;
-        self.commits.add(Commit { minute, moment, duration: short(step.duration), session });
+        self.commits.add(Commit { moment, duration: short(step.duration), session });
     }
 
     /// Adds another part's.
@@ -409,7 +328,7 @@ impl Trace {
             if self.written.takes(table) {
                 let keep = keep_for(MOST_WRITES, FEWEST_WRITES, self.written.len());
                 let id = writes.table;
-                self.written.entry(table, || Writes { table: id, ..Writes::default() }).merge(writes, keep);
+                self.written.entry(table, || Writes::new(id)).merge(writes, keep);
             }
         }
         self.commits.merge(other.commits);
@@ -446,13 +365,8 @@ impl Trace {
         asked.sort_unstable_by_key(|asked| (asked.fingerprint, asked.database));
         let keep = keep_for(MOST_WRITES, FEWEST_WRITES, self.written.len());
         let mut written: HashMap<u64, Writes> = self.written.into_iter().collect();
-        written.values_mut().for_each(|writes| {
-            writes.tidy();
-            writes.rows.finish(keep);
-            writes.coarsen(keep);
-        });
+        written.values_mut().for_each(|writes| writes.finish(keep));
         self.commits.prune();
-        self.commits.kept.sort();
         let mut rows: Vec<Rows> = self.rows.into_iter().map(|(_, rows)| rows).collect();
         rows.sort_unstable_by_key(|rows| rows.fingerprint);
         Replay { asked, written, tables_capped, commits: self.commits, rows }
