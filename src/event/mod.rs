@@ -19,21 +19,21 @@ pub mod vacuum;
 use crate::record::Record;
 use crate::units::Micros;
 
-/// What a record means.
+/// What a record means. Statements are the SQL of its message; [`Text::of`] knows their values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event<'a> {
     /// A statement was executed; its text and its duration came together.
-    Call(Text<'a>, Micros),
+    Call(&'a [u8], Micros),
     /// A statement is about to be executed (`log_statement`); a bare duration may follow.
-    Statement(Text<'a>),
+    Statement(&'a [u8]),
     /// A bare duration (`log_duration`, or the statement was logged before).
     Duration(Micros),
     /// More rows were fetched from a portal whose execution was logged before: time, but no new call.
-    Fetch(Text<'a>, Micros),
+    Fetch(&'a [u8], Micros),
     /// A parse message: time beside the call.
-    Parse(Text<'a>, Micros),
+    Parse(&'a [u8], Micros),
     /// A bind message.
-    Bind(Text<'a>, Micros),
+    Bind(&'a [u8], Micros),
     /// auto_explain's plan of a statement.
     Plan(Plan<'a>, Micros),
     /// ERROR, FATAL or PANIC.
@@ -53,6 +53,29 @@ pub struct Text<'a> {
     pub params: Option<&'a [u8]>,
     /// The DETAIL, if it is `prepare: PREPARE …`: the statement that an EXECUTE runs.
     pub prepare: Option<&'a [u8]>,
+}
+
+impl<'a> Text<'a> {
+    /// SQL with what the record's DETAIL says about it.
+    #[inline(always)]
+    #[must_use]
+    pub fn of(sql: &'a [u8], detail: &'a [u8]) -> Self {
+        if detail.is_empty() {
+            Self { sql, params: None, prepare: None }
+        } else {
+            Self::detailed(sql, detail)
+        }
+    }
+
+    #[inline(never)]
+    fn detailed(sql: &'a [u8], detail: &'a [u8]) -> Self {
+        let starts =
+            |word: &[u8]| detail.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
+        // "Parameters" with a capital letter since release 16; before it, a constant is compared in words.
+        let params = detail.starts_with(b"parameters: ") || starts(b"parameters: ");
+        let prepare = !params && starts(b"prepare: ");
+        Self { sql, params: params.then_some(detail), prepare: prepare.then_some(detail) }
+    }
 }
 
 /// A plan as auto_explain wrote it.
@@ -78,15 +101,15 @@ impl<'a> Event<'a> {
         }
         let message = record.message;
         if let Some(rest) = message.strip_prefix(b"duration: ") {
-            return Self::of_duration(rest, record).unwrap_or(Self::Other);
+            return Self::of_duration(rest).unwrap_or(Self::Other);
         }
         if let Some(sql) = message.strip_prefix(b"statement: ") {
-            return Self::Statement(text(sql, record.detail));
+            return Self::Statement(sql);
         }
         if let Some(rest) = message.strip_prefix(b"execute ") {
             // The name may be anything; the server writes `execute NAME: SQL` or `execute fetch from NAME: SQL`.
             return match after_name(rest) {
-                Some(sql) if !rest.starts_with(b"fetch from ") => Self::Statement(text(sql, record.detail)),
+                Some(sql) if !rest.starts_with(b"fetch from ") => Self::Statement(sql),
                 _ => Self::Other,
             };
         }
@@ -97,7 +120,7 @@ impl<'a> Event<'a> {
     }
 
     #[inline(always)]
-    fn of_duration(rest: &'a [u8], record: &Record<'a>) -> Option<Self> {
+    fn of_duration(rest: &'a [u8]) -> Option<Self> {
         let (duration, rest) = millis(rest)?;
         // The server writes two.
         let rest = match rest {
@@ -108,20 +131,20 @@ impl<'a> Event<'a> {
             None => Self::Duration(duration),
             Some(b's') => {
                 let sql = rest.strip_prefix(b"statement: ").or_else(|| bare(rest, b"statement:"))?;
-                Self::Call(text(sql, record.detail), duration)
+                Self::Call(sql, duration)
             }
             Some(b'e') => {
                 let named = rest.strip_prefix(b"execute ")?;
-                let text = text(after_name(named)?, record.detail);
+                let sql = after_name(named)?;
                 let fetch = named.starts_with(b"fetch from ");
-                if fetch { Self::Fetch(text, duration) } else { Self::Call(text, duration) }
+                if fetch { Self::Fetch(sql, duration) } else { Self::Call(sql, duration) }
             }
             Some(b'b') => {
                 let named = rest.strip_prefix(b"bind ")?;
-                Self::Bind(text(after_name(named)?, record.detail), duration)
+                Self::Bind(after_name(named)?, duration)
             }
             _ => match rest.strip_prefix(b"parse ") {
-                Some(named) => Self::Parse(text(after_name(named)?, record.detail), duration),
+                Some(named) => Self::Parse(after_name(named)?, duration),
                 None => Self::Plan(Plan { body: rest.strip_prefix(b"plan:")? }, duration),
             },
         })
@@ -201,21 +224,6 @@ fn three_decimals(word: u64) -> Option<u64> {
     (frame && others == 0).then(|| (digits & 0xFF) * 100 + (digits >> 8 & 0xFF) * 10 + (digits >> 16))
 }
 
-/// SQL with what the record's DETAIL says about it.
-#[inline(always)]
-fn text<'a>(sql: &'a [u8], detail: &'a [u8]) -> Text<'a> {
-    if detail.is_empty() { Text { sql, params: None, prepare: None } } else { detailed(sql, detail) }
-}
-
-#[inline(never)]
-fn detailed<'a>(sql: &'a [u8], detail: &'a [u8]) -> Text<'a> {
-    let starts = |word: &[u8]| detail.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
-    // "Parameters" with a capital letter since release 16; before it, a constant is compared in words.
-    let params = detail.starts_with(b"parameters: ") || starts(b"parameters: ");
-    let prepare = !params && starts(b"prepare: ");
-    Text { sql, params: params.then_some(detail), prepare: prepare.then_some(detail) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -239,8 +247,8 @@ mod tests {
         assert_eq!(Event::of(&record), expected, "{message}");
     }
 
-    fn sql(sql: &str) -> Text<'_> {
-        Text { sql: sql.as_bytes(), params: None, prepare: None }
+    fn sql(sql: &str) -> &[u8] {
+        sql.as_bytes()
     }
 
     #[test]
@@ -290,12 +298,15 @@ mod tests {
     #[test]
     fn parameters_in_both_spellings() {
         for detail in ["parameters: $1 = '1'", "Parameters: $1 = '1'"] {
+            check("execute <unnamed>: SELECT $1", detail, Event::Statement(b"SELECT $1"));
             let with = Text { sql: b"SELECT $1", params: Some(detail.as_bytes()), prepare: None };
-            check("execute <unnamed>: SELECT $1", detail, Event::Statement(with));
+            assert_eq!(Text::of(b"SELECT $1", detail.as_bytes()), with);
         }
         let prepare: &[u8] = b"prepare: PREPARE a AS SELECT $1";
         let prepared = Text { sql: b"EXECUTE a(1)", params: None, prepare: Some(prepare) };
-        check("statement: EXECUTE a(1)", "prepare: PREPARE a AS SELECT $1", Event::Statement(prepared));
+        assert_eq!(Text::of(b"EXECUTE a(1)", prepare), prepared);
+        let other = Text { sql: b"SELECT 1", params: None, prepare: None };
+        assert_eq!(Text::of(b"SELECT 1", b"parameter: $1"), other);
     }
 
     #[test]

@@ -28,8 +28,8 @@ pub use burst::{Clock, Ending};
 pub use known::{Class, Known};
 pub use outline::LEAD;
 pub use step::{
-    FAILURE, Fact, Facts, Ignored, KNOWN, MOST_FACTS, MOST_PAIRS, NO_TIME, Step, TRACE, Verb, column_id,
-    pair, table_id,
+    FAILURE, Fact, Facts, Ignored, MOST_FACTS, MOST_PAIRS, Marks, NO_TIME, Step, Verb, column_id, pair,
+    table_id,
 };
 pub use tally::{Calls, FindingTally, Findings, Found, Join, Key, MOST_EXAMPLE, MOST_FINDINGS, Row};
 pub use unit::{Bench, Judge, MINUTE, Unit, UnitCounts, UnitKind};
@@ -105,7 +105,7 @@ impl Rule {
         Self::ALL.iter().find(short).copied()
     }
 
-    /// Its bit in [`Step::ignore`].
+    /// Its bit in [`Marks::ignore`].
     #[must_use]
     pub fn bit(self) -> u16 {
         1 << self as u16

@@ -462,7 +462,7 @@ impl<'p> Pass<'p> {
         if class & known::COMMITS != 0 && single && first & known::OPENS != 0 {
             self.to.pairs += 1;
         }
-        self.before = [second, if step.rows == 1 { class } else { class & !known::SINGLE }];
+        self.before = [second, if step.marks.rows() == 1 { class } else { class & !known::SINGLE }];
         self.cut.has |= has;
     }
 

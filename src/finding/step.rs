@@ -41,20 +41,60 @@ pub struct Step {
     pub tag: u64,
     /// Hashes of column and value: what WHERE compares by equality, then what is written; 0 beyond the last.
     pub pairs: [u32; MOST_PAIRS],
-    /// How many of `pairs` stand in WHERE, outside of subqueries.
-    pub keys: u8,
-    /// Rows of its VALUES list, at most 255.
-    pub rows: u8,
-    /// Rules that its query comment asks to be left out of, as bits of [`super::Rule`].
-    pub ignore: u16,
-    /// Flags, see the constants.
-    pub flags: u8,
+    /// The rest.
+    pub marks: Marks,
 }
 
-/// The parameters of the call are known (or it has none).
-pub const KNOWN: u8 = 1;
-/// The tag is a trace id rather than a request id.
-pub const TRACE: u8 = 2;
+/// The small things about a call, in one word: what is written in pieces and read as a whole a moment later, a
+/// processor waits for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Marks(u64);
+
+impl Marks {
+    const KNOWN: u64 = 1 << 8;
+    const TRACE: u64 = 1 << 9;
+
+    /// See the questions below.
+    #[inline(always)]
+    #[must_use]
+    pub fn new(keys: u8, rows: u32, ignore: u16, known: bool, trace: bool) -> Self {
+        let flags = (u64::from(known) * Self::KNOWN) | (u64::from(trace) * Self::TRACE);
+        Self(u64::from(keys) | flags | (u64::from(ignore) << 16) | (u64::from(rows) << 32))
+    }
+
+    /// How many of [`Step::pairs`] stand in WHERE, outside of subqueries.
+    #[inline(always)]
+    #[must_use]
+    pub fn keys(self) -> usize {
+        usize::from(self.0 as u8)
+    }
+
+    /// Whether the parameters of the call are known, or it has none.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_known(self) -> bool {
+        self.0 & Self::KNOWN != 0
+    }
+
+    /// Whether the tag is a trace id rather than a request id.
+    #[must_use]
+    pub fn is_trace(self) -> bool {
+        self.0 & Self::TRACE != 0
+    }
+
+    /// Rules that its query comment asks to be left out of, as bits of [`super::Rule`].
+    #[must_use]
+    pub fn ignore(self) -> u16 {
+        (self.0 >> 16) as u16
+    }
+
+    /// Rows of its VALUES list.
+    #[inline(always)]
+    #[must_use]
+    pub fn rows(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+}
 
 impl Step {
     /// The edge of a session: nothing goes on across it.
@@ -69,10 +109,7 @@ impl Step {
             route: 0,
             tag: 0,
             pairs: [0; MOST_PAIRS],
-            keys: 0,
-            rows: 0,
-            ignore: 0,
-            flags: 0,
+            marks: Marks::default(),
         }
     }
 
@@ -97,7 +134,7 @@ impl Step {
     /// Whether its parameters are known.
     #[must_use]
     pub fn is_known(&self) -> bool {
-        self.flags & KNOWN != 0
+        self.marks.is_known()
     }
 
     /// When it began; the end where there is no duration.
@@ -124,7 +161,7 @@ impl Step {
     /// What WHERE compares.
     #[must_use]
     pub fn keys(&self) -> &[u32] {
-        &self.pairs[..usize::from(self.keys).min(MOST_PAIRS)]
+        &self.pairs[..self.marks.keys().min(MOST_PAIRS)]
     }
 
     /// A hash of what WHERE compares.

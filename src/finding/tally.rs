@@ -192,7 +192,7 @@ impl Findings {
     /// Adds what a rule found in a unit. The first mark gives statement and route.
     pub fn add(&mut self, rule: Rule, unit: &Unit<'_>, calls: &Calls<'_>) {
         let Some(first) = calls.marks.first().and_then(|mark| unit.steps.get(*mark as usize)) else { return };
-        if first.ignore & rule.bit() != 0 {
+        if first.marks.ignore() & rule.bit() != 0 {
             count_capped(&mut self.suppressed, (rule, first.fingerprint), calls.marks.len() as u64);
             return;
         }

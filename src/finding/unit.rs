@@ -14,7 +14,7 @@ use std::sync::Arc;
 use super::check_then_write::Look;
 use super::outline::{self, Cut, Find, Outline, Run};
 use super::{
-    Detect, Fact, Findings, Known, NO_TIME, Step, TRACE, Verb, chatty_transaction, check_then_write,
+    Detect, Fact, Findings, Known, NO_TIME, Step, Verb, chatty_transaction, check_then_write,
     idle_in_transaction, known, n_plus_one, read_back, redundant_select, row_by_row_insert,
 };
 use crate::sql::{Kind, With};
@@ -264,7 +264,7 @@ impl Judge {
         counts: &mut UnitCounts,
     ) {
         let Some(first) = bench.steps.first() else { return };
-        let kind = if first.flags & TRACE != 0 { UnitKind::Trace } else { UnitKind::Request };
+        let kind = if first.marks.is_trace() { UnitKind::Trace } else { UnitKind::Request };
         counts.by_kind[kind as usize].0 += 1;
         counts.by_kind[kind as usize].1 += bench.steps.len() as u64;
         counts.writing += u64::from(self.outline.trace(bench, known, find, out));

@@ -12,8 +12,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::{Inputs, rows, scale};
 use crate::finding::Fact;
-use crate::partial::writes::RowWrite;
 use crate::partial::trace::{Asked, Asking, Moment, Replay, Writes, table_key};
+use crate::partial::writes::RowWrite;
 use crate::report::{Forecast, Load};
 use crate::units::Micros;
 

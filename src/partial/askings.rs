@@ -153,8 +153,14 @@ impl Askings {
         let names = self.kept.iter().zip(0..).map(|(asking, place)| asking.key & !places | place);
         let mut order: Vec<u64> = names.collect();
         order.sort_unstable();
-        let kept = order.iter().map(|name| self.kept[(name & places) as usize]).collect();
-        self.kept = kept;
+        // Each to its place, within the list: what stands there goes to where the other came from.
+        for to in 0..order.len() {
+            let mut from = (order[to] & places) as usize;
+            while from < to {
+                from = (order[from] & places) as usize;
+            }
+            self.kept.swap(to, from);
+        }
         // Those of one key mostly came in order.
         let alike = |a: &Asking, b: &Asking| (a.key ^ b.key) & !places == 0;
         for same in self.kept.chunk_by_mut(alike).filter(|same| !same.is_sorted()) {

@@ -18,6 +18,10 @@ pub const MOST_KEPT: usize = 4096;
 pub const FEWEST_KEPT: usize = 64;
 /// Parameter sets kept for all fingerprints together, as long as that allows [`FEWEST_KEPT`] each.
 const BUDGET: usize = 2 << 20;
+/// From so many sets on a table is too large for a processor's nearest cache. Tests have small ones.
+const LARGE: usize = if cfg!(test) { 16 } else { 512 };
+/// Calls that wait at most.
+const MOST_LATE: usize = 16;
 
 /// How many parameter sets each of `fingerprints` may keep.
 ///
@@ -49,8 +53,10 @@ fn spot(hash: u64) -> u64 {
 pub struct ParamSets {
     /// Each set's first call.
     firsts: Vec<First>,
-    /// Their places, by hash. Looked into at random for every tenth call or so of a long log: it must be small.
-    kept: HashTable<u32>,
+    /// Their places, by hash. The hashes stand here once more: most of those that are looked up are known.
+    kept: HashTable<(u64, u32)>,
+    /// Calls that wait for the table to be looked into: a processor waits once for the places of many.
+    late: Vec<First>,
     /// No call of a set that is kept is later than this one.
     latest: Option<First>,
     /// Hashes above this were dropped; `None` while nothing was.
@@ -78,8 +84,27 @@ impl ParamSets {
         {
             latest.order = first.order;
         } else if self.limit.is_none_or(|limit| first.hash <= limit) {
-            self.insert(first, keep);
+            if self.firsts.len() < LARGE {
+                self.insert(first, keep);
+            } else {
+                self.put_off(first, keep);
+            }
         }
+    }
+
+    #[inline(never)]
+    fn put_off(&mut self, first: First, keep: usize) {
+        self.late.push(first);
+        if self.late.len() >= MOST_LATE {
+            self.settle(keep);
+        }
+    }
+
+    /// Looks up what waits.
+    fn settle(&mut self, keep: usize) {
+        let mut late = std::mem::take(&mut self.late);
+        late.drain(..).for_each(|first| self.insert(first, keep));
+        self.late = late;
     }
 
     #[inline(never)]
@@ -89,17 +114,16 @@ impl ParamSets {
             self.latest = Some(first);
         }
         let firsts = &mut self.firsts;
-        let same = |place: &u32| firsts[*place as usize].hash == first.hash;
-        match self.kept.entry(spot(first.hash), same, |place| spot(firsts[*place as usize].hash)) {
+        match self.kept.entry(spot(first.hash), |known| known.0 == first.hash, |known| spot(known.0)) {
             Entry::Occupied(_) if !late => {}
             Entry::Occupied(place) => {
-                let known = &mut firsts[*place.get() as usize];
+                let known = &mut firsts[place.get().1 as usize];
                 if first.order < known.order {
                     *known = first;
                 }
             }
             Entry::Vacant(vacant) => {
-                vacant.insert(firsts.len() as u32);
+                vacant.insert((first.hash, firsts.len() as u32));
                 firsts.push(first);
             }
         }
@@ -126,13 +150,13 @@ impl ParamSets {
         self.firsts.retain(|first| first.hash <= limit);
         self.kept.clear();
         for (place, first) in (0..).zip(&self.firsts) {
-            let other = |place: &u32| spot(self.firsts[*place as usize].hash);
-            self.kept.insert_unique(spot(first.hash), place, other);
+            self.kept.insert_unique(spot(first.hash), (first.hash, place), |known| spot(known.0));
         }
     }
 
     /// Adds the calls of another part of the log.
-    pub fn merge(&mut self, other: Self, keep: usize) {
+    pub fn merge(&mut self, mut other: Self, keep: usize) {
+        other.settle(keep);
         self.calls += other.calls;
         self.duration += other.duration;
         if let Some(limit) = other.limit
@@ -152,6 +176,7 @@ impl ParamSets {
     /// The answer, once everything is merged: distinct sets, and the time of all calls but the first of each set.
     #[must_use]
     pub fn finish(&mut self, keep: usize) -> (Distinct, Micros) {
+        self.settle(keep);
         self.prune(keep);
         let firsts: u64 = self.firsts.iter().map(|first| first.duration.0).sum();
         let Some(limit) = self.limit else {

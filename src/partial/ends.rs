@@ -26,7 +26,7 @@ use super::Lengths;
 use super::actors;
 use super::sheets::{Sheets, Traces};
 use super::tally::Tally;
-use crate::event::Event;
+use crate::event::{Event, Text};
 use crate::finding::{Class, NO_TIME, Step};
 use crate::log::{Entry, Part, Session, Severity, Who};
 use crate::record::{OwnedRecord, Record};
@@ -97,9 +97,9 @@ impl<K> Pairing<K> {
         K: Keep<'a>,
     {
         match Event::read(record) {
-            Event::Call(text, duration) => {
+            Event::Call(sql, duration) => {
                 self.flush(lengths, tally);
-                let called = tally.call(record, &text, Some(duration));
+                let called = tally.call(record, &Text::of(sql, record.detail), Some(duration));
                 self.take(called, lengths, tally);
             }
             Event::Statement(_) => {
@@ -125,9 +125,9 @@ impl<K> Pairing<K> {
                 self.sheets.push(&edge, Class::default(), lengths, &mut tally.review.ready);
                 tally.other(record);
             }
-            Event::Fetch(text, duration) => tally.fetch(record, &text, duration),
-            Event::Parse(text, duration) => tally.parse(record, &text, duration),
-            Event::Bind(text, duration) => tally.bind(record, &text, duration),
+            Event::Fetch(sql, duration) => tally.fetch(record, sql, duration),
+            Event::Parse(sql, duration) => tally.parse(record, sql, duration),
+            Event::Bind(sql, duration) => tally.bind(record, sql, duration),
             Event::Plan(plan, duration) => tally.plan(record, plan, duration),
             Event::Other => tally.other(record),
         }
@@ -206,6 +206,7 @@ struct Leading {
 /// One session within the chunk that is being read.
 #[derive(Debug, Default)]
 struct Live<'a> {
+    session: Session,
     begins: ByteOffset,
     leading: Vec<Leading>,
     pairing: Pairing<Record<'a>>,
@@ -243,7 +244,7 @@ impl<'a> Sessions<'a> {
                 let next = self.live.len();
                 let place = *self.index.entry(session).or_insert(next);
                 if place == next {
-                    self.live.push(Live { begins: at, ..Live::default() });
+                    self.live.push(Live { session, begins: at, ..Live::default() });
                 }
                 self.latest = Some((session, place));
                 place
@@ -316,26 +317,13 @@ impl<'a> Sessions<'a> {
     /// Ends the chunk: what is open becomes owned.
     #[must_use]
     pub fn close(self) -> Ends {
-        let Self { index, live, .. } = self;
-        let mut live: Vec<Option<Live<'a>>> = live.into_iter().map(Some).collect();
-        let sessions = index
-            .into_iter()
-            .filter_map(|(session, place)| {
-                let live = live.get_mut(place)?.take()?;
-                let pairing = Pairing {
-                    first: live.pairing.first,
-                    waiting: live.pairing.waiting.as_ref().map(OwnedRecord::from),
-                    sheets: live.pairing.sheets,
-                };
-                let recorded = live.recorded;
-                let pending = recorded.then(|| OwnedRecord::from(&live.pending));
-                Some((
-                    session,
-                    End { begins: live.begins, leading: live.leading, pairing, pending, recorded },
-                ))
-            })
-            .collect();
-        Ends { sessions, traces: Traces::default() }
+        let owned = |live: Live<'a>| {
+            let Live { session, begins, leading, pairing: Pairing { first, waiting, sheets }, .. } = live;
+            let pairing = Pairing { first, waiting: waiting.as_ref().map(OwnedRecord::from), sheets };
+            let pending = live.recorded.then(|| OwnedRecord::from(&live.pending));
+            (session, End { begins, leading, pairing, pending, recorded: live.recorded })
+        };
+        Ends { sessions: self.live.into_iter().map(owned).collect(), traces: Traces::default() }
     }
 }
 

@@ -4,20 +4,26 @@
 //! that a bucket's middle is at most 1/129 (0.78 %) away from any value in it. Counts are integers: merging is
 //! addition, and the order of merging cannot matter. (The idea is HdrHistogram's; the layout is our own.)
 
+use arrayvec::ArrayVec;
+
 use crate::units::Micros;
 
 const SUB_BITS: u32 = 6;
 const LINEAR: u64 = 1 << (SUB_BITS + 1);
 /// Sparse pairs up to this many buckets, a dense array above: most fingerprints are called a few times only.
 const SPARSE_LIMIT: usize = 48;
+/// Durations that are counted at once in a dense array.
+const LATE: usize = 32;
 
 /// Counts by bucket.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct Histogram {
     /// Sorted by bucket; empty once `dense` is in use.
     sparse: Vec<(u16, u64)>,
     /// Index is the bucket.
     dense: Vec<u64>,
+    /// Buckets of durations that wait to be counted in `dense`: a processor waits once for the counts of many.
+    late: ArrayVec<u16, LATE>,
     total: u64,
 }
 
@@ -49,12 +55,23 @@ impl Histogram {
     /// Counts one duration.
     #[inline(always)]
     pub fn add(&mut self, duration: Micros) {
-        self.add_bucket(bucket(duration.0), 1);
+        self.total += 1;
+        self.late.push(bucket(duration.0));
+        if self.late.is_full() || self.dense.is_empty() {
+            self.settle();
+        }
+    }
+
+    /// Counts what waits.
+    #[inline(never)]
+    fn settle(&mut self) {
+        for bucket in std::mem::take(&mut self.late) {
+            self.count(bucket, 1);
+        }
     }
 
     #[inline(always)]
-    fn add_bucket(&mut self, bucket: u16, count: u64) {
-        self.total += count;
+    fn count(&mut self, bucket: u16, count: u64) {
         match self.dense.get_mut(usize::from(bucket)) {
             Some(counted) => *counted += count,
             None => self.add_elsewhere(bucket, count),
@@ -94,8 +111,9 @@ impl Histogram {
 
     /// Adds another histogram's counts.
     pub fn merge(&mut self, other: &Self) {
+        self.total += other.total;
         for (bucket, count) in other.counts() {
-            self.add_bucket(bucket, count);
+            self.count(bucket, count);
         }
     }
 
@@ -105,9 +123,12 @@ impl Histogram {
         self.total
     }
 
-    fn counts(&self) -> impl Iterator<Item = (u16, u64)> + '_ {
-        let dense = self.dense.iter().enumerate().filter(|(_, count)| **count > 0);
-        self.sparse.iter().copied().chain(dense.map(|(bucket, count)| (bucket as u16, *count)))
+    /// By bucket, in order.
+    fn counts(&self) -> impl Iterator<Item = (u16, u64)> {
+        let mut all = self.clone();
+        all.settle();
+        let dense = all.dense.into_iter().zip(0..).map(|(count, bucket)| (bucket, count));
+        all.sparse.into_iter().chain(dense).filter(|(_, count)| *count > 0)
     }
 
     /// The smallest duration that at least `permille` of all durations do not exceed, within 0.78 %.

@@ -9,8 +9,8 @@ use super::sheets::{Ready, Sheet, Traces};
 use super::trace::{Caller, Trace};
 use crate::bounded::spread;
 use crate::finding::{
-    Bench, Class, Detect, Ending, FAILURE, Fact, Facts, Findings, Judge, KNOWN, Known, MOST_PAIRS, NO_TIME,
-    Rule, Step, TRACE, UnitCounts, pair,
+    Bench, Class, Detect, Ending, FAILURE, Fact, Facts, Findings, Judge, Known, MOST_PAIRS, Marks, NO_TIME,
+    Rule, Step, UnitCounts, pair,
 };
 use crate::log::Session;
 use crate::record::Record;
@@ -171,15 +171,11 @@ impl Review {
         step.route = labels.route;
         step.tag = labels.tag;
         step.pairs = [0; MOST_PAIRS];
-        step.keys = 0;
-        step.rows = digest.rows.min(255) as u8;
-        step.ignore = labels.ignore;
         if labels.ignore & Rule::OF_THE_LOG != 0 {
             self.findings.excuse(fingerprint, labels.ignore);
         }
-        step.flags = u8::from(known) * KNOWN + u8::from(labels.trace) * TRACE;
+        step.marks = Marks::new(fact.own_keys, digest.rows, labels.ignore, known, labels.trace);
         if !fact.columns.is_empty() {
-            step.keys = fact.own_keys;
             pairs_of(fact, &digest.values, &mut step.pairs);
         }
     }

@@ -125,11 +125,6 @@ fn read_execute<'a>(sql: &'a [u8], prepare: &'a [u8], digest: &mut Digest) -> Op
     Some(sql::prepared_statement(prepare).unwrap_or(sql))
 }
 
-/// A text without its values: nobody counts those of parse and bind messages.
-fn template<'a>(text: &Text<'a>) -> Text<'a> {
-    Text { params: None, ..*text }
-}
-
 impl Tally {
     /// A tally of what a filter lets through.
     #[must_use]
@@ -225,7 +220,7 @@ impl Tally {
     #[inline(never)]
     pub fn untimed(&mut self, statement: &Record<'_>) -> bool {
         match Event::of(statement) {
-            Event::Statement(text) => self.call(statement, &text, None),
+            Event::Statement(sql) => self.call(statement, &Text::of(sql, statement.detail), None),
             _ => false,
         }
     }
@@ -238,14 +233,14 @@ impl Tally {
     /// A statement and, later in its session, its duration. The call counts at the time of the duration.
     #[inline(never)]
     pub fn paired(&mut self, statement: &Record<'_>, duration: &Record<'_>) -> bool {
-        if let (Event::Statement(text), Event::Duration(micros)) = (Event::of(statement), Event::of(duration))
+        if let (Event::Statement(sql), Event::Duration(micros)) = (Event::of(statement), Event::of(duration))
         {
             let query_id = if statement.query_id == 0 { duration.query_id } else { statement.query_id };
             let mut record = *statement;
             record.at = duration.at;
             record.time = duration.time;
             record.query_id = query_id;
-            return self.call(&record, &text, Some(micros));
+            return self.call(&record, &Text::of(sql, record.detail), Some(micros));
         }
         false
     }
@@ -263,10 +258,11 @@ impl Tally {
 
     /// More rows of an execution that was counted before.
     #[inline(never)]
-    pub fn fetch(&mut self, record: &Record<'_>, text: &Text<'_>, duration: Micros) {
+    pub fn fetch(&mut self, record: &Record<'_>, sql: &[u8], duration: Micros) {
         self.speak();
         let mut digest = Digest::default();
-        let Some(sql) = self.read_kept(record, text, Some(duration), &mut digest) else { return };
+        let text = Text::of(sql, record.detail);
+        let Some(sql) = self.read_kept(record, &text, Some(duration), &mut digest) else { return };
         let order = self.order(record.at);
         match self.statements.get(&digest, order, sql) {
             Some(tally) => tally.duration += duration,
@@ -276,29 +272,26 @@ impl Tally {
 
     /// A parse message.
     #[inline(never)]
-    pub fn parse(&mut self, record: &Record<'_>, text: &Text<'_>, duration: Micros) {
-        if let Some(tally) = self.prepared(record, text, duration) {
+    pub fn parse(&mut self, record: &Record<'_>, sql: &[u8], duration: Micros) {
+        if let Some(tally) = self.prepared(record, sql, duration) {
             tally.parse += duration;
         }
     }
 
     /// A bind message.
     #[inline(never)]
-    pub fn bind(&mut self, record: &Record<'_>, text: &Text<'_>, duration: Micros) {
-        if let Some(tally) = self.prepared(record, text, duration) {
+    pub fn bind(&mut self, record: &Record<'_>, sql: &[u8], duration: Micros) {
+        if let Some(tally) = self.prepared(record, sql, duration) {
             tally.bind += duration;
         }
     }
 
     /// The tally of a statement that is about to be executed.
-    fn prepared(
-        &mut self,
-        record: &Record<'_>,
-        text: &Text<'_>,
-        duration: Micros,
-    ) -> Option<&mut StatementTally> {
+    fn prepared(&mut self, record: &Record<'_>, sql: &[u8], duration: Micros) -> Option<&mut StatementTally> {
         let mut digest = Digest::default();
-        let sql = self.read_kept(record, &template(text), Some(duration), &mut digest)?;
+        // Nobody counts the values of parse and bind messages.
+        let text = Text { params: None, ..Text::of(sql, record.detail) };
+        let sql = self.read_kept(record, &text, Some(duration), &mut digest)?;
         let order = self.order(record.at);
         self.statements.get(&digest, order, sql)
     }

@@ -9,6 +9,7 @@
 //! - *Commits*: those of the minutes with the smallest hashes.
 //! - *Rows*: updates by hash of their key, in a fixed number of buckets.
 
+use arrayvec::ArrayVec;
 use hashbrown::HashMap;
 
 use super::askings::FEWEST_ASKINGS;
@@ -38,10 +39,12 @@ const MOST_COMMITS: usize = 1 << 16;
 const MOST_UPDATES: usize = 1024;
 /// Buckets of rows of one UPDATE.
 pub const BUCKETS: usize = 1024;
+/// Updates of it that are counted at once.
+const LATE: usize = 32;
 
 /// When and where: the order of everything that is replayed. Packed, because there are hundreds of thousands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(packed(4))]
+#[repr(Rust, packed(4))]
 pub struct Moment {
     /// When it ended.
     pub time: Timestamp,
@@ -154,8 +157,16 @@ pub struct Bucket {
 }
 
 impl Bucket {
-    fn session(&mut self, hash: u32) {
-        self.add_sessions([!hash, hash]);
+    fn add(&mut self, update: &Update) {
+        self.calls += 1;
+        self.duration += update.duration;
+        self.add_sessions([!update.session, update.session]);
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.calls += other.calls;
+        self.duration += other.duration;
+        self.add_sessions(other.sessions);
     }
 
     fn add_sessions(&mut self, [least, most]: [u32; 2]) {
@@ -169,6 +180,15 @@ impl Bucket {
     }
 }
 
+/// One update.
+#[derive(Debug, Clone, Copy)]
+struct Update {
+    bucket: u16,
+    /// Hash of the session.
+    session: u32,
+    duration: u64,
+}
+
 /// The rows of one UPDATE.
 #[derive(Debug, Clone)]
 pub struct Rows {
@@ -176,6 +196,31 @@ pub struct Rows {
     pub fingerprint: u64,
     /// Buckets by hash of the key.
     pub buckets: Box<[Bucket; BUCKETS]>,
+    /// Updates that wait: a processor waits once for the buckets of many.
+    late: ArrayVec<Update, LATE>,
+}
+
+impl Rows {
+    fn new(fingerprint: u64) -> Self {
+        Self { fingerprint, buckets: Box::new([Bucket::default(); BUCKETS]), late: ArrayVec::new() }
+    }
+
+    fn add(&mut self, update: Update) {
+        self.late.push(update);
+        if self.late.is_full() {
+            self.settle();
+        }
+    }
+
+    #[inline(never)]
+    fn settle(&mut self) {
+        self.late.drain(..).for_each(|update| self.buckets[usize::from(update.bucket)].add(&update));
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.buckets.iter_mut().zip(other.buckets.iter()).for_each(|(own, their)| own.merge(their));
+        other.late.into_iter().for_each(|update| self.add(update));
+    }
 }
 
 /// Where a call came from.
@@ -242,12 +287,12 @@ impl Trace {
         let row = || RowWrite::new(moment, step, fact.returning && fact.kind == Kind::Insert);
         match &*fact.writes {
             [] => return,
-            [table] => self.write(*table, table_key(*table, database), moment, row),
+            [table] => self.write(*table, table_key(*table, database), &moment, row),
             tables => {
-                tables.iter().for_each(|table| self.write(*table, table_key(*table, database), moment, row));
+                tables.iter().for_each(|table| self.write(*table, table_key(*table, database), &moment, row));
             }
         }
-        if fact.kind == Kind::Update && step.keys > 0 && step.pairs[0] != 0 {
+        if fact.kind == Kind::Update && step.marks.keys() > 0 && step.pairs[0] != 0 {
             self.update(session, step);
         }
     }
@@ -285,7 +330,7 @@ impl Trace {
         );
     }
 
-    fn write(&mut self, id: u64, table: u64, moment: Moment, row: impl FnOnce() -> RowWrite) {
+    fn write(&mut self, id: u64, table: u64, moment: &Moment, row: impl FnOnce() -> RowWrite) {
         let Some(place) = self.written.admit(table, || Writes::new(id), drop) else { return };
         // A division is dear, and new tables are rare.
         let tables = self.written.len();
@@ -296,13 +341,10 @@ impl Trace {
     }
 
     fn update(&mut self, session: u64, step: &Step) {
-        let new = || Rows { fingerprint: step.fingerprint, buckets: Box::new([Bucket::default(); BUCKETS]) };
+        let new = || Rows::new(step.fingerprint);
         let Some(place) = self.rows.admit(step.fingerprint, new, drop) else { return };
-        let rows = self.rows.at(place);
-        let bucket = &mut rows.buckets[(step.row() >> 48) as usize % BUCKETS];
-        bucket.calls += 1;
-        bucket.duration += step.duration;
-        bucket.session((session >> 32) as u32);
+        let bucket = (step.row() >> 48) as u16 % BUCKETS as u16;
+        self.rows.at(place).add(Update { bucket, session: (session >> 32) as u32, duration: step.duration });
     }
 
     /// A transaction that wrote.
@@ -338,13 +380,7 @@ impl Trace {
                 continue;
             }
             match self.rows.get_mut(hash) {
-                Some(own) => {
-                    for (own, their) in own.buckets.iter_mut().zip(rows.buckets.iter()) {
-                        own.calls += their.calls;
-                        own.duration += their.duration;
-                        own.add_sessions(their.sessions);
-                    }
-                }
+                Some(own) => own.merge(rows),
                 None => {
                     self.rows.entry(hash, || rows);
                 }
@@ -369,6 +405,7 @@ impl Trace {
         self.commits.prune();
         let mut rows: Vec<Rows> = self.rows.into_iter().map(|(_, rows)| rows).collect();
         rows.sort_unstable_by_key(|rows| rows.fingerprint);
+        rows.iter_mut().for_each(Rows::settle);
         Replay { asked, written, tables_capped, commits: self.commits, rows }
     }
 }

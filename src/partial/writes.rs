@@ -131,10 +131,10 @@ impl Writes {
 
     /// Adds a write; of a table that has more than `keep`, nobody makes a row.
     #[inline(always)]
-    pub fn add(&mut self, moment: Moment, row: impl FnOnce() -> RowWrite, keep: usize) {
+    pub fn add(&mut self, moment: &Moment, row: impl FnOnce() -> RowWrite, keep: usize) {
         self.count += 1;
-        if self.last.is_none_or(|last| last < moment) {
-            self.last = Some(moment);
+        if self.last.is_none_or(|last| last < *moment) {
+            self.last = Some(*moment);
         }
         match &mut self.kept {
             Kept::Times(times) => times.add(moment.time, keep),
@@ -269,10 +269,10 @@ mod tests {
             let (mut whole, mut left, mut right) = (Writes::new(7), Writes::new(7), Writes::new(7));
             for (at, time) in (0_u64..).zip(&times) {
                 let row = row(*time, at);
-                whole.add(row.moment, || row, keep);
+                whole.add(&row.moment, || row, keep);
                 // A part that has seen fewer tables keeps more.
                 let part = if (at as usize) < cut { &mut left } else { &mut right };
-                part.add(row.moment, || row, keep + 20);
+                part.add(&row.moment, || row, keep + 20);
             }
             right.merge(left, keep + 10);
             for mut writes in [whole, right] {
@@ -291,7 +291,7 @@ mod tests {
     fn within_one_instant_the_place_decides() {
         let mut writes = Writes::new(7);
         for at in [10, 20, 30] {
-            writes.add(row(5, at).moment, || row(5, at), 8);
+            writes.add(&row(5, at).moment, || row(5, at), 8);
         }
         writes.finish(8);
         for (at, count) in [(9, 0), (10, 1), (29, 2), (31, 3)] {
