@@ -17,6 +17,7 @@ pub mod histogram;
 mod in_order;
 mod lengths;
 pub mod minutes;
+pub mod pieces;
 pub mod plans;
 pub mod review;
 mod scan;

@@ -66,6 +66,8 @@ pub struct Review {
     beyond: Arc<Fact>,
     /// Complete sheets.
     pub ready: Ready,
+    /// Room for calls in several pieces; at most [`super::sheets::MOST_SHEET`].
+    room: Vec<Step>,
     /// Calls of traces, until the interval takes them over.
     pub traces: Traces,
     /// What was found.
@@ -97,6 +99,7 @@ impl Review {
             fact: None,
             beyond: Arc::new(Fact::unknown()),
             ready,
+            room: Vec::new(),
             traces: Traces::default(),
             findings: Findings::default(),
             counts: UnitCounts::default(),
@@ -193,7 +196,7 @@ impl Review {
     pub fn settle(&mut self) {
         for sheet in self.ready.take() {
             self.judge_sheet(&sheet);
-            self.ready.spare.reuse(sheet.steps);
+            sheet.steps.give_back(&mut self.ready.spare);
         }
     }
 
@@ -204,7 +207,9 @@ impl Review {
         }
         let detect = Arc::clone(&self.detect);
         self.counts.cut_by_clock += u64::from(sheet.end == Ending::Clock);
-        let Sheet { ref steps, from, stream, first, by_second, next, .. } = *sheet;
+        let mut room = std::mem::take(&mut self.room);
+        let steps = sheet.steps.in_one(&mut room);
+        let Sheet { from, stream, first, by_second, next, .. } = *sheet;
         let (lead, wrote, fresh) = (from.place, from.wrote, from.end == Ending::Silence);
         let bench = Bench { steps, lead, wrote, fresh, stream, continued: by_second, next, detect: &detect };
         let shared = &self.shared;
@@ -221,6 +226,7 @@ impl Review {
             let known = &mut self.known;
             self.judge.session(bench, known, find, &mut self.findings, &mut self.counts, &mut commit);
         }
+        self.room = room;
     }
 
     /// Adds another part's.

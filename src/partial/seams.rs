@@ -106,11 +106,11 @@ impl Seams {
         }
     }
 
-    /// A call, behind those in `before`; `gap` is the longest pause within a burst.
+    /// A call, behind so many `before` it, of which one is the last; `gap` is the longest pause within a burst.
     #[inline(always)]
-    pub fn pass(&mut self, before: &[Step], step: &Step, class: Class, gap: u64) {
+    pub fn pass(&mut self, before: usize, last: Option<&Step>, step: &Step, class: Class, gap: u64) {
         if self.turn != Turn::Inside {
-            self.pass_outside(before, step, gap);
+            self.pass_outside(before, last, step, gap);
         }
         self.tagged |= step.tag != 0;
         if class.writes() {
@@ -124,7 +124,7 @@ impl Seams {
             self.turn = Turn::Outside;
             // `BEGIN; INSERT; COMMIT` in a row are looked at together: no seam behind such three.
             if class.ends() && !self.begin[0] {
-                self.add(Seam { place: before.len() + 1, wrote: self.wrote, end: Ending::Transaction });
+                self.add(Seam { place: before + 1, wrote: self.wrote, end: Ending::Transaction });
             }
         }
         self.begin = [self.begin[1], class.begins()];
@@ -132,12 +132,12 @@ impl Seams {
 
     /// A call outside of a transaction, as far as is known.
     #[inline(always)]
-    fn pass_outside(&mut self, before: &[Step], step: &Step, gap: u64) {
+    fn pass_outside(&mut self, before: usize, last: Option<&Step>, step: &Step, gap: u64) {
         let same = self.clock.is_same(step.time);
-        if let Some(last) = before.last().filter(|_| !self.ended && !step.is_edge())
+        if let Some(last) = last.filter(|_| !self.ended && !step.is_edge())
             && let Some(end) = Ending::of_burst(last, step, gap, same)
         {
-            let seam = Seam { place: before.len(), wrote: self.wrote, end };
+            let seam = Seam { place: before, wrote: self.wrote, end };
             match self.turn {
                 Turn::Unknown => self.perhaps = Some(seam),
                 _ => self.add(seam),

@@ -33,6 +33,7 @@
 use hashbrown::HashMap;
 
 use super::Lengths;
+use super::pieces::Pieces;
 use super::seams::{Seam, Seams};
 use super::spare::Spare;
 use crate::finding::{Class, Ending, LEAD, MINUTE, NO_TIME, Step};
@@ -51,7 +52,7 @@ const WORTH: usize = if cfg!(debug_assertions) { 1 } else { 4 * LEAD };
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sheet {
     /// In the order of their session; of a trace, in the order of the stream.
-    pub steps: Vec<Step>,
+    pub steps: Pieces,
     /// What is before it was judged before.
     pub from: Seam,
     /// What ended the last unit, if another one follows in the same minute.
@@ -132,7 +133,7 @@ struct Open {
     first: u64,
     last: u64,
     /// The first [`MOST_SHEET`] calls, but for those that were handed out.
-    steps: Vec<Step>,
+    steps: Pieces,
     /// What is before it in `steps` was handed out nevertheless: it is kept for those behind.
     from: Seam,
     seams: Seams,
@@ -167,7 +168,7 @@ impl Open {
             minute: beginning(step.time.0, MINUTE),
             first: step.at,
             last: step.at,
-            steps: Vec::new(),
+            steps: Pieces::default(),
             from: Seam::default(),
             seams: Seams::new(known),
             count: 0,
@@ -207,8 +208,8 @@ impl Open {
     /// A call that is not judged by its second.
     #[inline(always)]
     fn push_whole(&mut self, step: &Step, class: Class, out: &mut Ready) {
-        self.seams.pass(&self.steps, step, class, out.burst_gap);
-        out.spare.push(&mut self.steps, step);
+        self.seams.pass(self.steps.len(), self.steps.last(), step, class, out.burst_gap);
+        self.steps.push(step, &mut out.spare);
         self.count += 1;
     }
 
@@ -253,14 +254,14 @@ impl Open {
     fn join(&mut self, other: Self, out: &mut Ready) {
         if self.count + other.count > MOST_SHEET {
             self.join_full(&other.steps, out);
-            out.spare.reuse(other.steps);
+            other.steps.give_back(&mut out.spare);
         } else {
             self.count += other.count;
             if let Some(seam) = self.seams.first_of(&other.seams) {
                 self.go_over(seam, other.steps, other.seams, out);
             } else {
                 self.seams.append(self.steps.len(), other.seams);
-                out.spare.append(&mut self.steps, other.steps);
+                self.steps.append(other.steps, &mut out.spare);
             }
         }
         self.last = other.last;
@@ -273,7 +274,7 @@ impl Open {
     /// Takes over calls that are too many.
     #[cold]
     #[inline(never)]
-    fn join_full(&mut self, steps: &[Step], out: &mut Ready) {
+    fn join_full(&mut self, steps: &Pieces, out: &mut Ready) {
         // What they do to transactions is not known here: what is found to be a seam may be none.
         let seams = self.seams;
         steps.iter().for_each(|step| self.push(step, Class::default(), out));
@@ -281,8 +282,8 @@ impl Open {
     }
 
     /// Hands out what stands before a seam in the calls that follow, and goes on with these: they need not be moved.
-    fn go_over(&mut self, seam: Seam, steps: Vec<Step>, seams: Seams, out: &mut Ready) {
-        out.spare.extend(&mut self.steps, &steps[..seam.place]);
+    fn go_over(&mut self, seam: Seam, steps: Pieces, seams: Seams, out: &mut Ready) {
+        self.steps.extend(&steps, seam.place, &mut out.spare);
         self.seams.append(0, seams);
         self.cut(seam, steps, seam.place, out);
     }
@@ -291,21 +292,19 @@ impl Open {
     fn hand_out(&mut self, out: &mut Ready) {
         let Some(seam) = self.seams.take_last(self.from.place + WORTH) else { return };
         let lead = seam.place.min(LEAD);
-        // Nobody knows whether there will be more.
-        let rest = self.steps[seam.place - lead..].to_vec();
-        self.steps.truncate(seam.place);
+        let rest = self.steps.split(seam.place, lead);
         self.cut(seam, rest, lead, out);
     }
 
     /// Hands out all calls, which end at a seam, and goes on with others, of which the first `lead` were handed out.
-    fn cut(&mut self, seam: Seam, steps: Vec<Step>, lead: usize, out: &mut Ready) {
+    fn cut(&mut self, seam: Seam, steps: Pieces, lead: usize, out: &mut Ready) {
         let steps = std::mem::replace(&mut self.steps, steps);
         let done = Sheet { end: seam.end, ..self.sheet(steps, out) };
         out.list.push(done);
         self.from = Seam { place: lead, ..seam };
     }
 
-    fn sheet(&self, steps: Vec<Step>, out: &Ready) -> Sheet {
+    fn sheet(&self, steps: Pieces, out: &Ready) -> Sheet {
         Sheet { steps, from: self.from, ..out.sheet(self.first) }
     }
 
@@ -489,7 +488,7 @@ impl Ready {
     /// One without calls.
     fn sheet(&self, first: u64) -> Sheet {
         Sheet {
-            steps: Vec::new(),
+            steps: Pieces::default(),
             from: Seam::default(),
             end: Ending::default(),
             first,
@@ -505,7 +504,13 @@ impl Ready {
     fn second(&mut self, part: Part, next: Timestamp) {
         let first = part.steps.first().map_or(0, |step| step.at);
         let dropped = if part.count as usize > MOST_SHEET { part.count } else { 0 };
-        self.list.push(Sheet { steps: part.steps, by_second: true, dropped, next, ..self.sheet(first) });
+        self.list.push(Sheet {
+            steps: part.steps.into(),
+            by_second: true,
+            dropped,
+            next,
+            ..self.sheet(first)
+        });
     }
 
     fn trace(&mut self, part: Part, lengths: &Lengths) {
@@ -519,11 +524,11 @@ impl Ready {
         // Two traces of one id may be far apart.
         let near = |a: &Step, b: &Step| lengths.within(TAG_WINDOW, ByteOffset(a.at), ByteOffset(b.at));
         if steps.is_sorted_by(near) {
-            self.list.push(Sheet { steps, ..sheet });
+            self.list.push(Sheet { steps: steps.into(), ..sheet });
             return;
         }
         for one in steps.chunk_by(near) {
-            self.list.push(Sheet { steps: one.to_vec(), ..sheet.clone() });
+            self.list.push(Sheet { steps: one.to_vec().into(), ..sheet.clone() });
         }
         self.spare.reuse(steps);
     }

@@ -10,7 +10,7 @@ const BUSY: usize = 16;
 /// Room that such a session gets at least.
 const ROOM: usize = 128;
 /// Rooms that are larger are given back to the system: somebody may hold one for a few calls only.
-const LARGEST: usize = 4 * ROOM;
+pub(super) const LARGEST: usize = 4 * ROOM;
 /// Calls that all rooms have place for: they must not weigh more than what is open.
 const MOST: usize = 1 << 14;
 
@@ -24,7 +24,7 @@ pub struct Spare {
 
 impl Spare {
     /// An empty room.
-    fn room(&mut self) -> Vec<Step> {
+    pub(super) fn room(&mut self) -> Vec<Step> {
         match self.rooms.pop() {
             Some(room) => {
                 self.places -= room.capacity();
@@ -75,7 +75,7 @@ impl Spare {
     /// room at once.
     #[cold]
     #[inline(never)]
-    fn grow(&mut self, steps: &mut Vec<Step>, more: usize) {
+    pub(super) fn grow(&mut self, steps: &mut Vec<Step>, more: usize) {
         if steps.capacity() < ROOM && steps.len() + more > BUSY {
             let mut room = self.room();
             room.reserve(steps.len() + more);
