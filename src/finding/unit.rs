@@ -369,9 +369,9 @@ impl Judge {
         if same {
             self.prepare(bench, cut, known);
         }
-        let unit = self.unit(bench, cut, known);
+        let mut unit = self.unit(bench, cut, known);
         let looks = if has(outline::LOOK) { check_then_write::looks(&unit) } else { Vec::new() };
-        let unit = Unit { looks: &looks, ..unit };
+        unit.looks = &looks;
         if same {
             redundant_select::judge(&unit, bench.detect, out);
             n_plus_one::judge(&unit, bench.detect, out);
@@ -422,19 +422,18 @@ impl Judge {
         }
     }
 
-    /// Transactions that wrote: each autocommitted write, and each COMMIT after one.
+    /// Transactions that wrote, of a unit that did: each autocommitted write, and a COMMIT.
     fn commits(&self, bench: Bench<'_>, cut: Cut, known: &Known, commit: &mut dyn FnMut(&Step)) {
         let steps = &bench.steps[cut.start..cut.end];
         let facts = &self.outline.facts[cut.start..cut.end];
         let fact = |place: usize| known.fact(facts[place]);
-        let writes = |place: usize| fact(place).is_write();
         match cut.kind {
             UnitKind::Burst => {
-                (0..steps.len()).filter(|place| writes(*place)).for_each(|place| commit(&steps[place]))
+                let writes = (0..steps.len()).filter(|place| fact(*place).is_write());
+                writes.for_each(|place| commit(&steps[place]));
             }
             UnitKind::Transaction => {
                 let Some(last) = steps.len().checked_sub(1) else { return };
-                let wrote = (0..steps.len()).any(writes);
                 // An error loses everything, unless the transaction goes back to a savepoint after it.
                 let tells = |place: &usize| fact(*place).verb == Verb::Failed || fact(*place).barrier;
                 let failed = cut.has & outline::FAILED != 0;
@@ -442,7 +441,7 @@ impl Judge {
                 if last_told.is_some_and(|place| fact(place).verb == Verb::Failed) {
                     return;
                 }
-                if wrote && matches!(fact(last).verb, Verb::Commit | Verb::Whole) {
+                if matches!(fact(last).verb, Verb::Commit | Verb::Whole) {
                     commit(&steps[last]);
                 }
             }
