@@ -54,7 +54,7 @@ impl Marks {
     const KNOWN: u64 = 1 << 8;
     const TRACE: u64 = 1 << 9;
 
-    /// See the questions below.
+    /// What is answered below, in one word.
     #[inline(always)]
     #[must_use]
     pub fn new(keys: u8, rows: u32, ignore: u16, known: bool, trace: bool) -> Self {

@@ -153,13 +153,17 @@ impl Askings {
         let names = self.kept.iter().zip(0..).map(|(asking, place)| asking.key & !places | place);
         let mut order: Vec<u64> = names.collect();
         order.sort_unstable();
-        // Each to its place, within the list: what stands there goes to where the other came from.
-        for to in 0..order.len() {
-            let mut from = (order[to] & places) as usize;
-            while from < to {
-                from = (order[from] & places) as usize;
+        // Each to its place, within the list: one circle of those that take each other's place after the other.
+        for start in 0..order.len() {
+            let mut to = start;
+            loop {
+                let from = (std::mem::replace(&mut order[to], to as u64) & places) as usize;
+                if from == start {
+                    break;
+                }
+                self.kept.swap(to, from);
+                to = from;
             }
-            self.kept.swap(to, from);
         }
         // Those of one key mostly came in order.
         let alike = |a: &Asking, b: &Asking| (a.key ^ b.key) & !places == 0;
@@ -185,5 +189,63 @@ impl Askings {
     #[must_use]
     pub fn is_exact(&self) -> bool {
         self.limit.is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// By hand: the smallest, but for the key that may have been cut short.
+    fn expected(mut all: Vec<Asking>, keep: usize) -> Vec<Asking> {
+        all.sort();
+        if all.len() > keep {
+            all.truncate(keep);
+            let (first, last) = (all[0].key, all[keep - 1].key);
+            all.retain(|asking| first == last || asking.key < last);
+        }
+        all
+    }
+
+    proptest! {
+        #[test]
+        fn the_smallest_keys_are_kept_in_order(
+            // Some alike, some alike in their upper bits, some in an order that turns everything around.
+            keys in prop::collection::vec(
+                (prop_oneof![0..6_u64, (0..40_u64).prop_map(|key| key << 58 | 3), any::<u64>()], 0..9_i64),
+                0..300,
+            ),
+            turn in any::<prop::sample::Index>(),
+            cut in any::<prop::sample::Index>(),
+            keep in 1..400_usize,
+        ) {
+            let asking = |((key, time), at): ((u64, i64), u64)| Asking {
+                key,
+                moment: Moment { time: Timestamp(time), stream: 0, at },
+                who: 0,
+                duration: 0,
+                pairs: [0; 3],
+            };
+            let mut all: Vec<Asking> = keys.into_iter().zip(0..).map(asking).collect();
+            if turn.index(2) == 0 && !all.is_empty() {
+                all.sort();
+                let middle = turn.index(all.len());
+                all.rotate_left(middle);
+            }
+            let cut = cut.index(all.len() + 1);
+            let (mut whole, mut left, mut right) = (Askings::default(), Askings::default(), Askings::default());
+            for (place, asking) in all.iter().enumerate() {
+                whole.add(*asking, || keep);
+                if place < cut { &mut left } else { &mut right }.add(*asking, || keep);
+            }
+            right.merge(left, keep);
+            for mut askings in [whole, right] {
+                askings.finish(keep);
+                prop_assert_eq!(&askings.kept, &expected(all.clone(), keep));
+                prop_assert_eq!(askings.is_exact(), all.len() <= keep);
+            }
+        }
     }
 }

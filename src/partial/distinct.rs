@@ -103,7 +103,12 @@ impl ParamSets {
     /// Looks up what waits.
     fn settle(&mut self, keep: usize) {
         let mut late = std::mem::take(&mut self.late);
-        late.drain(..).for_each(|first| self.insert(first, keep));
+        for first in late.drain(..) {
+            // There may be a lower limit by now.
+            if self.limit.is_none_or(|limit| first.hash <= limit) {
+                self.insert(first, keep);
+            }
+        }
         self.late = late;
     }
 

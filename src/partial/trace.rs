@@ -424,3 +424,76 @@ pub struct Replay {
     /// Rows of UPDATEs.
     pub rows: Vec<Rows>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::finding::Marks;
+
+    /// Commits of some minutes in turn, each a microsecond after the one before.
+    fn commits(minutes: u64, count: u64) -> Vec<Commit> {
+        let commit = |at: u64| {
+            let time = Timestamp((at % minutes) as i64 * MINUTE + at as i64);
+            Commit { moment: Moment { time, stream: 0, at }, duration: 1, session: 0 }
+        };
+        (0..count).map(commit).collect()
+    }
+
+    /// What is kept of them, in order, by whoever reads them all and by two who share them.
+    fn kept(all: &[Commit]) -> Vec<Commit> {
+        let read = |commits: &mut dyn Iterator<Item = &Commit>| {
+            let mut read = Commits::default();
+            commits.for_each(|commit| read.add(*commit));
+            read
+        };
+        let (one, other) = all.split_at(all.len() / 3);
+        let mut shared = read(&mut other.iter().rev());
+        shared.merge(read(&mut one.iter()));
+        let [whole, shared] = [read(&mut all.iter()), shared].map(|mut read| {
+            read.prune();
+            read.kept.sort();
+            read.kept
+        });
+        assert!(whole == shared);
+        whole
+    }
+
+    #[test]
+    fn a_minute_with_too_many_commits_is_cut_in_time() {
+        let all = commits(1, 100_000);
+        assert!(kept(&all) == all[..MOST_COMMITS]);
+        let few = commits(7, MOST_COMMITS as u64);
+        assert_eq!(kept(&few).len(), MOST_COMMITS);
+    }
+
+    #[test]
+    fn of_many_minutes_some_are_kept_whole() {
+        let all = commits(10, 200_000);
+        let kept = kept(&all);
+        // 20,000 commits a minute: three of them fit.
+        assert_eq!(kept.len(), 60_000);
+        let mut minutes: Vec<u32> = all[..10].iter().map(|commit| commit.rank().0).collect();
+        minutes.sort_unstable();
+        assert!(kept.iter().all(|commit| commit.rank().0 <= minutes[2]));
+    }
+
+    #[test]
+    fn updates_that_wait_are_counted_in_the_end() {
+        let mut trace = Trace::default();
+        let fact = Fact { kind: Kind::Update, writes: Box::new([1]), ..Fact::unknown() };
+        let mut step = Step::edge(Timestamp(0), 0);
+        step.fingerprint = 7;
+        step.pairs[0] = 5;
+        step.duration = 10;
+        step.marks = Marks::new(1, 0, 0, true, false);
+        let mut other = trace.clone();
+        for session in 0..70_u64 {
+            let caller = Caller { stream: 0, database: 0, session: session << 32 };
+            if session < 50 { &mut trace } else { &mut other }.call(caller, &step, &fact);
+        }
+        trace.merge(other);
+        let rows = trace.finish().rows;
+        let bucket = rows[0].buckets.iter().find(|bucket| bucket.calls > 0).unwrap();
+        assert_eq!((bucket.calls, bucket.duration, bucket.is_shared()), (70, 700, true));
+    }
+}

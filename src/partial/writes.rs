@@ -264,6 +264,7 @@ mod tests {
             times in prop::collection::vec(prop_oneof![0..200_000_i64, any::<i64>()], 0..120),
             cut in 0..120_usize,
             keep in 2..50_usize,
+            more in 0..20_usize,
             moment in 0..200_000_i64,
         ) {
             let (mut whole, mut left, mut right) = (Writes::new(7), Writes::new(7), Writes::new(7));
@@ -272,9 +273,9 @@ mod tests {
                 whole.add(&row.moment, || row, keep);
                 // A part that has seen fewer tables keeps more.
                 let part = if (at as usize) < cut { &mut left } else { &mut right };
-                part.add(&row.moment, || row, keep + 20);
+                part.add(&row.moment, || row, keep + more);
             }
-            right.merge(left, keep + 10);
+            right.merge(left, keep + more / 2);
             for mut writes in [whole, right] {
                 writes.finish(keep);
                 prop_assert_eq!(kept(&writes), expected(&times, keep));
