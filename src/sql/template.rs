@@ -319,7 +319,8 @@ impl Learner<'_> {
         }
         let found = match (literal.form, like) {
             (Form::Number { negative }, None) => self.number(start, end, negative)?,
-            (Form::Number { negative }, Some(plain @ Plain::Number(sign))) => {
+            // The minus of the first one, which stands apart from it, is not that of the others.
+            (Form::Number { negative }, Some(plain @ Plain::Number(sign))) if sign != Sign::Minus => {
                 let minus = negative && sign == Sign::Optional && start > 0 && sql[start - 1] == b'-';
                 Found { plain, start: start - usize::from(minus), end }
             }

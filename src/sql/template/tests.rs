@@ -40,6 +40,7 @@ fn other_values_fit() {
         ("SELECT $1, 1, $2, $3", "SELECT $1, 2, $2, $3"),
         ("INSERT INTO t VALUES (1, 'a'), (2, 'b')", "INSERT INTO t VALUES (3, 'c'), (-4, 'd')"),
         ("SELECT a IN (1, 2)", "SELECT a IN (3)"),
+        ("SELECT a IN (- 1, 2)", "SELECT a IN (- 3, 4)"),
         ("SELECT a IN (1, 2) AND b = 5", "SELECT a IN (3, -4, 5.5, 6) AND b = 7"),
         ("SELECT a = ANY (ARRAY['a','b'])", "SELECT a = ANY (ARRAY['c','d','e'])"),
         ("SET a = 1", "SET a = -2"),
