@@ -142,7 +142,7 @@ fn row(
     tables.sort();
     tables.dedup();
     let timed = tally.timed > 0;
-    let quantile = |permille| {
+    let mut quantile = |permille| {
         // A bucket's middle may lie outside what was measured; the extremes are known exactly.
         tally.histogram.quantile(permille).map(|value| value.clamp(tally.min, tally.max))
     };

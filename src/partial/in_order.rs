@@ -68,8 +68,9 @@ impl<T: Ord> InOrder<T> {
         }
     }
 
-    /// Changes items that are all in order so that they stay so, and drops those that become like the one before.
+    /// Changes items so that they stay in order, and drops those that become like the one before.
     pub(super) fn round(&mut self, change: impl FnMut(&mut T)) {
+        self.settle();
         self.list.iter_mut().for_each(change);
         self.list.dedup();
     }

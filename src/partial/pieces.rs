@@ -146,6 +146,12 @@ impl From<Vec<Step>> for Pieces {
     }
 }
 
+impl From<Pieces> for Vec<Step> {
+    fn from(pieces: Pieces) -> Self {
+        if pieces.done.is_empty() { pieces.last } else { pieces.iter().copied().collect() }
+    }
+}
+
 /// Where pieces begin does not matter.
 impl PartialEq for Pieces {
     fn eq(&self, other: &Self) -> bool {

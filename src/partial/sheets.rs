@@ -74,7 +74,7 @@ pub struct Sheet {
 /// The calls of one second, or of a trace.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Part {
-    steps: Vec<Step>,
+    steps: Pieces,
     /// Calls, also those that were dropped.
     count: u64,
     /// When the second of its first call began.
@@ -91,7 +91,7 @@ impl Part {
     fn push(&mut self, step: &Step, spare: &mut Spare) {
         self.count += 1;
         if self.count as usize <= MOST_SHEET {
-            spare.push(&mut self.steps, step);
+            self.steps.push(step, spare);
         } else {
             self.give_up(spare);
         }
@@ -101,17 +101,17 @@ impl Part {
     #[cold]
     #[inline(never)]
     fn give_up(&mut self, spare: &mut Spare) {
-        spare.reuse(std::mem::take(&mut self.steps));
+        std::mem::take(&mut self.steps).give_back(spare);
     }
 
     /// Takes over the calls of the same time that follow.
     fn append(&mut self, other: Self, spare: &mut Spare) {
         self.count += other.count;
         if self.count as usize <= MOST_SHEET {
-            spare.append(&mut self.steps, other.steps);
+            self.steps.append(other.steps, spare);
         } else {
             self.give_up(spare);
-            spare.reuse(other.steps);
+            other.steps.give_back(spare);
         }
     }
 }
@@ -502,15 +502,9 @@ impl Ready {
 
     /// The calls of a second of a minute that is too full.
     fn second(&mut self, part: Part, next: Timestamp) {
-        let first = part.steps.first().map_or(0, |step| step.at);
+        let first = part.steps.iter().next().map_or(0, |step| step.at);
         let dropped = if part.count as usize > MOST_SHEET { part.count } else { 0 };
-        self.list.push(Sheet {
-            steps: part.steps.into(),
-            by_second: true,
-            dropped,
-            next,
-            ..self.sheet(first)
-        });
+        self.list.push(Sheet { steps: part.steps, by_second: true, dropped, next, ..self.sheet(first) });
     }
 
     fn trace(&mut self, part: Part, lengths: &Lengths) {
@@ -519,7 +513,7 @@ impl Ready {
             self.list.push(Sheet { dropped: part.count, ..sheet });
             return;
         }
-        let mut steps = part.steps;
+        let mut steps: Vec<Step> = part.steps.into();
         steps.sort_unstable_by_key(|step| (step.at, step.fingerprint));
         // Two traces of one id may be far apart.
         let near = |a: &Step, b: &Step| lengths.within(TAG_WINDOW, ByteOffset(a.at), ByteOffset(b.at));

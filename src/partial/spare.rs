@@ -44,33 +44,6 @@ impl Spare {
         }
     }
 
-    /// One call more.
-    #[inline(always)]
-    pub fn push(&mut self, steps: &mut Vec<Step>, step: &Step) {
-        if steps.len() == steps.capacity() {
-            self.grow(steps, 1);
-        }
-        steps.push(*step);
-    }
-
-    /// The calls that follow.
-    pub fn append(&mut self, steps: &mut Vec<Step>, more: Vec<Step>) {
-        if steps.is_empty() {
-            self.reuse(std::mem::replace(steps, more));
-            return;
-        }
-        self.extend(steps, &more);
-        self.reuse(more);
-    }
-
-    /// The calls that follow, to be copied.
-    pub fn extend(&mut self, steps: &mut Vec<Step>, more: &[Step]) {
-        if steps.capacity() - steps.len() < more.len() {
-            self.grow(steps, more.len());
-        }
-        steps.extend_from_slice(more);
-    }
-
     /// Makes room for more calls. A session that has few gets no more than they need, one that has many gets a large
     /// room at once.
     #[cold]
@@ -91,6 +64,7 @@ impl Spare {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::pieces::Pieces;
     use super::*;
     use crate::units::Timestamp;
 
@@ -98,22 +72,22 @@ mod tests {
         #[test]
         fn cuts_do_not_matter(parts in prop::collection::vec(0_usize..700, 0..8)) {
             let mut spare = Spare::default();
-            let (mut one, mut other) = (Vec::new(), Vec::new());
+            let (mut one, mut other) = (Pieces::default(), Pieces::default());
             let mut at = 0;
             for part in &parts {
-                let mut next = Vec::new();
+                let mut next = Pieces::default();
                 for _ in 0..*part {
                     let step = Step { params: at % 3, ..Step::edge(Timestamp(0), at) };
                     at += 1;
-                    spare.push(&mut next, &step);
-                    spare.push(&mut one, &step);
+                    next.push(&step, &mut spare);
+                    one.push(&step, &mut spare);
                 }
-                spare.append(&mut other, next);
+                other.append(next, &mut spare);
             }
             prop_assert_eq!(&one, &other);
             let places: Vec<u64> = one.iter().map(|step| step.at).collect();
             prop_assert_eq!(places, (0..at).collect::<Vec<_>>());
-            spare.reuse(one);
+            one.give_back(&mut spare);
             prop_assert!(spare.rooms.iter().all(|room| room.is_empty() && room.capacity() >= ROOM));
             prop_assert_eq!(spare.places, spare.rooms.iter().map(Vec::capacity).sum::<usize>());
         }

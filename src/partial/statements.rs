@@ -132,7 +132,7 @@ impl StatementTally {
         self.min = self.min.min(other.min);
         self.max = self.max.max(other.max);
         self.truncated |= other.truncated;
-        self.histogram.merge(&other.histogram);
+        self.histogram.merge(other.histogram);
         self.hours.merge(&other.hours);
         self.actors.merge(other.actors);
         self.routes.merge(other.routes);

@@ -53,11 +53,10 @@ struct Times {
 impl Times {
     /// Those of writes, on the finest grid.
     fn of(rows: InOrder<RowWrite>) -> Self {
-        let grid = FINEST;
-        let times = rows.into_sorted().into_iter().map(|row| round(row.moment.time, grid));
-        let mut times: Vec<Timestamp> = times.collect();
-        times.dedup();
-        Self { list: times.into(), grid }
+        let list: Vec<Timestamp> = rows.into_sorted().into_iter().map(|row| row.moment.time).collect();
+        let mut times = Self { list: list.into(), grid: FINEST };
+        times.put_on(FINEST);
+        times
     }
 
     #[inline(always)]
@@ -87,7 +86,6 @@ impl Times {
     /// Takes over a grid that is no finer.
     fn put_on(&mut self, grid: u32) {
         self.grid = grid;
-        self.list.settle();
         self.list.round(|time| *time = round(*time, grid));
     }
 

@@ -183,7 +183,7 @@ pub(super) fn connections(mut tally: ConnectionTally, first: Option<Timestamp>) 
     tally.finish();
     let most = tally.timeline.peak(first);
     let ended = tally.ended > 0;
-    let quantile = |permille| {
+    let mut quantile = |permille| {
         // A bucket's middle may lie beyond what was measured.
         tally.histogram.quantile(permille).map(|value| value.min(tally.max))
     };

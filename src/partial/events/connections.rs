@@ -181,7 +181,7 @@ impl Connections {
         self.ended += other.ended;
         self.session += other.session;
         self.max = self.max.max(other.max);
-        self.histogram.merge(&other.histogram);
+        self.histogram.merge(other.histogram);
         self.hours.merge(&other.hours);
         self.seconds.merge(&other.seconds);
         self.timeline.merge(other.timeline);
