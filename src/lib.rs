@@ -1,6 +1,7 @@
 //! pglens: from a PostgreSQL log to the statements that an application should not have sent.
 
 pub mod units;
+mod words;
 
 pub mod log;
 pub mod sql;

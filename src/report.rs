@@ -411,6 +411,12 @@ pub struct HotInsert {
     pub duration_us: Micros,
     /// The second with most calls.
     pub peak: Option<Peak>,
+    /// All statements that read its table.
+    #[serde(default)]
+    pub table_reads: Load,
+    /// All statements that write it, this one among them.
+    #[serde(default)]
+    pub table_writes: Load,
 }
 
 /// A single slow call.

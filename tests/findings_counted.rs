@@ -33,9 +33,10 @@ impl<'s> Line<'s> {
         let log =
             |message| Self { time, pid, severity: "LOG", message, detail: String::new(), statement: "" };
         match what {
-            "ERROR" => {
+            "ERROR" | "LOG" => {
                 let (message, statement) = rest.split_once(" @ ").unwrap();
-                Self { severity: "ERROR", statement, ..log(message.to_owned()) }
+                let severity = if what == "LOG" { "LOG" } else { "ERROR" };
+                Self { severity, statement, ..log(message.to_owned()) }
             }
             "END" => {
                 log("disconnection: session time: 0:00:01.000 user=app database=shop host=[local]".to_owned())
@@ -180,4 +181,46 @@ fn every_story_has_the_findings_that_were_counted_by_hand() {
         }
     }
     assert!(wrong.is_empty(), "found in fact:\n{wrong}");
+}
+
+#[test]
+fn the_lock_waits_of_a_hot_row_stand_beside_it() {
+    let text =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/findings_counted.txt")).unwrap();
+    let stories = stories(&text);
+    let story = stories.iter().find(|story| story.name.starts_with("what the updates of a hot row")).unwrap();
+    let log: String = story.log.iter().map(Line::stderr).collect();
+    let report = common::analyse(&log, PREFIX);
+    let numbers: Vec<(&str, u64)> =
+        report.findings[0].evidence.numbers.iter().map(|(name, number)| (name.as_str(), *number)).collect();
+    // 10 updates of 0.1 ms and 40 of 1.1 ms; one of them waited for two seconds, and the log has both its lines.
+    assert_eq!(
+        numbers,
+        [
+            ("hottest_updates", 50),
+            ("lock_waited_us", 2_000_500),
+            ("lock_waits", 1),
+            ("rows", 1),
+            ("updates_us", 45_000)
+        ]
+    );
+}
+
+#[test]
+fn an_insert_stands_beside_what_else_its_table_is_asked_for() {
+    let line = |ms: &str, sql: &str| {
+        format!("2026-11-23 14:00:01.000 UTC [7] app@shop LOG:  duration: {ms} ms  statement: {sql}\n")
+    };
+    let log = [
+        line("1.000", "INSERT INTO visit (page) VALUES (1)"),
+        line("1.000", "INSERT INTO visit (page) VALUES (2)"),
+        line("0.300", "SELECT * FROM visit WHERE page = 2"),
+        line("0.400", "SELECT * FROM page JOIN visit USING (page)"),
+        line("0.700", "DELETE FROM visit WHERE page = 3"),
+        line("0.900", "SELECT * FROM page"),
+    ];
+    let report = common::analyse(&log.concat(), PREFIX);
+    let insert = &report.hot_inserts[0];
+    assert_eq!((insert.table_reads.calls, insert.table_reads.duration_us.0), (2, 700));
+    assert_eq!((insert.table_writes.calls, insert.table_writes.duration_us.0), (3, 2_700));
 }

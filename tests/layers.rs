@@ -12,6 +12,7 @@ use std::path::Path;
 /// Module → what it may use. In reading order, from the leaves up.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("units", &[]),
+    ("words", &["units"]),
     ("log", &["units"]),
     ("sql", &[]),
     ("record", &["log", "units"]),
@@ -30,11 +31,11 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "assemble",
         &[
             "analyze", "config", "finding", "forecast", "chunk", "event", "log", "partial", "record",
-            "report", "sql", "units",
+            "report", "sql", "units", "words",
         ],
     ),
-    ("render", &["report", "sql", "units"]),
-    ("doctor", &["render", "report", "units"]),
+    ("render", &["report", "sql", "units", "words"]),
+    ("doctor", &["render", "report", "units", "words"]),
     ("input", &["chunk", "log", "units"]),
     ("output", &[]),
     ("fingerprint_command", &["sql"]),

@@ -13,9 +13,10 @@ use crate::partial::actors::Directory;
 use crate::partial::statements::StatementTally;
 use crate::partial::trace::{Bucket, Replay};
 use crate::report::{
-    Cost, Evidence, Finding, IgnoredLoad, Judged, Suppressed, TimelineRow, Totals, UnitLoad,
+    Cost, Evidence, Finding, IgnoredLoad, Judged, Locks, Suppressed, TimelineRow, Totals, UnitLoad,
 };
 use crate::units::Micros;
+use crate::words::{count, counted, duration};
 
 /// Findings shown.
 const MOST: usize = 2000;
@@ -32,6 +33,7 @@ pub(super) struct Parts<'a> {
     pub(super) texts: &'a HashMap<u64, &'a StatementTally>,
     pub(super) directory: &'a Directory,
     pub(super) detect: &'a Detect,
+    pub(super) locks: &'a Locks,
     pub(super) ignores: &'a [Ignore],
     pub(super) totals: &'a Totals,
 }
@@ -246,21 +248,31 @@ fn hot_rows(parts: &Parts<'_>) -> Vec<Draft> {
         if buckets.is_empty() {
             continue;
         }
-        let calls = buckets.iter().map(|bucket| bucket.calls).sum();
-        let duration = buckets.iter().map(|bucket| bucket.duration).sum();
+        let calls: u64 = buckets.iter().map(|bucket| bucket.calls).sum();
+        let duration: u64 = buckets.iter().map(|bucket| bucket.duration).sum();
         let hottest = buckets.iter().map(|bucket| bucket.calls).max().unwrap_or(0);
-        let numbers =
-            [("rows", buckets.len() as u64), ("hottest_updates", hottest), ("updates_us", duration)];
+        let mut numbers =
+            vec![("rows", buckets.len() as u64), ("hottest_updates", hottest), ("updates_us", duration)];
+        let fingerprint = hex(rows.fingerprint);
+        if let Some(waits) = parts.locks.statements.iter().find(|row| row.fingerprint == fingerprint) {
+            numbers.extend([("lock_waits", waits.waiting), ("lock_waited_us", waits.waited_us.0)]);
+        }
+        // What they took longer than the quickest tenth does, which surely did not queue.
+        let unqueued = parts.texts.get(&rows.fingerprint).and_then(|text| {
+            let mut durations = text.histogram.clone();
+            durations.quantile(100).map(|tenth| tenth.clamp(text.min, text.max))
+        });
+        let queued = unqueued.map_or(0, |tenth| duration.saturating_sub(tenth.0.saturating_mul(calls)));
         drafts.push(Draft {
             key: Key { rule: Rule::HotRow, fingerprint: rows.fingerprint, route: 0 },
             evidence: Evidence {
                 units: 1,
                 unit_kind: "log".to_owned(),
                 calls,
-                numbers: numbers.map(|(name, number)| (name.to_owned(), number)).into(),
+                numbers: numbers.into_iter().map(|(name, number)| (name.to_owned(), number)).collect(),
                 ..Evidence::default()
             },
-            cost: Cost::default(),
+            cost: Cost { statements: 0, duration_us: Micros(queued) },
         });
     }
     drafts
@@ -325,7 +337,7 @@ fn worded(draft: Draft, parts: &Parts<'_>) -> Finding {
         .and_then(|text| text.shape.tables().first().map(|table| (*table).to_owned()))
         .unwrap_or_else(|| "the same statement".to_owned());
     let number = |name: &str| evidence.numbers.get(name).copied().unwrap_or(0);
-    let units = plural(evidence.units, &evidence.unit_kind);
+    let units = counted(evidence.units, &evidence.unit_kind);
     let calls = evidence.calls;
     let where_to = route.as_ref().map_or_else(String::new, |route| format!(" in {route}"));
     let (title, advice) = match key.rule {
@@ -338,7 +350,7 @@ fn worded(draft: Draft, parts: &Parts<'_>) -> Finding {
             "Log the parameters (log_parameter_max_length = -1) to know whether it is an N+1 or redundant.".to_owned(),
         ),
         Rule::CacheableSelect => (
-            format!("{table}: {} of {calls} askings repeat one before, unchanged", number("hits")),
+            format!("{table}: {} of {} repeat one before, unchanged", count(number("hits")), counted(calls, "asking")),
             "Keep the answer in a shared cache, dropped when the table is written or after some time.".to_owned(),
         ),
         Rule::NPlusOne => (
@@ -354,23 +366,23 @@ fn worded(draft: Draft, parts: &Parts<'_>) -> Finding {
             "Write at once with INSERT … ON CONFLICT (or UPDATE … RETURNING), which has no race either.".to_owned(),
         ),
         Rule::RowByRowInsert => (
-            format!("{table}: {} single-row INSERTs in {units}{where_to}", calls),
+            format!("{table}: {} in {units}{where_to}", counted(calls, "single-row INSERT")),
             "Insert all rows with one statement (VALUES lists, unnest or COPY) in one transaction.".to_owned(),
         ),
         Rule::HotRow => (
-            format!("{table}: {} of one statement on {}", plural(calls, "update"), plural(number("rows"), "row")),
+            format!("{table}: {} of one statement on {}", counted(calls, "update"), counted(number("rows"), "row")),
             "Sessions queue for the lock of such a row: count with INSERTs, or spread it over several rows.".to_owned(),
         ),
         Rule::ReplicaReads => (
-            format!("{calls} of {} reads could leave the primary", number("reads")),
+            format!("{} of {} could leave the primary", count(calls), counted(number("reads"), "read")),
             "Send reads outside writing transactions to a replica, unless their user wrote a moment ago.".to_owned(),
         ),
         Rule::ChattyTransaction => (
-            format!("{table}: {calls} statements in {units}{where_to}, mostly waiting for the client"),
+            format!("{table}: {} in {units}{where_to}, mostly waiting for the client", counted(calls, "statement")),
             "Send fewer statements per transaction, or prepare their values before it begins.".to_owned(),
         ),
         Rule::IdleInTransaction => (
-            format!("{table}: a transaction left open for {} ms in all after it{where_to}", number("idle_us") / 1000),
+            format!("{table}: a transaction left open for {} in all after it{where_to}", duration(Micros(number("idle_us")))),
             "End the transaction before doing anything else; set idle_in_transaction_session_timeout.".to_owned(),
         ),
     };
@@ -419,14 +431,10 @@ fn id(key: Key, route: Option<&str>) -> String {
     }
 }
 
-fn times(count: u64) -> String {
-    match count {
+fn times(n: u64) -> String {
+    match n {
         1 => "once".to_owned(),
         2 => "twice".to_owned(),
-        count => format!("{count} times"),
+        n => format!("{} times", count(n)),
     }
-}
-
-fn plural(count: u64, noun: &str) -> String {
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }

@@ -82,6 +82,8 @@ pub fn report(analysis: Analysis, wishes: &Wishes) -> Report {
         loads: &loads.collect(),
         writing_units: review.counts.writing,
     };
+    let told = tally.events;
+    let locks = events::locks(told.locks, &texts, wishes);
     let looked = !detect.off;
     let forecasts = looked.then(|| forecast::all(&inputs));
     let (findings, judged) = findings::findings(&findings::Parts {
@@ -93,6 +95,7 @@ pub fn report(analysis: Analysis, wishes: &Wishes) -> Report {
         texts: &texts,
         directory: &directory,
         detect: &detect,
+        locks: &locks,
         ignores: &wishes.ignores,
         totals: &totals,
     });
@@ -103,9 +106,7 @@ pub fn report(analysis: Analysis, wishes: &Wishes) -> Report {
     let groups = errors::groups(errors.list, &texts, wishes);
     let zones = tally.zones.iter().map(|zone| lossy(zone)).collect();
     let mut input = input::input(&streams, wishes.prefix_given, tally.minutes.gaps(), zones);
-    let told = tally.events;
     input.sampled = told.notices.sampled;
-    let locks = events::locks(told.locks, &texts, wishes);
     let temp_files = events::temp_files(told.temp_files, &texts);
     let connections = events::connections(told.connections, input.first);
     let others = events::Others { warnings: tally.warnings, others: tally.others };

@@ -1,7 +1,7 @@
 //! Fingerprints → rows, totals, hours, redundant SELECTs and hot INSERTs.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::{Wishes, actors, example, mean};
 use crate::partial::actors::Directory;
@@ -73,8 +73,21 @@ pub(super) fn hours(list: &[StatementTally], errors: &[ErrorTally]) -> Vec<Hour>
     hours.into_values().collect()
 }
 
-/// INSERTs, by calls.
+/// INSERTs, by calls, each beside what else its table is asked for.
 pub(super) fn hot_inserts(list: &[StatementTally]) -> Vec<HotInsert> {
+    let (mut reads, mut writes) = (HashMap::new(), HashMap::new());
+    for tally in list {
+        for (loads, tables) in [(&mut reads, &tally.shape.reads), (&mut writes, &tally.shape.writes)] {
+            for table in tables {
+                let load: &mut Load = loads.entry(table.as_str()).or_default();
+                load.calls += tally.calls;
+                load.duration_us += tally.duration;
+            }
+        }
+    }
+    let of = |loads: &HashMap<&str, Load>, tally: &StatementTally| {
+        tally.shape.writes.first().and_then(|table| loads.get(table.as_str()).copied()).unwrap_or_default()
+    };
     let inserts = list.iter().filter(|tally| tally.shape.kind == Kind::Insert && tally.calls > 0);
     let mut rows: Vec<HotInsert> = inserts
         .map(|tally| HotInsert {
@@ -84,6 +97,8 @@ pub(super) fn hot_inserts(list: &[StatementTally]) -> Vec<HotInsert> {
             rows: tally.rows,
             duration_us: tally.duration,
             peak: tally.minutes.as_ref().and_then(|minutes| minutes.peak()),
+            table_reads: of(&reads, tally),
+            table_writes: of(&writes, tally),
         })
         .collect();
     rows.sort_by(|a, b| {

@@ -2,9 +2,9 @@
 
 use super::settings::*;
 use super::{Answer, Verdict, looks_translated};
-use crate::render::words::{count, counted, duration};
 use crate::report::{Actor, InputFile, Report};
 use crate::units::Micros;
+use crate::words::{count, counted, duration};
 
 /// Below this a statement is fast: who logs such ones has no threshold that matters.
 const FAST: Micros = Micros(1_000);

@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use super::{Diagnosis, Setting, Verdict};
 use crate::render::shown::one_line;
-use crate::render::words::{between, bytes, count, counted, duration, percent, ratio, span};
 use crate::report::{InputFile, Position};
+use crate::words::{between, bytes, count, counted, duration, percent, ratio, span};
 
 /// Columns of a comment.
 const WIDTH: usize = 100;

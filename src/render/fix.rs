@@ -5,9 +5,9 @@
 //! numbers themselves speak: repeated SELECTs, one-row INSERTs, and where the time goes.
 
 use super::index::Index;
-use super::words::{count, counted, duration, percent, permille, ratio};
 use crate::report::{Cost, Finding, HotInsert, RedundantSelect, Report, Statement};
 use crate::units::Micros;
+use crate::words::{count, counted, duration, percent, permille, ratio};
 
 /// Rows that one statement should carry at least where rows come in numbers; what a batch is assumed to hold.
 const BATCH: u64 = 100;
@@ -20,6 +20,8 @@ const FEW: u64 = 10;
 
 /// The finding that is about the whole log.
 const REPLICA_READS: &str = "replica_reads";
+/// The finding whose statements are needed, one after the other.
+const HOT_ROW: &str = "hot_row";
 
 /// Thousandths of the load below which a statement is left alone.
 const WORTH_A_LOOK: u64 = 10;
@@ -39,16 +41,54 @@ pub(super) struct Fix {
     pub(super) fingerprint: String,
     /// What the log shows, in a sentence.
     pub(super) why: String,
-    /// What it costs; of which `statements` and `duration_us` could go.
+    /// What it costs.
     pub(super) cost: Cost,
-    /// Whether the cost is all of it (a slow statement) rather than what need not have been sent.
-    pub(super) whole: bool,
+    /// What that is the cost of.
+    pub(super) cost_of: CostOf,
     /// What to do, in a sentence.
     pub(super) advice: String,
     /// What doing it brings.
     pub(super) gain: String,
     /// The model of the forecast that says so; without one it is plain arithmetic.
     pub(super) model: Option<&'static str>,
+}
+
+/// What a cost is the cost of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CostOf {
+    /// Of what need not have been sent.
+    Needless,
+    /// Of reads that another server could take.
+    Leaving,
+    /// Of calls that queue, by what the quickest of them take.
+    Queueing,
+    /// Of a client that does something else for so long, while its transaction is open.
+    Waiting(Micros),
+    /// Of all calls: a slow statement, which never goes away.
+    AllCalls,
+}
+
+impl CostOf {
+    fn finding(finding: &Finding) -> Self {
+        match finding.kind.as_str() {
+            REPLICA_READS => Self::Leaving,
+            HOT_ROW => Self::Queueing,
+            "chatty_transaction" => Self::Waiting(Micros(number(finding, "waiting_us"))),
+            "idle_in_transaction" => Self::Waiting(Micros(number(finding, "idle_us"))),
+            _ => Self::Needless,
+        }
+    }
+
+    /// In a few words, below the numbers.
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Self::Needless => "need not have been sent",
+            Self::Leaving => "could leave the primary",
+            Self::Queueing => "more than at the pace of the quickest tenth",
+            Self::Waiting(_) => "locks held, nothing done",
+            Self::AllCalls => "all its calls",
+        }
+    }
 }
 
 /// At most `limit` things, the one that brings most first.
@@ -110,25 +150,9 @@ pub(in crate::render) fn label(kind: &str) -> String {
 
 /// A finding as something to fix.
 pub(super) fn of(index: &Index<'_>, finding: &Finding) -> Fix {
-    let evidence = &finding.evidence;
-    let mut why = String::new();
-    if evidence.units > 0 {
-        let unit = if evidence.unit_kind.is_empty() { "unit" } else { &evidence.unit_kind };
-        why = format!("{} in {}", counted(evidence.calls, "call"), counted(evidence.units, unit));
-        if evidence.units > 1 && evidence.calls > evidence.units {
-            why.push_str(&format!(", {} each", ratio(evidence.calls, evidence.units)));
-        }
-    }
-    for (name, value) in evidence.numbers.iter().take(4) {
-        let value = match name.ends_with("_us") {
-            true => duration(Micros(*value)),
-            false => count(*value),
-        };
-        let name = name.trim_end_matches("_us").replace('_', " ");
-        why.push_str(&format!("{}{name} {value}", if why.is_empty() { "" } else { " · " }));
-    }
-    let (model, gain) = match index.forecast(&finding.kind, &finding.fingerprint) {
-        Some((model, row)) => (
+    let cost_of = CostOf::finding(finding);
+    let (model, gain) = match (index.forecast(&finding.kind, &finding.fingerprint), cost_of) {
+        (Some((model, row)), _) => (
             Some(model),
             format!(
                 "{} → {} statements, {} → {}",
@@ -138,7 +162,10 @@ pub(super) fn of(index: &Index<'_>, finding: &Finding) -> Fix {
                 duration(row.after.duration_us)
             ),
         ),
-        None => (None, saving(index.report, finding.cost)),
+        (None, CostOf::Waiting(waited)) => {
+            (None, format!("Locks and a connection free {} earlier in all.", duration(waited)))
+        }
+        (None, _) => (None, saving(index.report, finding.cost)),
     };
     Fix {
         label: label(&finding.kind),
@@ -146,13 +173,70 @@ pub(super) fn of(index: &Index<'_>, finding: &Finding) -> Fix {
         route: finding.route.clone().unwrap_or_default(),
         title: finding.title.clone(),
         fingerprint: finding.fingerprint.clone(),
-        why,
+        why: why(finding),
         cost: finding.cost,
-        whole: false,
+        cost_of,
         advice: finding.advice.clone(),
         gain,
         model,
     }
+}
+
+/// A number of a finding's evidence; 0 where it has none.
+fn number(finding: &Finding, name: &str) -> u64 {
+    finding.evidence.numbers.get(name).copied().unwrap_or(0)
+}
+
+/// What the log shows, in a sentence.
+fn why(finding: &Finding) -> String {
+    let evidence = &finding.evidence;
+    if finding.kind == HOT_ROW {
+        return why_hot(finding);
+    }
+    let mut parts = Vec::new();
+    if evidence.units > 0 {
+        let calls = counted(evidence.calls, "call");
+        parts.push(match evidence.unit_kind.as_str() {
+            // The whole log is no unit of work.
+            "log" => calls,
+            unit => {
+                let unit = if unit.is_empty() { "unit" } else { unit };
+                let each = match evidence.units > 1 && evidence.calls > evidence.units {
+                    true => format!(", {} each", ratio(evidence.calls, evidence.units)),
+                    false => String::new(),
+                };
+                format!("{calls} in {}{each}", counted(evidence.units, unit))
+            }
+        });
+    }
+    parts.extend(evidence.numbers.iter().take(4).map(|(name, value)| {
+        let value = match name.ends_with("_us") {
+            true => duration(Micros(*value)),
+            false => count(*value),
+        };
+        format!("{} {value}", name.trim_end_matches("_us").replace('_', " "))
+    }));
+    parts.join(" · ")
+}
+
+/// Updates of few rows by many sessions.
+fn why_hot(finding: &Finding) -> String {
+    let number = |name| number(finding, name);
+    let mut why = format!(
+        "{} of {} took {}, {} of them of one row",
+        counted(finding.evidence.calls, "update"),
+        counted(number("rows"), "row"),
+        duration(Micros(number("updates_us"))),
+        count(number("hottest_updates")),
+    );
+    if number("lock_waits") > 0 {
+        let waits = counted(number("lock_waits"), "wait");
+        why.push_str(&format!(
+            " · {waits} for a lock logged, {}",
+            duration(Micros(number("lock_waited_us")))
+        ));
+    }
+    why
 }
 
 fn from_numbers(index: &Index<'_>) -> Vec<Fix> {
@@ -207,7 +291,7 @@ fn repeated(index: &Index<'_>, redundant: &RedundantSelect) -> Fix {
             count(r.repeats)
         ),
         cost,
-        whole: false,
+        cost_of: CostOf::Needless,
         advice: "Keep the answer while the request runs, or share it between requests in a cache.".to_owned(),
         gain: saving(index.report, cost),
         model: None,
@@ -237,7 +321,7 @@ fn row_by_row(index: &Index<'_>, insert: &HotInsert) -> Fix {
             }
         ),
         cost: Cost { statements: saved, duration_us: share(insert.duration_us, saved, insert.calls) },
-        whole: false,
+        cost_of: CostOf::Needless,
         advice: "Send many rows a statement: one INSERT with many VALUES, unnest() of arrays, or COPY."
             .to_owned(),
         gain: format!(
@@ -281,7 +365,7 @@ fn most_time(report: &Report, s: &Statement) -> Fix {
             s.max_us.map_or_else(|| "unknown".to_owned(), duration),
         ),
         cost: Cost { statements: s.calls, duration_us: s.duration_us },
-        whole: true,
+        cost_of: CostOf::AllCalls,
         advice: match (s.kind.as_str(), slow) {
             _ if outliers => {
                 "A few calls take most of its time: see what they waited for (log_lock_waits = on names locks)."
@@ -309,20 +393,23 @@ fn busiest_route(statement: Option<&Statement>) -> String {
     route.filter(|route| !route.name.starts_with('(')).map_or_else(String::new, |route| route.name.clone())
 }
 
-/// What goes away with the cost.
+/// What goes away with the cost; nothing where nothing does.
 fn saving(report: &Report, cost: Cost) -> String {
     let statements = format!(
         "{} fewer statements ({})",
         count(cost.statements),
         minus_percent(cost.statements, report.totals.statements)
     );
-    match cost.duration_us.0 {
-        0 => format!("Up to {statements}."),
-        us => format!(
-            "Up to {statements} and {} less ({}).",
-            duration(cost.duration_us),
-            minus_percent(us, report.totals.duration_us.0)
-        ),
+    let time = format!(
+        "{} less ({})",
+        duration(cost.duration_us),
+        minus_percent(cost.duration_us.0, report.totals.duration_us.0)
+    );
+    match (cost.statements, cost.duration_us.0) {
+        (0, 0) => String::new(),
+        (_, 0) => format!("Up to {statements}."),
+        (0, _) => format!("Up to {time}."),
+        _ => format!("Up to {statements} and {time}."),
     }
 }
 
@@ -340,8 +427,8 @@ fn share(us: Micros, part: u64, whole: u64) -> Micros {
 /// away, so half of it counts.
 fn weight(report: &Report, fix: &Fix) -> u64 {
     let time = permille(fix.cost.duration_us.0, report.totals.duration_us.0);
-    match fix.whole {
-        true => time / 2,
-        false => time.saturating_add(permille(fix.cost.statements, report.totals.statements)),
+    match fix.cost_of {
+        CostOf::AllCalls => time / 2,
+        _ => time.saturating_add(permille(fix.cost.statements, report.totals.statements)),
     }
 }

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use super::words::{count, counted};
 use crate::report::Judged;
+use crate::words::{count, counted};
 
 /// How the calls were put into units, as `12 traces (54 calls) · 3 bursts (20 calls)`; empty without any.
 pub(super) fn units(judged: &Judged) -> String {

@@ -13,8 +13,8 @@ use super::index::Index;
 use super::judged;
 use super::shown::{one_line, shortened};
 use super::sql::text_line;
-use super::words::{between, bytes, count, counted, duration, duration_or_dash, percent, ratio, span};
 use crate::report::Report;
+use crate::words::{between, bytes, count, counted, duration, duration_or_dash, percent, ratio, span};
 
 /// Characters of a statement in a cell.
 const SQL: usize = 160;

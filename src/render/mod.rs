@@ -28,7 +28,6 @@ mod markdown;
 pub(crate) mod shown;
 mod sql;
 mod text;
-pub(crate) mod words;
 
 /// The kinds of output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

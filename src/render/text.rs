@@ -15,10 +15,10 @@ use super::index::Index;
 use super::judged;
 use super::shown::one_line;
 use super::sql::text_line;
-use super::words::{
+use crate::report::{Cost, Input, Report};
+use crate::words::{
     between, bytes, count, counted, duration, duration_or_dash, instant, percent, ratio, span,
 };
-use crate::report::{Input, Report};
 
 /// Rows of the table of statements.
 const STATEMENTS: usize = 5;
@@ -255,15 +255,18 @@ fn to_fix(screen: &mut Screen, index: &Index<'_>) {
         false => screen.heading(&left("What to fix first", width.saturating_sub(18)), "statements    time"),
     }
     for (i, fix) in found.iter().enumerate() {
-        let (statements, time) =
-            (right(&count(fix.cost.statements), 9), right(&duration(fix.cost.duration_us), 7));
+        let Cost { statements, duration_us } = fix.cost;
+        let known = |number: u64, text: String| if number > 0 { text } else { "–".to_owned() };
+        let numbers = [known(statements, count(statements)), known(duration_us.0, duration(duration_us))];
+        let [calls, time] = [right(&numbers[0], 9), right(&numbers[1], 7)];
+        let share = |part, whole| right(&if part > 0 { percent(part, whole) } else { String::new() }, 7);
         let cost = match shares {
             true => format!(
-                "{statements} {} {time} {}",
-                right(&percent(fix.cost.statements, totals.statements), 7),
-                right(&percent(fix.cost.duration_us.0, totals.duration_us.0), 7),
+                "{calls} {} {time} {}",
+                share(statements, totals.statements),
+                share(duration_us.0, totals.duration_us.0),
             ),
-            false => format!("{statements} {time}"),
+            false => format!("{calls} {time}"),
         };
         let title = format!("{}: {}", one_line(&fix.label), one_line(&fix.title));
         let title = left(&title, width.saturating_sub(4 + columns(&cost)));

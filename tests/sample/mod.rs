@@ -377,6 +377,15 @@ pub fn report() -> Report {
         })
         .collect();
     redundant.sort_by(|a, b| b.repeats.cmp(&a.repeats).then_with(|| a.fingerprint.cmp(&b.fingerprint)));
+    let load = |all: &[Statement], tables: fn(&Statement) -> &Vec<String>, insert: &Statement| {
+        let table = &insert.writes[0];
+        let mut load = Load::default();
+        for other in all.iter().filter(|other| tables(other).contains(table)) {
+            load.calls += other.calls;
+            load.duration_us += other.duration_us;
+        }
+        load
+    };
     let hot_inserts = statements
         .iter()
         .filter(|s| s.kind == "insert")
@@ -387,6 +396,8 @@ pub fn report() -> Report {
             rows: s.rows.unwrap(),
             duration_us: s.duration_us,
             peak: Some(Peak { calls: 12 + s.calls / 2_400, at: at(37_842) }),
+            table_reads: load(&statements, |other| &other.reads, s),
+            table_writes: load(&statements, |other| &other.writes, s),
         })
         .collect();
     let mut slowest: Vec<SlowCall> = statements

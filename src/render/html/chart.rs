@@ -5,9 +5,9 @@
 
 use std::fmt::Write as _;
 
-use super::super::words::{clock, count, counted, duration, hour_label, instant};
 use crate::report::{Curve, Hour, HourLoad, Traffic};
 use crate::units::{Micros, Timestamp};
+use crate::words::{clock, count, counted, duration, hour_label, instant};
 
 const WIDTH: u64 = 960;
 const HEIGHT: u64 = 230;

@@ -3,21 +3,21 @@
 use std::collections::BTreeMap;
 
 use super::super::Style;
-use super::super::fix::{self, fixes};
+use super::super::fix::{self, CostOf, fixes};
 use super::super::index::Index;
 use super::super::judged;
 use super::super::shown::{one_line, shortened};
-use super::super::words::{
-    between, bytes, count, counted, duration, duration_or_dash, instant, percent, permille, ratio,
-};
 use super::chart;
 use super::statements::Shown;
 use super::view::{
     BeforeAfter, Block, Cell, Fact, Figure, FoldedFinding, ForecastView, Missing, Moment, Section, Table,
     fact,
 };
-use crate::report::{Curve, Finding, Forecast, Judged, Report, TimelineRow};
+use crate::report::{Curve, Finding, Forecast, Judged, Load, Report, TimelineRow};
 use crate::units::{Micros, Timestamp};
+use crate::words::{
+    between, bytes, count, counted, duration, duration_or_dash, instant, percent, permille, ratio,
+};
 
 /// Findings on the page; each carries a time line.
 const FINDINGS: usize = 100;
@@ -56,7 +56,9 @@ pub(super) struct FixCard {
     pub(super) time_share: String,
     /// As a bar.
     pub(super) time_bar: String,
-    /// What the two numbers are.
+    /// How long its client did something else; empty for not at all.
+    pub(super) held: String,
+    /// What the numbers are; empty without any.
     pub(super) cost_of: &'static str,
 }
 
@@ -87,10 +89,14 @@ pub(super) fn cards(index: &Index<'_>, shown: &Shown<'_>) -> Vec<FixCard> {
                 time: if us > 0 { duration(fix.cost.duration_us) } else { String::new() },
                 time_share: percent(us, totals.duration_us.0),
                 time_bar: chart::bar(permille(us, totals.duration_us.0), "loss"),
-                cost_of: match fix.whole {
-                    true => "all its calls",
-                    false if fix.label == fix::label("replica_reads") => "could leave the primary",
-                    false => "need not have been sent",
+                held: match fix.cost_of {
+                    CostOf::Waiting(waited) => duration(waited),
+                    _ => String::new(),
+                },
+                cost_of: if n > 0 || us > 0 || matches!(fix.cost_of, CostOf::Waiting(_)) {
+                    fix.cost_of.words()
+                } else {
+                    ""
                 },
             }
         })
@@ -148,7 +154,17 @@ pub(super) fn inserts(report: &Report, style: &Style, shown: &Shown<'_>) -> Sect
     let totals = &report.totals;
     let table = Table::new(
         "Hot INSERTs",
-        &["Table", "Statement", "#Calls ↓", "#Rows", "#Rows a statement", "#Peak calls a second", "#Time"],
+        &[
+            "Table",
+            "Statement",
+            "#Calls ↓",
+            "#Rows",
+            "#Rows a statement",
+            "#Peak calls a second",
+            "#Time",
+            "#Table’s reads",
+            "#Table’s writes",
+        ],
     )
     .fill(&report.hot_inserts, style.top.max(50), |_, h| {
         vec![
@@ -167,9 +183,21 @@ pub(super) fn inserts(report: &Report, style: &Style, shown: &Shown<'_>) -> Sect
                 None => Cell::count_or_dash(None),
             },
             Cell::duration_share(h.duration_us, totals.duration_us, "insert"),
+            load(h.table_reads),
+            load(h.table_writes),
         ]
     });
     section.count(report.hot_inserts.len() as u64).with(Block::Table(table))
+}
+
+/// Calls, and the time they take.
+fn load(load: Load) -> Cell {
+    Cell::Share {
+        value: load.calls,
+        text: count(load.calls),
+        aside: if load.calls > 0 { duration(load.duration_us) } else { String::new() },
+        svg: String::new(),
+    }
 }
 
 /// Every finding, folded; those below the threshold apart.
@@ -239,8 +267,15 @@ fn fold(index: &Index<'_>, finding: &Finding, shown: &Shown<'_>) -> FoldedFindin
         label: shortened(&one_line(&fix.label), 60).into_owned(),
         title: shortened(&one_line(&finding.title), 200).into_owned(),
         route: shortened(&one_line(finding.route.as_deref().unwrap_or("")), 120).into_owned(),
-        statements: count(finding.cost.statements),
-        time: duration(finding.cost.duration_us),
+        statements: match finding.cost.statements {
+            0 => String::new(),
+            n => counted(n, "statement"),
+        },
+        time: match (finding.cost.duration_us, fix.cost_of) {
+            (Micros(0), CostOf::Waiting(waited)) => format!("{} waiting", duration(waited)),
+            (Micros(0), _) => "–".to_owned(),
+            (us, _) => duration(us),
+        },
         advice: shortened(&one_line(&finding.advice), 500).into_owned(),
         gain: shortened(&one_line(&fix.gain), 500).into_owned(),
         why: shortened(&one_line(&fix.why), 500).into_owned(),

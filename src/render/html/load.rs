@@ -2,15 +2,15 @@
 
 use super::super::Style;
 use super::super::shown::{one_line, shortened};
-use super::super::words::{
-    between, count, counted, duration, duration_or_dash, hour_label, instant, instant_ms, instant_or_dash,
-    percent, permille,
-};
 use super::chart::{self, KINDS};
 use super::statements::Shown;
 use super::view::{Block, Cell, Fact, Figure, Missing, Section, Table, fact, fact_with};
 use crate::report::{Actor, ErrorGroup, Load, Report};
 use crate::units::Micros;
+use crate::words::{
+    between, count, counted, duration, duration_or_dash, hour_label, instant, instant_ms, instant_or_dash,
+    percent, permille,
+};
 
 /// Points of a chart at most; more would be thinner than a pixel.
 const POINTS: usize = 288;

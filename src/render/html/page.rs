@@ -5,12 +5,12 @@ use askama::Template;
 use super::super::Style;
 use super::super::index::Index;
 use super::super::shown::{one_line, shortened};
-use super::super::words::{between, counted, duration, span};
 use super::findings::{self, FixCard};
 use super::statements::{self, Shown, Statements};
 use super::view::{Block, Cell, Fact, Section};
 use super::{SCRIPT, STYLE, load, policy, server, trust};
 use crate::report::Report;
+use crate::words::{between, counted, duration, span};
 
 /// Everything that `templates/report.html` shows.
 #[derive(Template)]
@@ -64,9 +64,9 @@ impl Page {
             true => format!(
                 "This page was trimmed to stay below {}: it shows {} statements and at most {} of each text. \
                  The JSON report has everything.",
-                super::super::words::bytes(style.page_bytes as u64),
+                crate::words::bytes(style.page_bytes as u64),
                 statements.rows.len(),
-                super::super::words::bytes(style.sample_bytes as u64),
+                crate::words::bytes(style.sample_bytes as u64),
             ),
         };
         Self {

@@ -3,11 +3,11 @@
 
 use super::super::Style;
 use super::super::shown::{one_line, shortened};
-use super::super::words::{bytes, count, duration, duration_or_dash, instant, instant_or_dash, percent};
 use super::load::actor_table;
 use super::statements::Shown;
 use super::view::{Block, Cell, Missing, Section, Table, block_of_text, fact, fact_with};
 use crate::report::{Actor, Checkpoints, Connections, Load, Locks, Report, TempFiles};
+use crate::words::{bytes, count, duration, duration_or_dash, instant, instant_or_dash, percent};
 
 /// All of them, in reading order.
 pub(super) fn sections(report: &Report, style: &Style, shown: &Shown<'_>) -> Vec<Section> {

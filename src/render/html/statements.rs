@@ -6,12 +6,12 @@ use super::super::Style;
 use super::super::index::Index;
 use super::super::shown::{one_line, shortened};
 use super::super::sql::{self, Piece};
-use super::super::words::{count, duration, duration_or_dash, instant_ms, percent, ratio};
 use super::chart;
 use super::load::kind_class;
 use super::view::{Block, Cell, Fact, Section, Table, block_of_text, fact, fact_with};
 use crate::report::{Actor, Example, Plan, Statement};
 use crate::units::Timestamp;
+use crate::words::{count, duration, duration_or_dash, instant_ms, percent, ratio};
 
 /// Characters of a statement on one line.
 const LINE: usize = 220;
@@ -250,7 +250,7 @@ fn row(
         .map(|f| one_line(&super::super::fix::label(&f.kind)))
         .collect();
     if s.errors > 0 {
-        marks.push(super::super::words::counted(s.errors, "error"));
+        marks.push(crate::words::counted(s.errors, "error"));
     }
     if s.locking {
         marks.push("takes locks".to_owned());
@@ -414,7 +414,7 @@ fn example(e: &Example, style: &Style) -> ExampleView {
 fn plan(p: &Plan, style: &Style) -> PlanView {
     let mut title = format!("Plan of a call of {}", duration(p.duration_us));
     if let Some(rows) = p.rows {
-        title.push_str(&format!(", {}", super::super::words::counted(rows, "row")));
+        title.push_str(&format!(", {}", crate::words::counted(rows, "row")));
     }
     if let Some(node) = &p.slowest_node {
         title.push_str(&format!(", most time in {}", shortened(&one_line(node), 120)));

@@ -1,9 +1,9 @@
 //! How far the numbers can be trusted: what was read, what was not understood, and what the log cannot show.
 
 use super::super::shown::{one_line, shortened};
-use super::super::words::{between, bytes, count, counted, duration, instant_or_dash, percent};
 use super::view::{Block, Cell, Section, Table, fact, fact_with};
 use crate::report::{Input, Report};
+use crate::words::{between, bytes, count, counted, duration, instant_or_dash, percent};
 
 /// The trust section.
 pub(super) fn section(report: &Report) -> Section {

@@ -3,9 +3,9 @@
 
 use super::super::shown::{capped, one_line, shortened, visible};
 use super::super::sql::Piece;
-use super::super::words::{count, duration, duration_or_dash, instant, percent, permille};
 use super::chart;
 use crate::units::{Micros, Timestamp};
+use crate::words::{count, duration, duration_or_dash, instant, percent, permille};
 
 /// A part of the page with its own heading and link.
 pub(super) struct Section {
@@ -247,7 +247,7 @@ impl Cell {
 
     /// A number of bytes.
     pub(super) fn bytes(n: u64) -> Self {
-        Self::Number { value: n, text: super::super::words::bytes(n) }
+        Self::Number { value: n, text: crate::words::bytes(n) }
     }
 
     /// An instant.

@@ -56,7 +56,7 @@ pub(crate) fn duration(us: Micros) -> String {
 }
 
 /// A duration that may not be known.
-pub(super) fn duration_or_dash(us: Option<Micros>) -> String {
+pub(crate) fn duration_or_dash(us: Option<Micros>) -> String {
     us.map_or_else(|| "–".to_owned(), duration)
 }
 
@@ -94,7 +94,7 @@ fn three_digits(n: u64, unit: u64) -> String {
 }
 
 /// `part` of `whole` in thousandths, rounded; 0 of 0 is 0.
-pub(super) fn permille(part: u64, whole: u64) -> u64 {
+pub(crate) fn permille(part: u64, whole: u64) -> u64 {
     match whole {
         0 => 0,
         _ => {
@@ -132,23 +132,23 @@ pub(crate) fn instant(at: Timestamp) -> String {
 }
 
 /// The same with milliseconds, where single calls are told apart.
-pub(super) fn instant_ms(at: Timestamp) -> String {
+pub(crate) fn instant_ms(at: Timestamp) -> String {
     format!("{}.{:03}", instant(at), at.0.div_euclid(1_000).rem_euclid(1_000))
 }
 
 /// An instant that may not be known.
-pub(super) fn instant_or_dash(at: Option<Timestamp>) -> String {
+pub(crate) fn instant_or_dash(at: Option<Timestamp>) -> String {
     at.map_or_else(|| "–".to_owned(), instant)
 }
 
 /// Day and hour, as a label below a chart.
-pub(super) fn hour_label(at: Timestamp) -> String {
+pub(crate) fn hour_label(at: Timestamp) -> String {
     let at = at.to_utc();
     format!("{:02}-{:02} {:02}:{:02}", at.month(), at.day(), at.hour(), at.minute())
 }
 
 /// The clock alone.
-pub(super) fn clock(at: Timestamp) -> String {
+pub(crate) fn clock(at: Timestamp) -> String {
     let at = at.to_utc();
     format!("{:02}:{:02}", at.hour(), at.minute())
 }
