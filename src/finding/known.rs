@@ -67,6 +67,18 @@ impl Class {
         self.is & CHAINS != 0
     }
 
+    /// Whether it undoes what was done before.
+    #[must_use]
+    pub fn undoes(self) -> bool {
+        self.is & UNDOES != 0
+    }
+
+    /// Whether it changes what is open: a transaction, or a part of one.
+    #[must_use]
+    pub fn turns(self) -> bool {
+        self.is & (BEGINS | ENDS | CHAINS | UNDOES) != 0
+    }
+
     /// Whether its transaction writes.
     #[must_use]
     pub fn writes(self) -> bool {

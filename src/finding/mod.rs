@@ -32,7 +32,7 @@ pub use step::{
     table_id,
 };
 pub use tally::{Calls, FindingTally, Findings, Found, Join, Key, MOST_EXAMPLE, MOST_FINDINGS, Row};
-pub use unit::{Bench, Judge, MINUTE, Unit, UnitCounts, UnitKind};
+pub use unit::{Bench, Carried, Judge, MINUTE, Unit, UnitCounts, UnitKind};
 
 /// The rules, as they are named in every output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -52,6 +52,8 @@ pub(super) struct Cut {
     pub(super) start: usize,
     pub(super) end: usize,
     pub(super) fresh: bool,
+    /// It has failed in the minute before.
+    pub(super) failed: bool,
     /// What it has, as bits.
     pub(super) has: u16,
     /// Its first run in [`Outline::runs`], and the one behind its last.
@@ -65,7 +67,7 @@ pub(super) struct Cut {
 impl Cut {
     /// A part of a sheet that nobody looked into.
     pub(super) fn unseen(kind: UnitKind, end: usize, fresh: bool) -> Self {
-        Self { kind, start: 0, end, fresh, has: ANY, runs: (0, 0), again: (0, 0), back: None }
+        Self { kind, start: 0, end, fresh, failed: false, has: ANY, runs: (0, 0), again: (0, 0), back: None }
     }
 }
 
@@ -341,8 +343,15 @@ impl<'p> Pass<'p> {
         counts: &'p mut UnitCounts,
         fresh: bool,
     ) -> Self {
-        let (start, wrote) = (bench.lead, bench.wrote);
-        let cut = Cut { has: 0, start, back: Some((0, 0)), ..Cut::unseen(UnitKind::Burst, start, fresh) };
+        let (start, wrote, carried) = (bench.lead, bench.wrote, bench.carried);
+        let kind = if carried.inside { UnitKind::Transaction } else { UnitKind::Burst };
+        let cut = Cut {
+            has: if carried.wrote { WROTE } else { 0 },
+            start,
+            failed: carried.failed,
+            back: Some((0, 0)),
+            ..Cut::unseen(kind, start, fresh)
+        };
         to.unit += 1;
         Self {
             to,
@@ -381,7 +390,7 @@ impl<'p> Pass<'p> {
         self.end_before(place, step, class.is);
         self.note(place, step, number, class);
         if class.is & known::ENDS != 0 {
-            // Without its BEGIN: the clock cut the transaction at the beginning of the minute.
+            // Without its BEGIN: that stands before the beginning of the log.
             if self.cut.start == 0 && self.cut.kind == UnitKind::Burst {
                 self.cut.kind = UnitKind::Transaction;
             }
@@ -513,6 +522,7 @@ impl<'p> Pass<'p> {
             start: end,
             end,
             fresh,
+            failed: false,
             has: 0,
             runs: (runs, runs),
             again: (again, again),

@@ -232,6 +232,17 @@ pub struct Judge {
     plain_facts: Vec<u32>,
 }
 
+/// What goes on from one minute of a session to the next.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Carried {
+    /// Whether a transaction is open; where none is, nothing goes on.
+    pub inside: bool,
+    /// Whether it has written.
+    pub wrote: bool,
+    /// Whether it has failed: its COMMIT is a ROLLBACK.
+    pub failed: bool,
+}
+
 /// What is judged: calls of one session within a minute, or those of a trace.
 #[derive(Debug, Clone, Copy)]
 pub struct Bench<'a> {
@@ -243,6 +254,8 @@ pub struct Bench<'a> {
     pub wrote: Option<Timestamp>,
     /// Whether the session was silent before the others.
     pub fresh: bool,
+    /// What was open before the others.
+    pub carried: Carried,
     /// Their stream.
     pub stream: u32,
     /// They are a part of a minute too full to be judged as one, but not its first.
@@ -436,9 +449,9 @@ impl Judge {
                 let Some(last) = steps.len().checked_sub(1) else { return };
                 // An error loses everything, unless the transaction goes back to a savepoint after it.
                 let tells = |place: &usize| fact(*place).verb == Verb::Failed || fact(*place).barrier;
-                let failed = cut.has & outline::FAILED != 0;
+                let failed = cut.failed || cut.has & outline::FAILED != 0;
                 let last_told = failed.then(|| (0..steps.len()).rev().find(tells)).flatten();
-                if last_told.is_some_and(|place| fact(place).verb == Verb::Failed) {
+                if last_told.map_or(cut.failed, |place| fact(place).verb == Verb::Failed) {
                     return;
                 }
                 if matches!(fact(last).verb, Verb::Commit | Verb::Whole) {

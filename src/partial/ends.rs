@@ -423,7 +423,7 @@ impl Ends {
                 let called = tally.untimed(&waiting.borrow());
                 end.pairing.take(called, lengths, tally);
             }
-            end.pairing.sheets.finish(&mut tally.review.ready);
+            end.pairing.sheets.finish(lengths, &mut tally.review.ready);
         }
         self.traces.merge(std::mem::take(&mut tally.review.traces), &mut tally.review.ready);
         self.traces.finish(lengths, &mut tally.review.ready);

@@ -5,6 +5,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::seams::Seam;
 use super::sheets::{Ready, Sheet, Traces};
 use super::trace::{Caller, Trace};
 use crate::bounded::spread;
@@ -210,8 +211,9 @@ impl Review {
         let mut room = std::mem::take(&mut self.room);
         let steps = sheet.steps.in_one(&mut room);
         let Sheet { from, stream, first, by_second, next, .. } = *sheet;
-        let (lead, wrote, fresh) = (from.place, from.wrote, from.end == Ending::Silence);
-        let bench = Bench { steps, lead, wrote, fresh, stream, continued: by_second, next, detect: &detect };
+        let Seam { place: lead, wrote, end, carried } = from;
+        let (fresh, continued) = (end == Ending::Silence, by_second);
+        let bench = Bench { steps, lead, wrote, fresh, carried, stream, continued, next, detect: &detect };
         let shared = &self.shared;
         let find = &|fingerprint: u64| {
             shared.lock().unwrap_or_else(PoisonError::into_inner).get(fingerprint).cloned()
