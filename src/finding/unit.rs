@@ -308,7 +308,8 @@ impl Judge {
             counts.by_kind[cut.kind as usize].1 += calls as u64;
             if cut.has & outline::WROTE != 0 {
                 self.commits(bench, cut, known, &mut |step| {
-                    counts.writing += u64::from(step.tag == 0);
+                    // What a trace wrote is counted there, whether or not its COMMIT says so.
+                    counts.writing += u64::from(step.tag == 0 && cut.has & outline::TAGGED == 0);
                     commit(step);
                 });
             }
@@ -323,7 +324,10 @@ impl Judge {
             }
             if cut.has & outline::TAGGED == 0 {
                 self.attempts(bench, cut, known, out);
-            } else if cut.has & outline::UNTAGGED != 0 {
+                continue;
+            }
+            self.enclose(bench, cut, known, out);
+            if cut.has & outline::UNTAGGED != 0 {
                 self.untagged(bench, cut, known, out);
             }
         }
@@ -334,6 +338,18 @@ impl Judge {
         }
         if self.outline.has & outline::TAGGED != 0 {
             read_back::judge(&Unit { others: true, ..self.unit(bench, whole, known) }, bench.detect, out);
+        }
+    }
+
+    /// Tells which single-row INSERTs of traces and requests are in a transaction.
+    fn enclose(&self, bench: Bench<'_>, cut: Cut, known: &Known, out: &mut Findings) {
+        let enclosed = u64::from(cut.kind == UnitKind::Transaction);
+        for place in cut.start..cut.end {
+            let step = &bench.steps[place];
+            let class = known.class(self.outline.facts[place]);
+            if step.tag != 0 && class.is & known::SINGLE != 0 && step.marks.rows() == 1 {
+                out.enclose(step.fingerprint, 1, enclosed);
+            }
         }
     }
 

@@ -139,8 +139,8 @@ struct Open {
     seams: Seams,
     /// Calls that are, or were, in `steps`.
     count: usize,
-    /// The others.
-    seconds: Option<Seconds>,
+    /// The others; in a box, because few sessions have any.
+    seconds: Option<Box<Seconds>>,
     /// When its first call began.
     start: Timestamp,
     /// When the session's next call began; [`NO_TIME`] as long as nobody knows.
@@ -254,7 +254,7 @@ impl Open {
     /// The next second begins.
     fn go_on(&mut self, next: Part, out: &mut Ready) {
         let Some(seconds) = &mut self.seconds else {
-            self.seconds = Some(Seconds { first: None, last: next });
+            self.seconds = Some(Box::new(Seconds { first: None, last: next }));
             return;
         };
         let done = std::mem::replace(&mut seconds.last, next);

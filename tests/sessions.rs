@@ -1,5 +1,5 @@
-//! A session's calls are judged minute by minute; a transaction goes on over the end of one. What is open there is
-//! known in the next, however the log is cut.
+//! What only a session knows. Its calls are judged minute by minute; a transaction goes on over the end of one, and
+//! what is open there is known in the next, however the log is cut. And it knows of transactions that no trace names.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests may unwrap like tests")]
 
@@ -129,4 +129,30 @@ fn a_batch_job_of_some_minutes_is_one_transaction() {
     assert_eq!((rows.evidence.numbers["rows"], rows.evidence.numbers["commits_saved"]), (100, 0));
     let combined = &report.forecasts.as_ref().unwrap().combined.numbers;
     assert_eq!((combined["transaction_before"], combined["transaction_after"]), (2, 2));
+}
+
+/// INSERTs of one request, as drivers send them that tag statements but no BEGIN and COMMIT.
+fn tagged(rows: std::ops::Range<u32>) -> String {
+    rows.map(|row| format!("00:01 INSERT INTO a (x) VALUES ({row}) /*request_id='r1'*/\n")).collect()
+}
+
+#[test]
+fn a_request_in_a_transaction_without_tags_is_committed_once() {
+    let report = report(&format!("00:01 BEGIN\n{}00:01 COMMIT", tagged(0..10)));
+    let rows = report.findings.iter().find(|finding| finding.kind == "row_by_row_insert").unwrap();
+    assert_eq!((rows.evidence.numbers["rows"], rows.evidence.numbers["commits_saved"]), (10, 0));
+    let forecasts = report.forecasts.as_ref().unwrap();
+    let batching = &forecasts.batching.numbers;
+    assert_eq!((batching["commits_before"], batching["commits_after"]), (1, 1));
+    let combined = &forecasts.combined.numbers;
+    assert_eq!((combined["transaction_before"], combined["transaction_after"]), (2, 2));
+}
+
+#[test]
+fn a_request_without_a_transaction_commits_each_row() {
+    let report = report(&tagged(0..10));
+    let rows = report.findings.iter().find(|finding| finding.kind == "row_by_row_insert").unwrap();
+    assert_eq!(rows.evidence.numbers["commits_saved"], 9);
+    let batching = &report.forecasts.as_ref().unwrap().batching.numbers;
+    assert_eq!((batching["commits_before"], batching["commits_after"]), (10, 1));
 }
