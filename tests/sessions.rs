@@ -156,3 +156,31 @@ fn a_request_without_a_transaction_commits_each_row() {
     let batching = &report.forecasts.as_ref().unwrap().batching.numbers;
     assert_eq!((batching["commits_before"], batching["commits_after"]), (10, 1));
 }
+
+#[test]
+fn rows_that_are_fetched_later_are_time_of_their_statement_in_either_form() {
+    let head = |second: u32| format!("2026-11-23 14:00:0{second}.000 UTC [7] app@shop LOG:  ");
+    let apart = [
+        format!("{}execute S_1/C_1: SELECT * FROM big\n{}duration: 1.000 ms\n", head(1), head(2)),
+        format!(
+            "{}execute fetch from S_1/C_1: SELECT * FROM big\n{}duration: 5000.000 ms\n",
+            head(3),
+            head(8)
+        ),
+    ];
+    let together = [
+        format!("{}duration: 1.000 ms  execute S_1/C_1: SELECT * FROM big\n", head(2)),
+        format!("{}duration: 5000.000 ms  execute fetch from S_1/C_1: SELECT * FROM big\n", head(8)),
+    ];
+    for log in [apart.concat(), together.concat()] {
+        for chunk in [1, 100, 1 << 20] {
+            let report = analyse_with(&log, PREFIX, Config::default(), chunk);
+            let totals = &report.totals;
+            assert_eq!((totals.statements, totals.duration_us.0), (1, 5_001_000), "{log}");
+            assert_eq!((totals.unidentified.calls, report.server.other), (0, 0), "{log}");
+            assert_eq!((totals.by_hour[0].all.calls, totals.by_hour[0].all.duration_us.0), (1, 5_001_000));
+            assert_eq!((totals.users[0].calls, totals.users[0].duration_us.0), (1, 5_001_000));
+            assert_eq!(report.statements[0].duration_us.0, 5_001_000);
+        }
+    }
+}

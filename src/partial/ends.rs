@@ -102,7 +102,7 @@ impl<K> Pairing<K> {
                 let called = tally.call(record, &Text::of(sql, record.detail), Some(duration));
                 self.take(called, lengths, tally);
             }
-            Event::Statement(_) => {
+            Event::Statement(_) | Event::Fetching(_) => {
                 self.flush(lengths, tally);
                 self.waiting = Some(K::keep(record));
             }

@@ -114,6 +114,18 @@ impl StatementTally {
         self.sql = sql::normalise(text, MOST_SQL);
     }
 
+    /// An execution that was counted before took longer.
+    pub(super) fn fetched(&mut self, duration: Micros, time: Option<Timestamp>, actor: u64, route: u64) {
+        self.duration += duration;
+        if let Some(time) = time {
+            self.hours.add(time.hour(), 0, duration);
+        }
+        self.actors.add(actor, 0, duration);
+        if route != 0 {
+            self.routes.add(route, 0, duration);
+        }
+    }
+
     fn merge(&mut self, other: Self, keep: usize) {
         if other.origin < self.origin {
             self.origin = other.origin;
