@@ -21,7 +21,7 @@
 
 use serde::Deserialize;
 
-use crate::finding::{Detect, Rule};
+use crate::finding::{Detect, Rule, table_name};
 
 /// What a `pglens.toml` says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -43,7 +43,7 @@ pub struct Ignore {
     pub fingerprint: Option<String>,
     /// The route, `*` at its end standing for anything.
     pub route: Option<String>,
-    /// A table that the statement reads or writes.
+    /// A table that the statement reads or writes, with `public.` or without.
     pub table: Option<String>,
     /// Why it is accepted. Shown in the report.
     pub reason: String,
@@ -67,9 +67,14 @@ impl Ignore {
         self.kind.as_ref().is_none_or(rule)
             && self.fingerprint.as_ref().is_none_or(|own| own == fingerprint)
             && self.route.as_ref().is_none_or(|own| route.is_some_and(|route| glob(own, route)))
-            && self.table.as_ref().is_none_or(|own| tables.contains(own))
+            && self.table.as_ref().is_none_or(|own| tables.iter().any(|table| same_table(table, own)))
             && self.expires.as_ref().is_none_or(|expires| day <= expires.to_string().as_str())
     }
+}
+
+/// `public.choice` is `choice`, as for the rules.
+fn same_table(one: &str, other: &str) -> bool {
+    table_name(one) == table_name(other)
 }
 
 fn glob(pattern: &str, text: &str) -> bool {
@@ -268,6 +273,23 @@ mod tests {
         assert!(!ignore.matches("n_plus_one", "x", Some("/admin/users"), &[], "2027-07-01"));
         assert!(!ignore.matches("n_plus_one", "x", Some("/home"), &[], "2026-01-01"));
         assert!(!ignore.matches("read_back", "x", Some("/admin/users"), &[], "2026-01-01"));
+    }
+
+    #[test]
+    fn a_table_has_its_schema_or_not() {
+        let matches = |own: &str, table: &str| {
+            let ignore = Ignore { table: Some(own.to_owned()), ..Ignore::default() };
+            ignore.matches("n_plus_one", "x", None, &[table.to_owned()], "2026-01-01")
+        };
+        for (own, table, expected) in [
+            ("public.choice", "choice", true),
+            ("choice", "public.choice", true),
+            ("choice", "choice", true),
+            ("survey.choice", "choice", false),
+            ("choice", "survey.choice", false),
+        ] {
+            assert_eq!(matches(own, table), expected, "{own} {table}");
+        }
     }
 
     #[test]

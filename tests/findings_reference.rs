@@ -20,7 +20,7 @@ enum Op {
     Rollback,
     /// ROLLBACK TO SAVEPOINT. That there is none does not matter to a log.
     Undo,
-    /// SELECT … WHERE id = key.
+    /// SELECT … WHERE code = key: who updates by an `id` looks for nothing.
     Find(u8, u8),
     /// SELECT … of the whole table.
     List(u8),
@@ -37,10 +37,10 @@ impl Op {
             Commit => "COMMIT".to_owned(),
             Rollback => "ROLLBACK".to_owned(),
             Undo => "ROLLBACK TO SAVEPOINT s".to_owned(),
-            Find(table, key) => format!("SELECT v FROM t{table} WHERE id = {key}"),
+            Find(table, key) => format!("SELECT v FROM t{table} WHERE code = {key}"),
             List(table) => format!("SELECT id FROM t{table} ORDER BY id"),
-            Insert(table, key) => format!("INSERT INTO t{table} (id, v) VALUES ({key}, 0)"),
-            Update(table, key) => format!("UPDATE t{table} SET v = 0 WHERE id = {key}"),
+            Insert(table, key) => format!("INSERT INTO t{table} (code, v) VALUES ({key}, 0)"),
+            Update(table, key) => format!("UPDATE t{table} SET v = 0 WHERE code = {key}"),
         }
     }
 

@@ -43,7 +43,7 @@ pub(super) const CHAINS: u16 = 1 << 10;
 pub struct Class {
     /// Bits.
     pub(super) is: u16,
-    /// Of a question by key the tables that it reads, of an INSERT or UPDATE that names a row those that it writes:
+    /// Of a question by key the tables whose rows it names, of an INSERT or UPDATE that names a row those that it writes:
     /// one of 64 bits each, so that two without a common bit have no common table.
     pub(super) tables: u64,
 }
@@ -192,6 +192,6 @@ fn class(fact: &Fact) -> Class {
     .into_iter()
     .filter(|(_, is)| *is)
     .fold(0, |class, (bit, _)| class | bit);
-    let tables = if row { &fact.writes } else { &fact.reads };
+    let tables = if row { &fact.writes } else { &fact.asked };
     Class { is, tables: tables.iter().fold(0, |tables, id| tables | 1 << (id % 64)) }
 }

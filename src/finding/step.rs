@@ -10,7 +10,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::naming;
 use crate::bounded::spread;
-use crate::sql::{Key, Kind, Shape, With};
+use crate::sql::{Answer, Key, Kind, Shape, With};
 use crate::units::Timestamp;
 
 /// Column-and-value pairs kept of one call: those of WHERE first, then those that are written.
@@ -170,12 +170,19 @@ impl Step {
         self.keys().iter().fold(0, |row, key| spread(row ^ u64::from(*key)))
     }
 
-    /// Whether all that `self` asks by was named by `write`: its key, or what it inserted.
+    /// Whether all that `self` asks by was named by `write`: its key, or what it wrote. Only if the one asks about a
+    /// table that the other writes ([`Fact::asks_about`]) that is the same row.
     #[must_use]
     pub fn asks_for(&self, write: &Self) -> bool {
+        self.asks_by(&write.pairs)
+    }
+
+    /// Whether all that `self` asks by is among `pairs`.
+    #[must_use]
+    pub fn asks_by(&self, pairs: &[u32]) -> bool {
         let keys = self.keys();
         // 0 is a value that is not known, as those of a list are: it names no row.
-        !keys.is_empty() && keys.iter().all(|key| *key != 0 && write.pairs.contains(key))
+        !keys.is_empty() && keys.iter().all(|key| *key != 0 && pairs.contains(key))
     }
 }
 
@@ -205,7 +212,7 @@ pub enum Verb {
 pub enum Ignored {
     /// It reads the system catalogue alone.
     Catalogue,
-    /// An ORM's uniqueness validation: `SELECT 1 AS one … LIMIT 1`.
+    /// An ORM's uniqueness validation: `SELECT 1 AS one … LIMIT 1` and its like.
     Validation,
     /// A migration tool's list of what it has done.
     Migration,
@@ -245,6 +252,12 @@ pub struct Fact {
     pub question: bool,
     /// A question that compares a column with a value.
     pub keyed: bool,
+    /// Ids of the tables whose rows its keys name, sorted: all of its own keys may be columns of them.
+    pub asked: Box<[u64]>,
+    /// Of a question: it asks for a row by the `id` of it.
+    pub by_id: bool,
+    /// What kind of answer it gives.
+    pub answer: Answer,
     /// What its keys are compared with; one value, where one of them is.
     pub with: With,
     /// It asks for a page of its rows: LIMIT, OFFSET or FETCH FIRST.
@@ -255,6 +268,8 @@ pub struct Fact {
     pub values: bool,
     /// It says what it wrote.
     pub returning: bool,
+    /// An INSERT that may write nothing: `ON CONFLICT DO NOTHING`.
+    pub skips: bool,
     /// Nothing read before it may be trusted after it: ROLLBACK, CALL, DO, `SET search_path` …
     pub barrier: bool,
     /// It ends a transaction and begins the next one: `COMMIT AND CHAIN`.
@@ -264,7 +279,7 @@ pub struct Fact {
     /// Why the rules leave it alone.
     pub ignored: Option<Ignored>,
     /// Placeholder and column hash of each pair, WHERE first, then what is written; of a SELECT, the `id` of the
-    /// rows that foreign keys in WHERE point to.
+    /// rows that foreign keys in WHERE point to. What names no row for sure ([`column_of`]) has a hash of its own.
     pub columns: Box<[(u32, u32)]>,
     /// How many of `columns` stand in WHERE.
     pub keys: u8,
@@ -314,11 +329,13 @@ const WRITING: &[&str] = &[
 const RANDOM: &[&str] = &["random", "gen_random_uuid", "uuid_generate_v4", "clock_timestamp"];
 
 /// How the normalised text of an ORM's uniqueness validation begins: Rails, then Django (before 3.2, and since).
+/// Those of Laravel and Sequel look like any other count of theirs, which may well be an N+1.
 const VALIDATIONS: &[&str] =
     &["select ? as one from ", "select (?) as \"a\" from ", "select ? as \"a\" from "];
 
 /// Tables in which migration tools keep what they have done: Django, Rails, Alembic, Flyway, Liquibase, Prisma,
-/// Knex, Entity Framework, Doctrine, goose, sqlx, Diesel, Sequelize, refinery.
+/// Knex, Entity Framework, Doctrine, goose, sqlx, Diesel, Sequelize, refinery, Laravel and TypeORM (both
+/// `migrations`), Phinx, node-pg-migrate, Drizzle, `MikroORM`, Hasura, yoyo, peewee, Atlas.
 const MIGRATIONS: &[&str] = &[
     "django_migrations",
     "schema_migrations",
@@ -337,18 +354,43 @@ const MIGRATIONS: &[&str] = &[
     "__diesel_schema_migrations",
     "SequelizeMeta",
     "refinery_schema_history",
+    "migrations",
+    "typeorm_metadata",
+    "phinxlog",
+    "pgmigrations",
+    "__drizzle_migrations",
+    "mikro_orm_migrations",
+    "hdb_version",
+    "_yoyo_migration",
+    "_yoyo_log",
+    "_yoyo_version",
+    "yoyo_lock",
+    "migratehistory",
+    "atlas_schema_revisions",
 ];
 
-/// The id of a table. `public.` is dropped: an application writes it or not, and means the same table.
+/// The id of a table.
 #[must_use]
 pub fn table_id(name: &str) -> u64 {
-    xxh3_64(name.strip_prefix("public.").unwrap_or(name).as_bytes())
+    xxh3_64(table_name(name).as_bytes())
+}
+
+/// The name of a table without `public.`: an application writes it or not, and means the same table.
+#[must_use]
+pub fn table_name(name: &str) -> &str {
+    name.strip_prefix("public.").unwrap_or(name)
 }
 
 /// The hash of a column name, as it goes into a pair.
 #[must_use]
 pub fn column_id(name: &str) -> u32 {
     xxh3_64(name.as_bytes()) as u32
+}
+
+/// The hash of a key's column. The value of one that tells nothing about the row (an alternative, a negation …)
+/// tells calls apart, but is never that of a row that is written.
+fn column_of(key: &Key, names: bool) -> u32 {
+    if names { column_id(&key.column) } else { column_id(&format!("\0{}", key.column)) }
 }
 
 /// One column and one value.
@@ -402,13 +444,10 @@ impl Fact {
         });
         let reads_only =
             |of: fn(&str) -> bool| question && !shape.reads.is_empty() && shape.reads.iter().all(|t| of(t));
-        let validation = |text: &str| VALIDATIONS.iter().any(|begin| text.starts_with(begin));
         let ignored = match shape.kind {
             Kind::Select if reads_only(is_catalogue) => Some(Ignored::Catalogue),
             Kind::Select if reads_only(is_migrations) => Some(Ignored::Migration),
-            Kind::Select if validation(&words.lower) && words.lower.ends_with(" limit ?") => {
-                Some(Ignored::Validation)
-            }
+            Kind::Select if words.is_validation() => Some(Ignored::Validation),
             Kind::Select if !shape.has_from && matches!(&*words.lower, "select ?" | "select") => {
                 Some(Ignored::Ping)
             }
@@ -417,12 +456,16 @@ impl Fact {
             _ => None,
         };
         let (own, nested): (Vec<&Key>, Vec<&Key>) = shape.keys.iter().partition(|key| !key.nested);
-        let pairs = own.iter().chain(&nested).copied().chain(&shape.written).take(MOST_PAIRS);
+        let asked = if question { asked_tables(&own, &shape.reads) } else { Box::default() };
+        let column = |key: &Key| column_of(key, names_row(key, shape, select));
+        let keys = own.iter().chain(&nested).map(|key| (key.placeholder, column(key)));
+        let written = shape.written.iter().map(|key| (key.placeholder, column_id(&key.column)));
+        let pairs = keys.chain(written).take(MOST_PAIRS);
         let mut columns: Vec<(u32, u32)> =
-            pairs.map(|key| (key.placeholder as u32, column_id(&key.column))).collect();
+            pairs.map(|(placeholder, column)| (placeholder as u32, column)).collect();
         let (mut parents, mut names) = (Vec::new(), Vec::new());
         if question {
-            for key in own.iter().take(MOST_PAIRS) {
+            for key in own.iter().take(MOST_PAIRS).filter(|key| key.sure) {
                 if columns.len() < MOST_PAIRS
                     && let Some(parent) = naming::referred(&key.column)
                 {
@@ -432,9 +475,8 @@ impl Fact {
             }
             if let ([table], [key], []) = (&*shape.reads, &*own, &*nested) {
                 names = naming::names(table);
-                let own_id =
-                    |column: &str| naming::referred(column).is_some_and(|name| names.contains(&name));
-                if key.column != naming::ID && !own_id(&key.column) {
+                let own_id = naming::referred(&key.column).is_some_and(|name| names.contains(&name));
+                if !key.sure || key.column != naming::ID && !own_id {
                     names.clear();
                 }
             }
@@ -446,11 +488,15 @@ impl Fact {
             writes: ids(&shape.writes),
             question,
             keyed: question && !shape.keys.is_empty(),
+            by_id: question && own.iter().any(|key| key.sure && naming::is_id(&key.column, &key.tables)),
+            asked,
+            answer: Answer { ranged: shape.answer.ranged && own.len() <= MOST_PAIRS, ..shape.answer },
             with: compared_with(&own),
             page: words.is_page(),
             locking: shape.locking,
             values,
             returning: shape.returning,
+            skips: shape.skips,
             barrier: words.is_barrier(shape.kind, verb) || calls(&["set_config"]),
             chains: matches!(verb, Verb::Commit | Verb::Rollback) && words.chains(),
             count: question && words.lower.starts_with("select count("),
@@ -487,11 +533,44 @@ impl Fact {
         self.verb == Verb::Rollback || self.kind == Kind::Transaction && self.barrier
     }
 
+    /// Whether its keys name rows of a table that is written.
+    #[must_use]
+    pub fn asks_about(&self, write: &Self) -> bool {
+        self.asked.iter().any(|table| write.writes.binary_search(table).is_ok())
+    }
+
+    /// Whether nobody can tell afterwards what the rows of its tables are: DELETE, an UPDATE without a key …
+    #[must_use]
+    pub fn unsettles(&self) -> bool {
+        match self.kind {
+            Kind::Insert | Kind::Copy => false,
+            Kind::Update => self.own_keys == 0,
+            _ => true,
+        }
+    }
+
     /// Whether it writes a table that the question reads.
     #[must_use]
     pub fn touches(&self, question: &Self) -> bool {
         self.writes.iter().any(|table| question.reads.binary_search(table).is_ok())
     }
+}
+
+/// Whether the value of a key is that of the row that is asked for or written; what a subquery of a question compares
+/// is left as it is. What INSERT compares are columns of what it reads.
+fn names_row(key: &Key, shape: &Shape, select: bool) -> bool {
+    let written = || key.tables.iter().any(|table| shape.writes.contains(table));
+    match select {
+        true => key.sure || key.nested,
+        false => key.sure && !key.nested && shape.kind != Kind::Insert && written(),
+    }
+}
+
+/// The ids of the tables to which all keys may belong.
+fn asked_tables(own: &[&Key], reads: &[String]) -> Box<[u64]> {
+    let may = |table: &&String| !own.is_empty() && own.iter().all(|key| key.tables.contains(table));
+    let tables: Vec<String> = reads.iter().filter(may).cloned().collect();
+    ids(&tables)
 }
 
 /// What all keys of a statement's own rows are compared with.
@@ -521,6 +600,19 @@ impl Words {
     fn is_page(&self) -> bool {
         let end = self.lower.rsplit(')').next().unwrap_or("");
         [" limit ?", " offset ?", " fetch first ", " fetch next "].iter().any(|words| end.contains(words))
+    }
+
+    /// Whether it is an ORM's uniqueness validation. Ecto's is known by its aliases: `FROM "users" AS u0 WHERE (…)`.
+    fn is_validation(&self) -> bool {
+        let ecto = || {
+            let from = self.lower.strip_prefix("select ? from \"")?;
+            let (_, alias) = from.split_once("\" as ")?;
+            let (name, rest) = alias.split_at_checked(2)?;
+            let digit = name.starts_with(|c: char| c.is_ascii_lowercase()) && name.ends_with('0');
+            (digit && rest.starts_with(" where (")).then_some(())
+        };
+        self.lower.ends_with(" limit ?")
+            && (VALIDATIONS.iter().any(|begin| self.lower.starts_with(begin)) || ecto().is_some())
     }
 
     fn first(&self) -> &str {

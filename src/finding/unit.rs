@@ -17,7 +17,7 @@ use super::{
     Detect, Fact, Findings, Known, NO_TIME, Step, Verb, chatty_transaction, check_then_write,
     idle_in_transaction, known, n_plus_one, read_back, redundant_select, row_by_row_insert,
 };
-use crate::sql::{Kind, With};
+use crate::sql::{Answer, Kind, With};
 use crate::units::Timestamp;
 
 /// A sheet ends at every full minute.
@@ -496,11 +496,15 @@ impl Fact {
             writes: Box::default(),
             question: false,
             keyed: false,
+            asked: Box::default(),
+            by_id: false,
+            answer: Answer::default(),
             with: With::Value,
             page: false,
             locking: false,
             values: false,
             returning: false,
+            skips: false,
             barrier: true,
             chains: false,
             count: false,

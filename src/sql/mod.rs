@@ -7,6 +7,7 @@ mod canonical;
 mod execute;
 mod fingerprint;
 mod hash;
+mod keys;
 mod kind;
 mod lexer;
 mod literal;
@@ -39,7 +40,7 @@ pub use lexer::{Lexer, Token, TokenKind};
 pub use params::{Param, Params};
 pub use pretty::{Class, Piece, pretty};
 pub use recall::Recall;
-pub use shape::{Key, Parser, Shape, With, shape};
+pub use shape::{Answer, Key, Parser, Shape, With, shape};
 pub use tags::{Tags, tags};
 
 /// What one pass over a statement yields.
