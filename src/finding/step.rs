@@ -171,7 +171,7 @@ impl Step {
     }
 
     /// Whether all that `self` asks by was named by `write`: its key, or what it wrote. Only if the one asks about a
-    /// table that the other writes ([`Fact::asks_about`]) that is the same row.
+    /// table that the other writes ([`Fact::asks_about`]), that is the same row.
     #[must_use]
     pub fn asks_for(&self, write: &Self) -> bool {
         self.asks_by(&write.pairs)
@@ -279,7 +279,7 @@ pub struct Fact {
     /// Why the rules leave it alone.
     pub ignored: Option<Ignored>,
     /// Placeholder and column hash of each pair, WHERE first, then what is written; of a SELECT, the `id` of the
-    /// rows that foreign keys in WHERE point to. What names no row for sure ([`column_of`]) has a hash of its own.
+    /// rows that foreign keys in WHERE point to. What names no row for sure has a hash of its own.
     pub columns: Box<[(u32, u32)]>,
     /// How many of `columns` stand in WHERE.
     pub keys: u8,
