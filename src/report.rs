@@ -33,7 +33,8 @@ pub struct Report {
     pub totals: Totals,
     /// One row a fingerprint, by total duration, calls and fingerprint.
     pub statements: Vec<Statement>,
-    /// SELECTs whose very question was asked before, by repeats.
+    /// SELECTs whose very question was asked before in the log, whatever was written in between, by repeats. Without
+    /// those that the rules leave alone or cannot judge.
     pub redundant_selects: Vec<RedundantSelect>,
     /// INSERTs by calls.
     pub hot_inserts: Vec<HotInsert>,
@@ -381,7 +382,7 @@ pub struct Example {
     pub params: Option<String>,
 }
 
-/// A SELECT whose very question was asked before.
+/// A SELECT whose very question was asked before, somewhere in the log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RedundantSelect {
     /// Its fingerprint; the row of `statements` has the text.

@@ -204,7 +204,7 @@ fn reads_with_scripts_off() {
     for wanted in [
         "What to fix first",
         "Findings",
-        "Redundant SELECTs",
+        "Repeats over the whole log",
         "Hot INSERTs",
         "Statements",
         "Queries that took up the most time (N)",

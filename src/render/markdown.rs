@@ -168,7 +168,8 @@ fn redundant(index: &Index<'_>, rows: usize) -> String {
         return String::new();
     }
     let mut out = String::from(
-        "\n### Redundant SELECTs\n\n| Repeats | of calls | Distinct parameter sets | Time on repeats | Statement |\n|--:|--:|--:|--:|---|\n",
+        "\n### Repeats over the whole log\n\nThe same SELECT with the same parameters, whatever was written in \
+         between: what a cache could answer at most.\n\n| Repeats | of calls | Distinct parameter sets | Time on repeats | Statement |\n|--:|--:|--:|--:|---|\n",
     );
     for r in list.iter().take(rows) {
         let about = if r.distinct_params.exact { "" } else { "≈ " };

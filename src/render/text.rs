@@ -321,13 +321,13 @@ fn redundant(screen: &mut Screen, index: &Index<'_>) {
             DIM,
             match known {
                 true => "No SELECT asked the same question twice.",
-                false => "Redundant SELECTs: this log does not have the parameters of its statements.",
+                false => "Repeated questions: this log does not have the parameters of its statements.",
             },
         )]);
         screen.blank();
         return;
     }
-    screen.heading("   repeats      of calls    distinct     time", "  redundant SELECTs");
+    screen.heading("   repeats      of calls    distinct     time", "  repeats over the whole log");
     for r in report.redundant_selects.iter().take(FEW) {
         let about = if r.distinct_params.exact { "" } else { "~" };
         let numbers = format!(

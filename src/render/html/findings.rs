@@ -1,4 +1,4 @@
-//! What pglens is for: findings, redundant SELECTs, hot INSERTs, and what a change would bring.
+//! What pglens is for: findings, repeated questions, hot INSERTs, and what a change would bring.
 
 use std::collections::BTreeMap;
 
@@ -103,11 +103,12 @@ pub(super) fn cards(index: &Index<'_>, shown: &Shown<'_>) -> Vec<FixCard> {
         .collect()
 }
 
-/// Redundant SELECTs.
+/// SELECTs that come again.
 pub(super) fn redundant(report: &Report, style: &Style, shown: &Shown<'_>) -> Section {
-    let section = Section::new("redundant", "Redundant SELECTs").intro(
-        "The same statement with the same parameters, asked again. Repeats are calls less distinct parameter sets: \
-         what a perfect cache would have answered.",
+    let section = Section::new("redundant", "Repeats over the whole log").intro(
+        "The same SELECT with the same parameters, by whomever and whatever was written in between. Repeats are calls \
+         less distinct parameter sets: what a cache could answer at most. The findings say which of them come in one \
+         request or transaction, and which are unchanged.",
     );
     let known = report.statements.iter().any(|s| s.distinct_params.is_some());
     if report.redundant_selects.is_empty() {
@@ -121,7 +122,7 @@ pub(super) fn redundant(report: &Report, style: &Style, shown: &Shown<'_>) -> Se
     }
     let totals = &report.totals;
     let table = Table::new(
-        "Redundant SELECTs",
+        "Repeats over the whole log",
         &["Statement", "#Calls", "#Distinct parameter sets", "#Repeats ↓", "#Time on repeats"],
     )
     .fill(&report.redundant_selects, style.top.max(50), |_, r| {
