@@ -80,7 +80,7 @@ pub fn report(analysis: Analysis, wishes: &Wishes) -> Report {
         facts: &facts,
         found: &found,
         loads: &loads.collect(),
-        writing_units: review.counts.writing,
+        loose_units: review.counts.loose_units(),
     };
     let told = tally.events;
     let locks = events::locks(told.locks, &texts, wishes);

@@ -37,6 +37,10 @@ pub(super) const ENDS: u16 = 1 << 8;
 pub(super) const UNDOES: u16 = 1 << 9;
 /// A unit begins behind it.
 pub(super) const CHAINS: u16 = 1 << 10;
+/// Its transaction stays with the primary; whatever writes or pins does.
+pub(super) const STAYS: u16 = 1 << 11;
+/// Reads that come soon after it stay too.
+pub(super) const PINS: u16 = 1 << 12;
 
 /// What is asked about every step.
 #[derive(Debug, Clone, Copy, Default)]
@@ -83,6 +87,18 @@ impl Class {
     #[must_use]
     pub fn writes(self) -> bool {
         self.is & WRITES != 0
+    }
+
+    /// Whether its transaction stays with the primary.
+    #[must_use]
+    pub fn stays(self) -> bool {
+        self.is & STAYS != 0
+    }
+
+    /// Whether it writes or may do so: reads that come soon after it stay with the primary.
+    #[must_use]
+    pub fn pins(self) -> bool {
+        self.is & PINS != 0
     }
 }
 
@@ -188,6 +204,8 @@ fn class(fact: &Fact) -> Class {
         (ENDS, whole || matches!(fact.verb, Verb::Commit | Verb::Rollback)),
         (UNDOES, fact.undoes()),
         (CHAINS, fact.chains),
+        (STAYS, fact.stays || fact.pins || fact.is_write()),
+        (PINS, fact.pins || fact.is_write()),
     ]
     .into_iter()
     .filter(|(_, is)| *is)

@@ -28,8 +28,8 @@ pub use burst::{Clock, Ending};
 pub use known::{Class, Known};
 pub use outline::LEAD;
 pub use step::{
-    FAILURE, Fact, Facts, Ignored, MOST_FACTS, MOST_PAIRS, Marks, NO_TIME, Step, Verb, column_id, pair,
-    table_id, table_name,
+    Depends, FAILURE, Fact, Facts, Ignored, MOST_FACTS, MOST_PAIRS, Marks, NO_TIME, Step, Verb, column_id,
+    pair, table_id, table_name,
 };
 pub use tally::{Calls, FindingTally, Findings, Found, Join, Key, MOST_EXAMPLE, MOST_FINDINGS, Row};
 pub use unit::{Bench, Carried, Judge, MINUTE, Unit, UnitCounts, UnitKind};

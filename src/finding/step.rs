@@ -189,7 +189,7 @@ impl Step {
 /// What a statement does to the transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verb {
-    /// A SELECT that only reads.
+    /// A SELECT or COPY that writes nothing.
     Read,
     /// Something that changes tables or may do so.
     Write,
@@ -205,6 +205,17 @@ pub enum Verb {
     Other,
     /// No statement, but an error: whatever its transaction did is lost, unless it goes back to a savepoint.
     Failed,
+}
+
+/// What the answer to a question depends on, besides the tables that it reads and its parameters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depends {
+    /// On nothing.
+    Tables,
+    /// On the time: `now()`. A cache may keep it for a while, and never until something is written.
+    Time,
+    /// On who asks, or on a setting of his session: nothing that others share may keep it.
+    Asker,
 }
 
 /// Why the rules leave a statement alone unless told otherwise.
@@ -264,13 +275,19 @@ pub struct Fact {
     pub page: bool,
     /// It takes row locks.
     pub locking: bool,
+    /// What a question's answer depends on besides its tables.
+    pub depends: Depends,
+    /// Its transaction cannot leave the primary, whether it writes or not: row locks, CALL, `nextval`, SERIALIZABLE …
+    pub stays: bool,
+    /// Reads that come soon after it stay there too, as after a write: CALL and DO, and a lock that is held on.
+    pub pins: bool,
     /// An INSERT whose rows stand in a VALUES list.
     pub values: bool,
     /// It says what it wrote.
     pub returning: bool,
     /// An INSERT that may write nothing: `ON CONFLICT DO NOTHING`.
     pub skips: bool,
-    /// Nothing read before it may be trusted after it: ROLLBACK, CALL, DO, `SET search_path` …
+    /// Nothing read before it may be trusted after it: ROLLBACK, CALL, DO, LOCK, `SET search_path` …
     pub barrier: bool,
     /// It ends a transaction and begins the next one: `COMMIT AND CHAIN`.
     pub chains: bool,
@@ -289,44 +306,80 @@ pub struct Fact {
     pub parents: Box<[u64]>,
     /// Of a SELECT of one table by its `id` alone: the names by which other tables refer to it.
     pub names: Box<[u64]>,
-    /// It makes a temporary table.
+    /// It makes a table that a replica does not have: a temporary or an unlogged one.
     pub temporary: bool,
     /// Values of a call, if no list of them was folded.
     pub placeholders: usize,
 }
 
-/// Functions that write, lock or make every answer different; a SELECT that calls one is no question.
-const WRITING: &[&str] = &[
+/// Functions that write; a SELECT that calls one is no question.
+const WRITING: &[&str] =
+    &["setval", "lo_create", "lo_from_bytea", "lo_import", "lo_put", "lo_unlink", "dblink_exec"];
+
+/// Functions that write nothing which is flushed or read back, but must run where the others do: a sequence that goes
+/// on (one call in 32 writes), locks, notices, transaction ids, other backends. No question either.
+const STAYING: &[&str] = &[
     "nextval",
-    "setval",
     "lastval",
     "currval",
-    "pg_advisory_lock",
-    "pg_advisory_lock_shared",
     "pg_advisory_unlock",
     "pg_advisory_unlock_all",
     "pg_advisory_unlock_shared",
-    "pg_advisory_xact_lock",
-    "pg_advisory_xact_lock_shared",
-    "pg_try_advisory_lock",
-    "pg_try_advisory_lock_shared",
-    "pg_try_advisory_xact_lock",
-    "pg_try_advisory_xact_lock_shared",
     "pg_notify",
-    "set_config",
     "txid_current",
     "pg_current_xact_id",
-    "lo_create",
-    "lo_import",
-    "lo_unlink",
-    "dblink_exec",
     "pg_cancel_backend",
     "pg_terminate_backend",
-    "pg_sleep",
 ];
 
+/// Functions that take a lock until their transaction ends.
+const LOCKING: &[&str] = &[
+    "pg_advisory_xact_lock",
+    "pg_advisory_xact_lock_shared",
+    "pg_try_advisory_xact_lock",
+    "pg_try_advisory_xact_lock_shared",
+];
+
+/// Functions that take a lock until it is given back.
+const HOLDING: &[&str] =
+    &["pg_advisory_lock", "pg_advisory_lock_shared", "pg_try_advisory_lock", "pg_try_advisory_lock_shared"];
+
+/// Functions with an effect that any server can have.
+const ACTING: &[&str] = &["set_config", "pg_sleep", "pg_sleep_for", "pg_sleep_until"];
+
 /// Functions with another answer each time.
-const RANDOM: &[&str] = &["random", "gen_random_uuid", "uuid_generate_v4", "clock_timestamp"];
+const RANDOM: &[&str] = &[
+    "random",
+    "random_normal",
+    "gen_random_bytes",
+    "gen_random_uuid",
+    "uuid_generate_v1",
+    "uuid_generate_v4",
+    "clock_timestamp",
+    "timeofday",
+];
+
+/// Functions whose answer depends on the time.
+const TIMED: &[&str] = &["now", "transaction_timestamp", "statement_timestamp", "age"];
+
+/// The same without parentheses.
+const TIMED_WORDS: &[&str] =
+    &["current_date", "current_time", "current_timestamp", "localtime", "localtimestamp"];
+
+/// Functions whose answer depends on who asks, or on a setting of the session.
+const PERSONAL: &[&str] = &[
+    "current_setting",
+    "current_schema",
+    "current_schemas",
+    "pg_backend_pid",
+    "pg_my_temp_schema",
+    "row_security_active",
+    "inet_client_addr",
+    "inet_client_port",
+];
+
+/// The same without parentheses.
+const PERSONAL_WORDS: &[&str] = &["current_user", "session_user", "current_role", "current_schema", "user"];
 
 /// How the normalised text of an ORM's uniqueness validation begins: Rails, then Django (before 3.2, and since).
 /// Those of Laravel and Sequel look like any other count of theirs, which may well be an N+1.
@@ -425,8 +478,14 @@ impl Fact {
             let bare = |name: &String| name.rsplit('.').next().unwrap_or(name).to_owned();
             shape.functions.iter().map(bare).any(|name| list.contains(&&*name))
         };
+        // Whoever lists a function knows why; what it writes nobody knows.
         let configured = shape.functions.iter().any(|name| writing.contains(name));
-        let acts = calls(WRITING) || configured;
+        let writes_by_call = calls(WRITING) || configured;
+        let locks = calls(LOCKING) || calls(HOLDING) || words.first() == "lock";
+        let acts = writes_by_call || locks || calls(STAYING) || calls(ACTING);
+        // EXPLAIN plans what it explains, and with ANALYZE does it.
+        let planned = shape.explain && !words.explains_by_doing();
+        let written: &[String] = if planned { &[] } else { &shape.writes };
         let select = shape.kind == Kind::Select && !shape.explain && shape.writes.is_empty();
         let question = select
             && shape.has_from
@@ -434,14 +493,21 @@ impl Fact {
             && !shape.temp
             && !acts
             && !calls(RANDOM)
+            && !words.has(&["tablesample"])
+            && !words.watches(&shape.reads)
             && !words.many;
         let values = shape.kind == Kind::Insert && shape.reads.is_empty() && !shape.has_from && !words.many;
         let verb = words.verb().unwrap_or(match shape.kind {
-            Kind::Select if select && !acts => Verb::Read,
-            _ if shape.explain => Verb::Other,
+            _ if planned => Verb::Other,
+            Kind::Select | Kind::Copy if shape.writes.is_empty() && !writes_by_call => match shape.explain {
+                true => Verb::Other,
+                false => Verb::Read,
+            },
             Kind::Utility | Kind::Transaction | Kind::Cursor | Kind::Other => Verb::Other,
             _ => Verb::Write,
         });
+        // It may do anything.
+        let unknown = matches!(words.first(), "call" | "do");
         let reads_only =
             |of: fn(&str) -> bool| question && !shape.reads.is_empty() && shape.reads.iter().all(|t| of(t));
         let ignored = match shape.kind {
@@ -459,8 +525,8 @@ impl Fact {
         let asked = if question { asked_tables(&own, &shape.reads) } else { Box::default() };
         let column = |key: &Key| column_of(key, names_row(key, shape, select));
         let keys = own.iter().chain(&nested).map(|key| (key.placeholder, column(key)));
-        let written = shape.written.iter().map(|key| (key.placeholder, column_id(&key.column)));
-        let pairs = keys.chain(written).take(MOST_PAIRS);
+        let set = shape.written.iter().map(|key| (key.placeholder, column_id(&key.column)));
+        let pairs = keys.chain(set).take(MOST_PAIRS);
         let mut columns: Vec<(u32, u32)> =
             pairs.map(|(placeholder, column)| (placeholder as u32, column)).collect();
         let (mut parents, mut names) = (Vec::new(), Vec::new());
@@ -485,7 +551,7 @@ impl Fact {
             kind: shape.kind,
             verb,
             reads: ids(&shape.reads),
-            writes: ids(&shape.writes),
+            writes: ids(written),
             question,
             keyed: question && !shape.keys.is_empty(),
             by_id: question && own.iter().any(|key| key.sure && naming::is_id(&key.column, &key.tables)),
@@ -494,10 +560,21 @@ impl Fact {
             with: compared_with(&own),
             page: words.is_page(),
             locking: shape.locking,
+            depends: words.depends(calls(TIMED), calls(PERSONAL)),
+            stays: unknown
+                || locks
+                || shape.locking && !planned
+                || calls(STAYING)
+                || words.is_serializable(verb)
+                || matches!(words.first(), "notify" | "listen" | "unlisten"),
+            pins: unknown || calls(HOLDING),
             values,
             returning: shape.returning,
             skips: shape.skips,
-            barrier: words.is_barrier(shape.kind, verb) || calls(&["set_config"]),
+            barrier: words.is_barrier(shape.kind, verb)
+                || locks
+                || configured
+                || calls(&["set_config", "dblink_exec"]),
             chains: matches!(verb, Verb::Commit | Verb::Rollback) && words.chains(),
             count: question && words.lower.starts_with("select count("),
             ignored,
@@ -506,7 +583,7 @@ impl Fact {
             own_keys: own.len().min(MOST_PAIRS) as u8,
             parents: parents.into(),
             names: names.into(),
-            temporary: shape.temp && !shape.writes.is_empty(),
+            temporary: (shape.temp || words.is_unlogged()) && !shape.writes.is_empty(),
             placeholders,
         }
     }
@@ -630,6 +707,62 @@ impl Words {
         }
     }
 
+    /// Whether it has one of these words, neither quoted nor behind a dot nor as an alias.
+    fn has(&self, words: &[&str]) -> bool {
+        words.iter().any(|word| {
+            self.lower.match_indices(word).any(|(at, _)| {
+                let before = &self.lower[..at];
+                let after = self.lower[at + word.len()..].chars().next();
+                let part = |next: char| next.is_alphanumeric() || matches!(next, '_' | '$' | '"' | '.');
+                !before.ends_with(part) && !before.ends_with(" as ") && !after.is_some_and(part)
+            })
+        })
+    }
+
+    /// Whether it looks at what changes although nothing is seen to be written to it: the state of a sequence, or what
+    /// the system shows of itself beside the tables of an application.
+    fn watches(&self, reads: &[String]) -> bool {
+        let catalogue = reads.iter().filter(|table| is_catalogue(table)).count();
+        let sequence = reads.iter().any(|table| table.ends_with("_seq"));
+        catalogue > 0 && catalogue < reads.len() || sequence && self.has(&["last_value", "is_called"])
+    }
+
+    /// Whether it makes a table whose rows no replica has.
+    fn is_unlogged(&self) -> bool {
+        self.lower.starts_with("create unlogged ")
+            || [" into unlogged ", " set unlogged"].iter().any(|words| self.lower.contains(words))
+    }
+
+    /// What a question depends on; whether it calls a function that tells the time, or one that tells who asks.
+    fn depends(&self, timed: bool, personal: bool) -> Depends {
+        if personal || self.has(PERSONAL_WORDS) {
+            Depends::Asker
+        } else if timed || self.has(TIMED_WORDS) {
+            Depends::Time
+        } else {
+            Depends::Tables
+        }
+    }
+
+    /// Whether it is an EXPLAIN that does what it explains.
+    fn explains_by_doing(&self) -> bool {
+        let mut words = self.lower.split([' ', '(', ')', ',', '\n', '\t']).filter(|word| !word.is_empty());
+        let mut options = words.by_ref().skip(1).take_while(|word| {
+            !matches!(
+                *word,
+                "select" | "with" | "values" | "insert" | "update" | "delete" | "merge" | "create"
+            )
+        });
+        let analyze = options.by_ref().any(|word| matches!(word, "analyze" | "analyse"));
+        analyze && !matches!(options.next(), Some("off" | "false"))
+    }
+
+    /// Whether it makes a transaction serializable, which a replica cannot.
+    fn is_serializable(&self, verb: Verb) -> bool {
+        (matches!(verb, Verb::Begin | Verb::Whole) || self.lower.starts_with("set transaction"))
+            && self.has(&["serializable"])
+    }
+
     /// Whether it is a SET after which the same question may have another answer.
     fn changes_answers(&self) -> bool {
         let mut words = self.lower.split([' ', '=']).filter(|word| !word.is_empty());
@@ -649,12 +782,14 @@ impl Words {
             || (self.many && verb != Verb::Whole)
             || (kind == Kind::Transaction && self.lower.starts_with("rollback"))
             || matches!(self.first(), "call" | "do" | "discard" | "reset" | "execute")
+            // Another table has the name from now on.
+            || (self.first() == "alter" && (self.lower.contains(" rename ") || self.lower.contains(" set schema ")))
     }
 }
 
 /// Settings on which the answer to a question depends, besides those of extensions and applications, which have a dot
 /// in their name: row-level security asks for them.
-const TELLING: &[&str] = &["search_path", "role", "authorization"];
+const TELLING: &[&str] = &["search_path", "role", "authorization", "row_security"];
 
 /// What a statement that ends a transaction does. `ROLLBACK TO` goes on in the same one.
 fn closing(statement: &str) -> Option<Verb> {

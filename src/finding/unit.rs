@@ -14,7 +14,7 @@ use std::sync::Arc;
 use super::check_then_write::Look;
 use super::outline::{self, Cut, Find, Outline, Run};
 use super::{
-    Detect, Fact, Findings, Known, NO_TIME, Step, Verb, chatty_transaction, check_then_write,
+    Depends, Detect, Fact, Findings, Known, NO_TIME, Step, Verb, chatty_transaction, check_then_write,
     idle_in_transaction, known, n_plus_one, read_back, redundant_select, row_by_row_insert,
 };
 use crate::sql::{Answer, Kind, With};
@@ -67,8 +67,10 @@ pub struct UnitCounts {
     pub by_second: u64,
     /// Calls in seconds too full to be judged at all.
     pub unjudged: u64,
-    /// Traces, requests, transactions that write; each write of its own where there is none of them.
-    pub writing: u64,
+    /// Traces and requests that write and say nothing of a transaction around it.
+    pub loose: u64,
+    /// Writes of traces and requests, and how many of them were in a transaction of their session.
+    pub tagged_writes: (u64, u64),
 }
 
 impl UnitCounts {
@@ -81,7 +83,17 @@ impl UnitCounts {
         self.cut_by_clock += other.cut_by_clock;
         self.by_second += other.by_second;
         self.unjudged += other.unjudged;
-        self.writing += other.writing;
+        self.loose += other.loose;
+        self.tagged_writes.0 += other.tagged_writes.0;
+        self.tagged_writes.1 += other.tagged_writes.1;
+    }
+
+    /// Traces and requests that write outside of a transaction, as far as their sessions tell.
+    #[must_use]
+    pub fn loose_units(&self) -> u64 {
+        let (writes, enclosed) = self.tagged_writes;
+        let left = u128::from(self.loose) * u128::from(writes - enclosed) / u128::from(writes.max(1));
+        u64::try_from(left).unwrap_or(self.loose)
     }
 }
 
@@ -239,6 +251,8 @@ pub struct Carried {
     pub inside: bool,
     /// Whether it has written.
     pub wrote: bool,
+    /// Whether it stays with the primary.
+    pub stays: bool,
     /// Whether it has failed: its COMMIT is a ROLLBACK.
     pub failed: bool,
 }
@@ -280,7 +294,7 @@ impl Judge {
         let kind = if first.marks.is_trace() { UnitKind::Trace } else { UnitKind::Request };
         counts.by_kind[kind as usize].0 += 1;
         counts.by_kind[kind as usize].1 += bench.steps.len() as u64;
-        counts.writing += u64::from(self.outline.trace(bench, known, find, out));
+        counts.loose += u64::from(self.outline.trace(bench, known, find, out));
         self.requests(bench, Cut::unseen(kind, bench.steps.len(), true), known, out);
     }
 
@@ -307,11 +321,7 @@ impl Judge {
             counts.by_kind[cut.kind as usize].0 += 1;
             counts.by_kind[cut.kind as usize].1 += calls as u64;
             if cut.has & outline::WROTE != 0 {
-                self.commits(bench, cut, known, &mut |step| {
-                    // What a trace wrote is counted there, whether or not its COMMIT says so.
-                    counts.writing += u64::from(step.tag == 0 && cut.has & outline::TAGGED == 0);
-                    commit(step);
-                });
+                self.commits(bench, cut, known, commit);
             }
             // Most transactions are short, and not idle: nothing is asked about them.
             let long = (cut.end - cut.start) as u64 >= bench.detect.chatty;
@@ -326,7 +336,7 @@ impl Judge {
                 self.attempts(bench, cut, known, out);
                 continue;
             }
-            self.enclose(bench, cut, known, out);
+            self.enclose(bench, cut, known, out, counts);
             if cut.has & outline::UNTAGGED != 0 {
                 self.untagged(bench, cut, known, out);
             }
@@ -341,13 +351,25 @@ impl Judge {
         }
     }
 
-    /// Tells which single-row INSERTs of traces and requests are in a transaction.
-    fn enclose(&self, bench: Bench<'_>, cut: Cut, known: &Known, out: &mut Findings) {
+    /// Tells which writes of traces and requests are in a transaction.
+    fn enclose(
+        &self,
+        bench: Bench<'_>,
+        cut: Cut,
+        known: &Known,
+        out: &mut Findings,
+        counts: &mut UnitCounts,
+    ) {
         let enclosed = u64::from(cut.kind == UnitKind::Transaction);
         for place in cut.start..cut.end {
             let step = &bench.steps[place];
             let class = known.class(self.outline.facts[place]);
-            if step.tag != 0 && class.is & known::SINGLE != 0 && step.marks.rows() == 1 {
+            if step.tag == 0 || !class.writes() {
+                continue;
+            }
+            counts.tagged_writes.0 += 1;
+            counts.tagged_writes.1 += enclosed;
+            if class.is & known::SINGLE != 0 && step.marks.rows() == 1 {
                 out.enclose(step.fingerprint, 1, enclosed);
             }
         }
@@ -502,6 +524,9 @@ impl Fact {
             with: With::Value,
             page: false,
             locking: false,
+            depends: Depends::Tables,
+            stays: false,
+            pins: false,
             values: false,
             returning: false,
             skips: false,

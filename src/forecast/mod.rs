@@ -35,8 +35,8 @@ pub struct Inputs<'a> {
     pub found: &'a Found,
     /// Calls and time of each statement.
     pub loads: &'a HashMap<u64, Load>,
-    /// Units that write.
-    pub writing_units: u64,
+    /// Traces and requests that write outside of a transaction.
+    pub loose_units: u64,
 }
 
 impl Inputs<'_> {

@@ -48,6 +48,8 @@ pub struct Seams {
     turn: Turn,
     /// Whether the transaction that is open at the end, if one is, has written in these calls.
     writes: bool,
+    /// Whether they hold it on the primary.
+    stays: bool,
     /// Whether it has failed, or came back from a failure; `None` for neither.
     failed: Option<bool>,
     /// Whether each of the last two calls begins a transaction, or may, because it is not here.
@@ -71,6 +73,7 @@ impl Seams {
             wrote: None,
             turn: Turn::Unknown,
             writes: false,
+            stays: false,
             failed: None,
             begin: [true; 2],
             ended: false,
@@ -88,6 +91,7 @@ impl Seams {
         self.known = true;
         if self.turn == Turn::Unknown && carried.inside {
             self.writes |= carried.wrote;
+            self.stays |= carried.stays;
             self.failed = self.failed.or(Some(carried.failed));
         }
         self.know(carried.inside);
@@ -106,7 +110,7 @@ impl Seams {
         match self.turn {
             Turn::Unknown => None,
             Turn::Outside => Some(Carried::default()),
-            Turn::Inside => Some(Carried { inside: true, wrote: self.writes, failed }),
+            Turn::Inside => Some(Carried { inside: true, wrote: self.writes, stays: self.stays, failed }),
         }
     }
 
@@ -147,7 +151,7 @@ impl Seams {
             self.pass_outside(before, last, step, gap);
         }
         self.tagged |= step.tag != 0;
-        if class.writes() {
+        if class.pins() {
             self.wrote = Some(step.time);
         }
         self.ended = class.ends() || step.is_edge();
@@ -164,9 +168,9 @@ impl Seams {
     pub fn follow(&mut self, step: &Step, class: Class) {
         if class.turns() || !step.is_call() {
             self.turn(step, class);
-        } else {
-            self.writes |= class.writes();
         }
+        self.writes |= class.writes();
+        self.stays |= class.stays();
     }
 
     /// A call that begins or ends a transaction or undoes a part of it, a failure, or the edge of the session.
@@ -180,6 +184,7 @@ impl Seams {
             return;
         }
         self.writes = false;
+        self.stays = false;
         self.failed = None;
     }
 
@@ -187,9 +192,11 @@ impl Seams {
     pub fn follow_all(&mut self, next: &Self) {
         if next.turn == Turn::Unknown {
             self.writes |= next.writes;
+            self.stays |= next.stays;
             self.failed = next.failed.or(self.failed);
         } else {
-            (self.turn, self.writes, self.failed) = (next.turn, next.writes, next.failed);
+            (self.turn, self.writes, self.stays, self.failed) =
+                (next.turn, next.writes, next.stays, next.failed);
         }
     }
 
@@ -233,7 +240,7 @@ impl Seams {
         ends.follow_all(&other);
         let mut other = Self { first: other.first.map(moved), last: other.last.map(moved), ..other };
         other.perhaps = other.perhaps.map(moved);
-        (other.writes, other.failed) = (ends.writes, ends.failed);
+        (other.writes, other.stays, other.failed) = (ends.writes, ends.stays, ends.failed);
         match own.turn {
             Turn::Unknown => other.perhaps = other.perhaps.or(own.perhaps),
             turn => other.know(turn == Turn::Inside),
