@@ -1,4 +1,4 @@
-//! Streams → threads → one answer. The only file that knows that threads exist.
+//! Streams → threads → one answer. The only file that starts workers.
 //!
 //! Each worker pulls the next chunk of a file (under that file's lock), reads it into its own tally, and hands the
 //! chunk's fragment to the seams of the file's stream. There is no reader thread: whoever is idle reads, and

@@ -1,4 +1,4 @@
-//! What was typed → what was decided. No files are opened here.
+//! What was typed, as options and values. What follows from them is decided in `command`; no files are opened here.
 
 use std::path::PathBuf;
 
@@ -34,14 +34,16 @@ Examples:
   zcat pg.log.*.gz | pglens report -o a.html -o a.json
   pglens report --log-line-prefix '%t:%r:%u@%d:[%p]:' rds.log
 
-Exit codes: 0 done, 2 usage, 3 an input could not be read or nothing in it was understood.";
+Exit codes: 0 done, 1 an output could not be written, 2 usage, 3 an input could not be read or nothing in it was
+understood, 130 interrupted (no half-written output is left behind).";
 
 const DOCTOR_EXAMPLES: &str = "\
 Examples:
   pglens doctor postgresql.log
   pglens doctor --rds error/postgresql.log.2026-11-23-14   settings of a parameter group
 
-Exit codes: 0 done, 2 usage, 3 an input could not be read or nothing in it was understood.";
+Exit codes: 0 done, 1 the answer could not be written, 2 usage, 3 an input could not be read or nothing in it was
+understood, 130 interrupted.";
 
 const FINGERPRINT_EXAMPLES: &str = "\
 Examples:
@@ -74,13 +76,13 @@ pub(crate) struct Report {
     #[command(flatten)]
     /// How findings are looked for.
     pub(crate) rules: Rules,
-    /// Count only: no findings, no forecasts, about half of the processor time
+    /// Count only: no findings, no forecasts, about two thirds of the processor time
     #[arg(long)]
     pub(crate) no_findings: bool,
     /// Show literals and parameters in examples (by default only normalised SQL leaves the log)
     #[arg(long)]
     pub(crate) show_values: bool,
-    /// Rows of each table in text and Markdown
+    /// Rows of a table on the page (its longest have at least 50) and, up to 10, in Markdown; text keeps to its screen
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub(crate) top: usize,
     /// No progress and no remarks on standard error

@@ -414,7 +414,7 @@ fn worded(draft: Draft, parts: &Parts<'_>) -> Finding {
     }
 }
 
-/// Microseconds from the first to the last entry.
+/// Microseconds from the first to the last statement.
 fn span(totals: &Totals) -> u64 {
     match (totals.first, totals.last) {
         (Some(first), Some(last)) => u64::try_from(last.0.saturating_sub(first.0)).unwrap_or(0),

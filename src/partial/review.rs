@@ -1,7 +1,7 @@
 //! [`Review`]: what the rules need while a log is read, and what they found so far.
 //!
-//! Calls become steps here, steps wait on sheets (`sheets`) until their minute is complete, and complete sheets are
-//! judged. Judging takes no order, so a worker judges what it has in hand when it holds no lock.
+//! Calls become steps here, steps wait on sheets (`sheets`) until a seam (`seams`), the end of a transaction or of a
+//! burst, or that of their minute, and what stands before one is judged. Judging takes no order, so a worker judges what it has in hand when it holds no lock.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -65,7 +65,7 @@ pub struct Review {
     fact: Option<u32>,
     /// Its fact, if it has no number: there are too many.
     beyond: Arc<Fact>,
-    /// Complete sheets.
+    /// Calls that may be judged: what stood before a seam.
     pub ready: Ready,
     /// Room for calls in several pieces; at most [`super::sheets::MOST_SHEET`].
     room: Vec<Step>,

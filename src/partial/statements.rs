@@ -106,7 +106,7 @@ impl StatementTally {
         }
     }
 
-    /// A seam is judged after the chunks on both sides of it.
+    /// What goes over the cut between two chunks is counted after both, so a later text may have been seen first.
     #[cold]
     #[inline(never)]
     fn seen_first(&mut self, order: Order, text: &[u8]) {

@@ -1,10 +1,10 @@
 //! Server events that are counted by kind and message only, and changes of settings.
 
 use super::{cut, hash, keep_first};
+use crate::bounded::Bounded;
 use crate::event::message;
 use crate::event::notice::{Change, Kind};
 use crate::partial::Order;
-use crate::partial::bounded::Bounded;
 use crate::record::Record;
 use crate::sql::Fingerprint;
 use crate::units::Timestamp;
