@@ -426,8 +426,8 @@ impl<'s> Lines<'s> {
                     + usize::from(who.host != b"[local]" && holds(who.host, b"=,@/[]()<> "))
                     // A query id, most likely: no host and hardly a program is called a number.
                     + usize::from(is_number(who.host) || is_number(who.application))
-                    + usize::from(holds(head.fields.backend, b"0123456789@=[]"))
-                    + usize::from(holds(head.fields.command, b"0123456789@=[]"))
+                    + usize::from(holds(head.backend, b"0123456789@=[]"))
+                    + usize::from(holds(head.command, b"0123456789@=[]"))
                     // Text that begins with a severity word again was cut too early.
                     + usize::from(severity::word_at(&line[text..]).is_some());
                 explained.score += 2 * said as i64 - 5 * odd as i64;

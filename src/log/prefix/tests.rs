@@ -57,7 +57,7 @@ fn remembered(template: &str, lines: &[&[u8]]) {
         if let Line::Begins(..) = found {
             let said = |head: &Head<'_>| format!("{:?} {:?} {:?}", head.time, head.session, head.who);
             assert_eq!(said(&head), said(&alone), "{template} on {:?}", String::from_utf8_lossy(line));
-            let fields = |head: &Head<'_>| (head.fields.query_id, head.fields.sqlstate, head.fields.line);
+            let fields = |head: &Head<'_>| (head.fields.query_id, head.fields.sqlstate);
             assert_eq!(fields(&head), fields(&alone));
             let whose = (alone.session, format!("{:?}", alone.who));
             if head.origin != 0 {
