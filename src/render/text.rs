@@ -1,5 +1,6 @@
-//! What matters, on one screen of a terminal (80 columns, 40 lines): headline numbers, how far to trust them, the
-//! five things to fix first, where the time goes, repeated SELECTs, hot INSERTs, errors.
+//! What matters, on one screen of a terminal (40 lines, as wide as it is): headline numbers, how far to trust them,
+//! what to fix first, where the time goes, repeated SELECTs, hot INSERTs, errors. Where all of it takes more lines,
+//! tables lose rows first, then advice its second line ([`SIZES`]).
 //!
 //! No line begins with text from the log, so that a log read in a CI job cannot give it commands (`::error`, `##[`);
 //! escapes in it are shown, never sent.
@@ -20,11 +21,32 @@ use crate::words::{
     between, bytes, count, counted, duration, duration_or_dash, instant, percent, ratio, span,
 };
 
-/// Rows of the table of statements.
-const STATEMENTS: usize = 5;
+/// Lines of a screen.
+const LINES: usize = 40;
 
-/// Rows of the smaller tables.
-const FEW: usize = 3;
+/// How much of everything is shown.
+#[derive(Clone, Copy)]
+struct Size {
+    /// Things to fix.
+    fixes: usize,
+    /// Lines of the advice on each.
+    advice: usize,
+    /// Rows of the table of statements.
+    statements: usize,
+    /// Rows of the smaller tables.
+    few: usize,
+}
+
+/// From the most that is shown to the least. That takes at most 39 lines: 15 say what was read, if everything is wrong
+/// with it, 8 what to fix, 2 what was left out, 5 the time, 3 each repeats, INSERTs and errors.
+const SIZES: [Size; 6] = [
+    Size { fixes: 5, advice: 2, statements: 5, few: 3 },
+    Size { fixes: 5, advice: 2, statements: 4, few: 2 },
+    Size { fixes: 5, advice: 2, statements: 3, few: 1 },
+    Size { fixes: 5, advice: 1, statements: 4, few: 2 },
+    Size { fixes: 5, advice: 1, statements: 3, few: 1 },
+    Size { fixes: 3, advice: 1, statements: 3, few: 1 },
+];
 
 /// The narrowest screen that is written for; anything less is wrapped by the terminal.
 const NARROW: usize = 40;
@@ -32,15 +54,28 @@ const NARROW: usize = 40;
 /// Writes the summary.
 pub(super) fn render(report: &Report, style: &Style, out: &mut dyn io::Write) -> io::Result<()> {
     let index = Index::new(report);
+    let mut text = String::new();
+    for size in SIZES {
+        text = summary(&index, style, size);
+        if text.lines().count() <= LINES {
+            break;
+        }
+    }
+    out.write_all(text.as_bytes())
+}
+
+/// The summary, with so much of everything.
+fn summary(index: &Index<'_>, style: &Style, size: Size) -> String {
+    let report = index.report;
     let mut screen = Screen { out: String::new(), width: style.width.max(NARROW), color: style.color };
     head(&mut screen, report);
-    to_fix(&mut screen, &index);
+    to_fix(&mut screen, index, size);
     left_out(&mut screen, report);
-    most_time(&mut screen, report);
-    redundant(&mut screen, &index);
-    inserts(&mut screen, report);
-    errors(&mut screen, report);
-    out.write_all(screen.out.as_bytes())
+    most_time(&mut screen, report, size.statements);
+    redundant(&mut screen, index, size.few);
+    inserts(&mut screen, report, size.few);
+    errors(&mut screen, report, size.few);
+    screen.out
 }
 
 const PLAIN: Tone = Tone::new();
@@ -237,9 +272,9 @@ fn trust(screen: &mut Screen, input: &Input) {
     }
 }
 
-fn to_fix(screen: &mut Screen, index: &Index<'_>) {
+fn to_fix(screen: &mut Screen, index: &Index<'_>, size: Size) {
     let totals = &index.report.totals;
-    let found = fixes(index, 5);
+    let found = fixes(index, size.fixes);
     if found.is_empty() {
         screen.line(&[(BOLD, "Nothing stands out to be fixed first.")]);
         screen.blank();
@@ -277,7 +312,7 @@ fn to_fix(screen: &mut Screen, index: &Index<'_>) {
             (PLAIN, " "),
             (COST, &cost),
         ]);
-        for (n, line) in wrapped(&one_line(&fix.advice), width - 5, 2).iter().enumerate() {
+        for (n, line) in wrapped(&one_line(&fix.advice), width - 5, size.advice).iter().enumerate() {
             screen.line(&[(GAIN, if n == 0 { "   → " } else { "     " }), (PLAIN, line)]);
         }
     }
@@ -291,12 +326,12 @@ fn left_out(screen: &mut Screen, report: &Report) {
     }
 }
 
-fn most_time(screen: &mut Screen, report: &Report) {
+fn most_time(screen: &mut Screen, report: &Report, rows: usize) {
     if report.statements.is_empty() {
         return;
     }
     screen.heading("     total   share       calls     mean      p95", "  most time");
-    for s in report.statements.iter().take(STATEMENTS) {
+    for s in report.statements.iter().take(rows) {
         let numbers = format!(
             "{} {} {} {} {}  ",
             right(&duration(s.duration_us), 10),
@@ -313,7 +348,7 @@ fn most_time(screen: &mut Screen, report: &Report) {
     screen.blank();
 }
 
-fn redundant(screen: &mut Screen, index: &Index<'_>) {
+fn redundant(screen: &mut Screen, index: &Index<'_>, rows: usize) {
     let report = index.report;
     if report.redundant_selects.is_empty() {
         let known = report.statements.iter().any(|s| s.distinct_params.is_some());
@@ -328,7 +363,7 @@ fn redundant(screen: &mut Screen, index: &Index<'_>) {
         return;
     }
     screen.heading("   repeats      of calls    distinct     time", "  repeats over the whole log");
-    for r in report.redundant_selects.iter().take(FEW) {
+    for r in report.redundant_selects.iter().take(rows) {
         let about = if r.distinct_params.exact { "" } else { "~" };
         let numbers = format!(
             "{} {} {} {}  ",
@@ -345,12 +380,12 @@ fn redundant(screen: &mut Screen, index: &Index<'_>) {
     screen.blank();
 }
 
-fn inserts(screen: &mut Screen, report: &Report) {
+fn inserts(screen: &mut Screen, report: &Report, rows: usize) {
     if report.hot_inserts.is_empty() {
         return;
     }
     screen.heading("     calls rows/statement    peak/s     time", "   hot INSERTs");
-    for h in report.hot_inserts.iter().take(FEW) {
+    for h in report.hot_inserts.iter().take(rows) {
         let numbers = format!(
             "{} {} {} {}   ",
             right(&count(h.calls), 10),
@@ -363,13 +398,13 @@ fn inserts(screen: &mut Screen, report: &Report) {
     screen.blank();
 }
 
-fn errors(screen: &mut Screen, report: &Report) {
+fn errors(screen: &mut Screen, report: &Report, rows: usize) {
     if report.errors.is_empty() {
         screen.line(&[(DIM, "No errors.")]);
         return;
     }
     screen.heading("     times  state", "  errors");
-    for e in report.errors.iter().take(FEW) {
+    for e in report.errors.iter().take(rows) {
         let numbers = format!(
             "{}  {}  ",
             right(&count(e.count), 10),
@@ -382,7 +417,7 @@ fn errors(screen: &mut Screen, report: &Report) {
             (PLAIN, &one_line(&e.message)),
         ]);
     }
-    let missing = report.totals.distinct_errors.saturating_sub(FEW as u64);
+    let missing = report.totals.distinct_errors.saturating_sub(rows as u64);
     if missing > 0 {
         screen.line(&[(DIM, &format!("{} more", right(&count(missing), 10)))]);
     }
