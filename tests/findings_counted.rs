@@ -155,6 +155,7 @@ fn every_story_has_the_findings_that_were_counted_by_hand() {
     let text =
         std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/findings_counted.txt")).unwrap();
     let stories = stories(&text);
+    assert!(stories.len() >= 50, "only {} stories", stories.len());
     let mut wrong = String::new();
     for story in &stories {
         type Written = fn(&Line<'_>) -> String;
@@ -181,6 +182,29 @@ fn every_story_has_the_findings_that_were_counted_by_hand() {
         }
     }
     assert!(wrong.is_empty(), "found in fact:\n{wrong}");
+}
+
+#[test]
+fn what_is_ignored_counts_again_once_the_log_is_past_its_day() {
+    let insert = |value: u32| {
+        format!(
+            "2026-11-23 14:00:01.00{value} UTC [7] app@shop LOG:  duration: 0.400 ms  statement: INSERT INTO answer (value) VALUES ({value})\n"
+        )
+    };
+    let inserts: String = (0..5).map(insert).collect();
+    // The last statement is of the 23rd, the last entry of the 25th.
+    let log = inserts + "2026-11-25 09:00:00.000 UTC [5] LOG:  checkpoint starting: time\n";
+    for (expires, left_out) in [("2026-11-25", 1), ("2026-11-24", 0), ("2026-11-23", 0)] {
+        let config = Config::parse(&format!(
+            "schema = 1\n[[ignore]]\nkind = \"row_by_row_insert\"\nreason = \"seed\"\nexpires = {expires}\n"
+        ));
+        let report = common::analyse_with(&log, PREFIX, config.unwrap(), 1 << 20);
+        assert_eq!(
+            (report.judged.suppressed.len(), report.findings.len()),
+            (left_out, 1 - left_out),
+            "{expires}"
+        );
+    }
 }
 
 #[test]

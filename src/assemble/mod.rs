@@ -84,6 +84,9 @@ pub fn report(analysis: Analysis, wishes: &Wishes) -> Report {
     };
     let told = tally.events;
     let locks = events::locks(told.locks, &texts, wishes);
+    let zones = tally.zones.iter().map(|zone| lossy(zone)).collect();
+    let mut input = input::input(&streams, wishes.prefix_given, tally.minutes.gaps(), zones);
+    input.sampled = told.notices.sampled;
     let looked = !detect.off;
     let forecasts = looked.then(|| forecast::all(&inputs));
     let (findings, judged) = findings::findings(&findings::Parts {
@@ -98,15 +101,13 @@ pub fn report(analysis: Analysis, wishes: &Wishes) -> Report {
         locks: &locks,
         ignores: &wishes.ignores,
         totals: &totals,
+        last: input.last,
     });
 
     let hot_inserts = statements::hot_inserts(&finished.list);
     let slowest = tally.slowest.list().iter().take(MOST_SLOWEST);
     let slowest = slowest.map(|call| statements::slow_call(call, wishes)).collect();
     let groups = errors::groups(errors.list, &texts, wishes);
-    let zones = tally.zones.iter().map(|zone| lossy(zone)).collect();
-    let mut input = input::input(&streams, wishes.prefix_given, tally.minutes.gaps(), zones);
-    input.sampled = told.notices.sampled;
     let temp_files = events::temp_files(told.temp_files, &texts);
     let connections = events::connections(told.connections, input.first);
     let others = events::Others { warnings: tally.warnings, others: tally.others };

@@ -1,5 +1,7 @@
 //! What a reader should know before trusting a number, in sentences.
 
+use std::collections::BTreeSet;
+
 use crate::analyze::StreamRead;
 use crate::report::{Note, Report};
 
@@ -70,6 +72,17 @@ pub(super) fn notes(
         note(
             "orphans",
             format!("{orphans} DETAIL, STATEMENT or similar lines belong to no entry of the log."),
+        );
+    }
+    let dialects =
+        streams.iter().flat_map(|stream| &stream.sources).filter_map(|source| source.dialect.as_ref());
+    let languages: BTreeSet<&str> = dialects.filter_map(|dialect| dialect.language()).collect();
+    for language in languages {
+        note(
+            "language",
+            format!(
+                "The log has messages in {language}; set lc_messages = 'C': pglens understands English ones."
+            ),
         );
     }
     for zone in &report.input.unknown_zones {
