@@ -21,8 +21,8 @@ pub enum Target {
 impl Target {
     /// `-` is standard output.
     #[must_use]
-    pub fn new(path: &str) -> Self {
-        if path == "-" { Self::Stdout } else { Self::File(path.into()) }
+    pub fn new(path: &Path) -> Self {
+        if path == Path::new("-") { Self::Stdout } else { Self::File(path.to_owned()) }
     }
 
     /// Says early what will surely fail, before hours of reading.
@@ -284,7 +284,7 @@ mod tests {
         .unwrap();
         assert!(link.is_symlink());
         assert_eq!(fs::read_to_string(&real).unwrap(), "new");
-        let null = Target::new("/dev/null");
+        let null = Target::new(Path::new("/dev/null"));
         write(&null, Readers::Umask, &Interrupts::default(), |out| out.write_all(b"new")).unwrap();
     }
 

@@ -2,7 +2,6 @@
 //! of the report says what was counted on paper.
 
 use std::io::{self, Cursor};
-use std::sync::atomic::AtomicU64;
 
 use pglens::analyze::{self, Settings};
 use pglens::assemble::{self, Wishes};
@@ -268,7 +267,7 @@ impl Source for Memory {
 fn read(log: &str, chunk: usize, show_values: bool) -> Report {
     let settings = Settings { jobs: 1, chunk, ..Settings::default() };
     let source: Box<dyn Source> = Box::new(Memory(log.as_bytes().to_vec()));
-    let analysis = analyze::analyze(vec![vec![source]], &settings, &AtomicU64::new(0));
+    let analysis = analyze::analyze(vec![vec![source]], &settings);
     assemble::report(analysis, &Wishes { show_values, ..Wishes::default() })
 }
 

@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -81,17 +81,16 @@ fn settings(reading: &cli::Reading) -> Result<Settings, Failure> {
 
 /// Reads everything, with a bar on standard error when somebody is looking.
 pub(crate) fn read(plan: Plan, settings: &Settings, quiet: bool) -> Analysis {
-    let handed_out = AtomicU64::new(0);
     let watched = !quiet && io::stderr().is_terminal() && std::env::var_os("CI").is_none();
     if !watched {
-        return analyze::analyze(plan.streams, settings, &handed_out);
+        return analyze::analyze(plan.streams, settings);
     }
     let bar = match plan.total {
         Some(total) => ProgressBar::new(total)
             .with_style(bar_style("{wide_bar} {bytes}/{total_bytes} {bytes_per_sec}, {eta} left")),
         None => ProgressBar::no_length().with_style(bar_style("{spinner} {bytes} {bytes_per_sec}")),
     };
-    let done = std::sync::atomic::AtomicBool::new(false);
+    let done = AtomicBool::new(false);
     let analysis = std::thread::scope(|scope| {
         scope.spawn(|| {
             while !done.load(Ordering::Acquire) {
@@ -99,7 +98,7 @@ pub(crate) fn read(plan: Plan, settings: &Settings, quiet: bool) -> Analysis {
                 std::thread::park_timeout(Duration::from_millis(100));
             }
         });
-        let analysis = analyze::analyze(plan.streams, settings, &handed_out);
+        let analysis = analyze::analyze(plan.streams, settings);
         done.store(true, Ordering::Release);
         analysis
     });

@@ -1,7 +1,7 @@
 //! `pglens report`: logs in, one report out, in as many formats as wanted.
 
 use std::io::{self, IsTerminal};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use pglens::assemble::{self, Wishes};
 use pglens::finding::Detect;
@@ -46,7 +46,7 @@ fn outputs(arguments: &cli::Report) -> Result<Vec<(Target, Format)>, Failure> {
         return Ok(vec![(Target::Stdout, wanted.unwrap_or(usual))]);
     }
     let output = |path: &PathBuf| {
-        let target = if path == Path::new("-") { Target::Stdout } else { Target::File(path.clone()) };
+        let target = Target::new(path);
         target.check().map_err(|error| Failure::Usage(error.to_string()))?;
         let format = Format::from_extension(path).or(wanted).ok_or_else(|| {
             let known = ".html .json .md .txt .csv";

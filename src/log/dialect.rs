@@ -107,16 +107,6 @@ impl Dialect {
         self.language
     }
 
-    /// What stands around each line, as the report names it (`input.wrapper`): `docker`, `kubernetes`, …; `None`
-    /// when nothing does.
-    #[must_use]
-    pub fn wrapper(&self) -> Option<&'static str> {
-        match &self.shape {
-            Shape::Framed(Framed { outer: Outer::Wrapped(wrapper), .. }) => Some(wrapper.as_str()),
-            _ => None,
-        }
-    }
-
     /// The `log_line_prefix`, given or detected; `None` for formats without one.
     #[must_use]
     pub fn prefix(&self) -> Option<&str> {

@@ -28,18 +28,6 @@ pub(crate) enum Wrapper {
 }
 
 impl Wrapper {
-    /// The name that a user knows it by.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Cri => "kubernetes (CRI)",
-            Self::Stamped { stream: false } => "timestamped lines (CloudWatch, kubectl, docker)",
-            Self::Stamped { stream: true } => "timestamped lines with a stream name (aws logs tail)",
-            Self::Compose => "docker compose",
-            Self::Pod => "kubectl",
-            Self::Envelope => "JSON envelope (docker, journald, cloud)",
-        }
-    }
-
     /// The piece of a message in a line without its line end.
     pub(crate) fn unwrap<'a>(self, line: &'a [u8], arena: &'a Bump) -> Unwrapped<'a> {
         match self {

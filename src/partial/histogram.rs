@@ -118,12 +118,6 @@ impl Histogram {
         }
     }
 
-    /// Number of durations counted.
-    #[must_use]
-    pub fn total(&self) -> u64 {
-        self.total
-    }
-
     /// By bucket, in order, once nothing waits.
     fn counts(&self) -> impl Iterator<Item = (u16, u64)> + '_ {
         let dense = self.dense.iter().enumerate().filter(|(_, count)| **count > 0);

@@ -1,7 +1,6 @@
 //! What a statement says about itself: the tags that frameworks write into comments.
 //!
-//! Reads sqlcommenter in its dialects, marginalia and Rails, Datadog, Hasura, PostHog and the notes of EF Core.
-//! Serves grouping by route and units of work by request. It knows comments only as the lexer finds them, so
+//! Reads sqlcommenter in its dialects, marginalia and Rails, Datadog, Hasura and PostHog. Serves grouping by route and units of work by request. It knows comments only as the lexer finds them, so
 //! nothing inside a literal is ever a tag.
 
 use std::collections::BTreeMap;
@@ -13,26 +12,6 @@ const MOST_PAIRS: usize = 32;
 const LONGEST_KEY: usize = 64;
 const LONGEST_VALUE: usize = 256;
 
-/// Keys that say which code asked. Statements are grouped by them.
-const GROUP_KEYS: &[&str] = &[
-    "action",
-    "app_name",
-    "application",
-    "controller",
-    "ddps",
-    "endpoint_id",
-    "framework",
-    "job",
-    "job_class",
-    "line",
-    "namespaced_controller",
-    "operation_name",
-    "route",
-    "sidekiq_job",
-    "source_location",
-    "test",
-];
-
 /// Keys that say on whose behalf it asked, the most telling first. They never group: each request has its own.
 const UNIT_KEYS: &[&str] =
     &["trace_id", "request_id", "correlation_id", "jid", "job_id", "session_id", "txid", "pid"];
@@ -41,13 +20,12 @@ const UNIT_KEYS: &[&str] =
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Tags {
     pairs: BTreeMap<String, String>,
-    note: Option<String>,
 }
 
 impl Tags {
     /// Is there nothing to say?
     pub fn is_empty(&self) -> bool {
-        self.pairs.is_empty() && self.note.is_none()
+        self.pairs.is_empty()
     }
 
     /// The value of a key.
@@ -58,11 +36,6 @@ impl Tags {
     /// All pairs, by key.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.pairs.iter().map(|(key, value)| (key.as_str(), value.as_str()))
-    }
-
-    /// The pairs that say which code asked, by key.
-    pub fn group(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.iter().filter(|(key, _)| GROUP_KEYS.contains(key))
     }
 
     /// The pair that says for which request or job, by the order of preference: trace, request, job.
@@ -76,11 +49,6 @@ impl Tags {
     /// May statements be grouped by this key without being asked? Not by one that differs for each request.
     pub fn is_unit_key(key: &str) -> bool {
         UNIT_KEYS.contains(&key) || key == "traceparent" || key == "tracestate"
-    }
-
-    /// The text of leading line comments that hold no pairs, as EF Core's TagWith writes them.
-    pub fn note(&self) -> Option<&str> {
-        self.note.as_deref()
     }
 
     /// The name under which the statement is listed: route, `controller#action`, job, operation or application; what
@@ -128,40 +96,20 @@ impl Tags {
 /// The tags in a statement's comments. On a shared key, the later comment wins.
 pub fn tags(sql: &[u8]) -> Tags {
     let mut tags = Tags::default();
-    let mut note = String::new();
-    let mut leading = true;
     for token in Lexer::new(sql) {
         if token.kind != TokenKind::Comment {
-            leading = false;
             continue;
         }
         let text = String::from_utf8_lossy(token.text(sql));
-        let line = text.strip_prefix("--");
-        let Some(body) = line.or_else(|| text.strip_prefix("/*").and_then(|text| text.strip_suffix("*/")))
-        else {
-            continue;
-        };
+        let block = || text.strip_prefix("/*").and_then(|text| text.strip_suffix("*/"));
+        let Some(body) = text.strip_prefix("--").or_else(block) else { continue };
         // pg_hint_plan's hints are no tags, and a comment without its end is not to be trusted.
         if body.starts_with('+') || token.unterminated {
             continue;
         }
-        match pairs(body.trim()) {
-            Some(found) => {
-                for (key, value) in found {
-                    tags.insert(key, value);
-                }
-            }
-            None if line.is_some() && leading && !body.trim().is_empty() => {
-                if !note.is_empty() {
-                    note.push('\n');
-                }
-                note.push_str(body.trim());
-            }
-            None => {}
+        for (key, value) in pairs(body.trim()).unwrap_or_default() {
+            tags.insert(key, value);
         }
-    }
-    if !note.is_empty() {
-        tags.note = Some(capped(&note, LONGEST_VALUE));
     }
     if let Some(trace) = tags.get("traceparent").and_then(trace_id) {
         tags.insert("trace_id".to_owned(), trace);
@@ -400,16 +348,10 @@ mod tests {
     }
 
     #[test]
-    fn ef_core_notes() {
-        let found = tags(b"-- Orders of the week\n-- second line\n\nSELECT 1");
-        assert_eq!(found.note(), Some("Orders of the week\nsecond line"));
-        assert_eq!(found.iter().count(), 0);
-    }
-
-    #[test]
     fn prose_hints_and_literals_are_no_tags() {
         for sql in [
             "SELECT 1 /*NO LOAD BALANCE*/",
+            "-- Orders of the week, as EF Core notes them\n\nSELECT 1",
             "/*+ IndexScan(t) */ SELECT 1",
             "SELECT 1 /* TODO: later */",
             "SELECT 1 /* see http://example.org/x */",
@@ -457,9 +399,9 @@ mod tests {
     }
 
     #[test]
-    fn group_and_unit_keys_are_apart() {
+    fn labels_and_unit_keys_are_apart() {
         let found = tags(b"SELECT 1 /*route='r',request_id='q',other='o'*/");
-        assert_eq!(found.group().collect::<Vec<_>>(), [("route", "r")]);
+        assert_eq!(found.label(None).as_deref(), Some("r"));
         assert_eq!(found.unit(None), Some(("request_id", "q")));
         assert_eq!(found.unit(Some("other")), Some(("other", "o")));
         assert_eq!(found.label(Some("other")).as_deref(), Some("o"));

@@ -256,12 +256,8 @@ impl<'a> Memo<'a> {
         }
         self.origins += 1;
         head.origin = self.origins;
-        self.slots[slot(&line[first..])] = Some(Seen {
-            stretches,
-            session: head.session,
-            who: head.who,
-            origin: self.origins,
-        });
+        self.slots[slot(&line[first..])] =
+            Some(Seen { stretches, session: head.session, who: head.who, origin: self.origins });
     }
 }
 
