@@ -11,6 +11,7 @@
 use std::fmt;
 
 mod memo;
+mod phrases;
 mod template;
 
 use super::backtrack;
@@ -22,6 +23,7 @@ use crate::units::Timestamp;
 use memo::{Gaps, Plan, changes};
 
 pub(crate) use memo::Memo;
+pub(crate) use phrases::{BACKENDS, phrase_ends};
 pub(crate) use template::{Escape, Piece};
 
 /// How far into a line the prefix and its severity word may reach: names are at most 63 bytes, hosts 255.
@@ -195,6 +197,15 @@ impl Prefix {
         Self { squeezed: true, ..self }
     }
 
+    /// The same template, guessed anew with a line number where a process id was supposed, if it has none yet.
+    pub(crate) fn counting(self) -> Self {
+        if self.has(Escape::Line) {
+            return self;
+        }
+        let prefix = Self::compile_guess(&self.text.replacen("%p", "%l", 1));
+        Self { squeezed: self.squeezed, ..prefix }
+    }
+
     /// The template as it was given.
     pub(crate) fn text(&self) -> &str {
         &self.text
@@ -299,7 +310,8 @@ impl Prefix {
                             let Some(Piece::Literal(literal)) = self.pieces.get(index + 1) else {
                                 return None;
                             };
-                            let len = free_len(rest, literal)?;
+                            let phrase = phrase_ends(*escape, rest, literal).next();
+                            let len = phrase.or_else(|| free_len(rest, literal))?;
                             if escape.is_address() && !is_plain_address(*escape, &rest[..len], literal) {
                                 return None;
                             }
