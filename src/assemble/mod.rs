@@ -14,6 +14,7 @@ use std::collections::HashMap;
 use crate::analyze::Analysis;
 use crate::config::Ignore;
 use crate::forecast;
+use crate::log::zone_taken_as;
 use crate::partial::slowest::SlowCall as KeptCall;
 use crate::partial::statements::StatementTally;
 use crate::report::*;
@@ -84,8 +85,9 @@ pub fn report(analysis: Analysis, wishes: &Wishes) -> Report {
     };
     let told = tally.events;
     let locks = events::locks(told.locks, &texts, wishes);
-    let zones = tally.zones.iter().map(|zone| lossy(zone)).collect();
-    let mut input = input::input(&streams, wishes.prefix_given, tally.minutes.gaps(), zones);
+    let (several, unknown): (Vec<_>, Vec<_>) =
+        tally.zones.iter().map(|zone| lossy(zone)).partition(|zone| zone_taken_as(zone.as_bytes()).is_some());
+    let mut input = input::input(&streams, wishes.prefix_given, tally.minutes.gaps(), unknown);
     input.sampled = told.notices.sampled;
     let looked = !detect.off;
     let forecasts = looked.then(|| forecast::all(&inputs));
@@ -138,6 +140,7 @@ pub fn report(analysis: Analysis, wishes: &Wishes) -> Report {
     };
     report.input.notes = wishes.notes.clone();
     report.input.notes.extend(notes::notes(&report, capped, tally.minutes.capped(), tally.orphans, &streams));
+    report.input.notes.extend(several.iter().filter_map(|zone| notes::zone(zone)));
     report
 }
 

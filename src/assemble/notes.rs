@@ -3,7 +3,20 @@
 use std::collections::BTreeSet;
 
 use crate::analyze::StreamRead;
+use crate::log::zone_taken_as;
 use crate::report::{Note, Report};
+
+/// An abbreviation that is the name of several time zones.
+pub(super) fn zone(zone: &str) -> Option<Note> {
+    let place = zone_taken_as(zone.as_bytes())?;
+    Some(Note {
+        code: "ambiguous_zone".to_owned(),
+        text: format!(
+            "{zone} is the name of several time zones; its times were taken as those of {place}. With log_timezone = \
+             'UTC' a log has one meaning."
+        ),
+    })
+}
 
 pub(super) fn notes(
     report: &Report,

@@ -65,7 +65,7 @@ pub struct Tally {
     pub others: u64,
     /// First and last statement.
     pub span: Option<(Timestamp, Timestamp)>,
-    /// Time-zone abbreviations that were taken as UTC; the first few of the alphabet.
+    /// Time-zone abbreviations that were taken as UTC, or as one of several zones; the first few of the alphabet.
     pub zones: BTreeSet<Box<[u8]>>,
 }
 
@@ -394,7 +394,7 @@ impl Tally {
         }
     }
 
-    /// A time zone was not known and taken as UTC.
+    /// A time zone was not known and taken as UTC, or as one of several.
     pub fn zone(&mut self, name: &[u8]) {
         self.zones.insert(name.into());
         while self.zones.len() > MOST_ZONES {
