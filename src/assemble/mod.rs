@@ -7,6 +7,7 @@ mod findings;
 mod input;
 mod notes;
 mod plans;
+mod secrets;
 mod statements;
 
 use std::collections::HashMap;
@@ -152,6 +153,7 @@ fn lossy(bytes: &[u8]) -> String {
 /// A call as an example; its literals only on request.
 fn example(call: &KeptCall, wishes: &Wishes) -> Example {
     let [user, database, application, host] = call.who.each_ref().map(|name| lossy(name));
+    let shown = wishes.show_values && !secrets::any(&[&call.sql, &call.params]);
     let params = (!call.params.is_empty()).then(|| lossy(&call.params));
     Example {
         time: call.time,
@@ -161,8 +163,8 @@ fn example(call: &KeptCall, wishes: &Wishes) -> Example {
         application,
         host,
         pid: call.pid,
-        sql: wishes.show_values.then(|| lossy(&call.sql)),
-        params: if wishes.show_values { params } else { None },
+        sql: shown.then(|| lossy(&call.sql)),
+        params: if shown { params } else { None },
     }
 }
 
