@@ -11,6 +11,7 @@ pub mod explain;
 pub mod lock;
 pub mod message;
 pub mod notice;
+pub mod parts;
 pub mod server;
 pub mod sqlstate;
 pub mod temp_file;

@@ -129,7 +129,7 @@ impl Errors {
     pub fn add(&mut self, record: &Record<'_>, order: Order, statement: Option<Fingerprint>, actor: u64) {
         self.total += 1;
         self.actors.add(actor, 1, Micros(0));
-        let message = message::normalise(record.message, MOST_MESSAGE);
+        let message = message::of(record, MOST_MESSAGE);
         let id = xxh3_64_with_seed(message.as_bytes(), record.severity as u64 + 1);
         if !self.table.takes(id) {
             self.other += 1;

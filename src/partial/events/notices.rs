@@ -83,7 +83,7 @@ impl Default for Notices {
 impl Notices {
     /// Counts one event.
     pub fn add(&mut self, record: &Record<'_>, kind: Kind, order: Order, statement: Option<Fingerprint>) {
-        let message = message::normalise(record.message, MOST_MESSAGE);
+        let message = message::of(record, MOST_MESSAGE);
         let key = hash(&[kind.as_str().as_bytes(), message.as_bytes()]);
         let mut statements = Bounded::new(MOST_STATEMENTS);
         if let Some(statement) = statement {
