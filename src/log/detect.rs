@@ -40,7 +40,7 @@ pub enum DetectError {
     /// No line looks like an entry.
     #[error("no line looks like a PostgreSQL log entry; the first line is: {first}")]
     NotALog {
-        /// The first line that is not blank, shortened.
+        /// The first line that is not blank, shortened and without values.
         first: String,
     },
     /// Entries are there, their prefix was not recognised.
@@ -49,7 +49,7 @@ pub enum DetectError {
          --log-line-prefix; the first such line is: {first}"
     )]
     UnknownPrefix {
-        /// The first line with a severity word, shortened.
+        /// The first line with a severity word, up to its text.
         first: String,
     },
     /// The prefix that was given explains no line.
@@ -60,7 +60,7 @@ pub enum DetectError {
     WrongPrefix {
         /// The template that was given.
         prefix: String,
-        /// The first line that should have matched, shortened.
+        /// The first line that should have matched, up to its text.
         first: String,
         /// The template that would match.
         detected: Option<String>,
@@ -73,7 +73,7 @@ pub enum DetectError {
     Localised {
         /// English name of the language.
         language: &'static str,
-        /// The line that told.
+        /// The line that told, shortened and without values.
         first: String,
     },
     /// The format that was given is not the sample's.
@@ -81,7 +81,7 @@ pub enum DetectError {
     WrongFormat {
         /// The format that was given.
         format: Format,
-        /// The first line, shortened.
+        /// The first line, shortened and without values.
         first: String,
     },
 }
@@ -679,12 +679,25 @@ fn first_line(sample: &[u8]) -> &[u8] {
     sample.split(|&byte| byte == b'\n').find(|line| !line.trim_ascii().is_empty()).unwrap_or_default()
 }
 
-/// A line for an error message: at most 160 characters, nothing that a terminal would obey.
+/// A line for an error message: at most 160 characters, nothing that a terminal would obey, and no values. Of an entry
+/// that is what stands before its text; of any other line its shape, with letters as `x` and digits as `9`.
 fn shown(line: &[u8]) -> String {
-    let text = String::from_utf8_lossy(&line[..line.len().min(640)]);
-    let mut shown: String =
-        text.trim_end().chars().take(160).map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect();
-    if text.chars().count() > 160 || line.len() > 640 {
+    let entry = severity::candidates(line, REACH)
+        .next()
+        .or_else(|| severity::squeezed_candidates(line, REACH).next());
+    // A line in the middle of a statement may look like an entry; then there are quotes before it.
+    let head = entry.map(|entry| line[..entry.text.min(line.len())].trim_ascii_end());
+    let head = head.filter(|head| head.len() <= 160 && !head.iter().any(|byte| b"'\"$".contains(byte)));
+    let text = String::from_utf8_lossy(head.unwrap_or(&line[..line.len().min(640)]));
+    let shape = |c: char| match c {
+        _ if c.is_control() => '\u{FFFD}',
+        _ if head.is_some() => c,
+        _ if c.is_numeric() => '9',
+        _ if c.is_alphabetic() => 'x',
+        _ => c,
+    };
+    let mut shown: String = text.trim_end().chars().take(160).map(shape).collect();
+    if head.is_some() || text.chars().count() > 160 || line.len() > 640 {
         shown.push('…');
     }
     shown

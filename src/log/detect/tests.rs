@@ -122,13 +122,16 @@ fn errors_say_what_was_seen() {
     );
     assert_eq!(
         error(b"\nhello \x1b[31mworld\n"),
-        "no line looks like a PostgreSQL log entry; the first line is: hello \u{FFFD}[31mworld"
+        "no line looks like a PostgreSQL log entry; the first line is: xxxxx \u{FFFD}[99xxxxxx"
     );
     let hints = Hints { prefix: Some("%p ".into()), ..Hints::default() };
     assert_eq!(
         Dialect::detect(render_log("%m [%p] ").as_bytes(), &hints).unwrap_err().to_string(),
-        "the prefix that was given (%p ) does not match; the first line is: 2026-11-23 14:59:01.001 UTC [977] LOG:  checkpoint starting: time; %m [%p]  would"
+        "the prefix that was given (%p ) does not match; the first line is: 2026-11-23 14:59:01.001 UTC [977] LOG:…; %m [%p]  would"
     );
+    // What looks like an entry in the middle of a statement is none: its values are not shown.
+    let line = "values ('HUNTER', 'ERROR:  x') -- ä7\n";
+    assert_eq!(super::shown(line.as_bytes()), "xxxxxx ('xxxxxx', 'xxxxx:  x') -- x9");
     let hints = Hints { format: Some(Format::Csv), ..Hints::default() };
     assert!(Dialect::detect(b"x\n", &hints).unwrap_err().to_string().starts_with("the input is not csvlog"));
 }
