@@ -86,7 +86,13 @@ impl Tags {
         list.split([',', ' ']).filter(|name| !name.is_empty())
     }
 
-    fn insert(&mut self, key: String, value: String) {
+    fn insert(&mut self, key: String, mut value: String) {
+        // `/orders?token=…`: what follows the path are values, and another for each request.
+        if (key == "route" || value.starts_with('/') || value.contains("://"))
+            && let Some(end) = value.find('?')
+        {
+            value.truncate(end);
+        }
         if self.pairs.len() < MOST_PAIRS || self.pairs.contains_key(&key) {
             self.pairs.insert(key, value);
         }
@@ -370,6 +376,11 @@ mod tests {
     #[test]
     fn the_later_comment_wins() {
         check("/*route='a',x='1'*/ SELECT 1 /*route='b'*/", &[("route", "b"), ("x", "1")]);
+        // The query of an address holds values.
+        check(
+            "SELECT 1 /*route='%2Fa%3Ftoken%3Ds',url='http://h/a?b=c'*/",
+            &[("route", "/a"), ("url", "http://h/a")],
+        );
     }
 
     #[test]
