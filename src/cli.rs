@@ -83,7 +83,7 @@ pub(crate) struct Report {
     #[arg(long)]
     pub(crate) show_values: bool,
     /// Rows of a table on the page (its longest have at least 50) and, up to 10, in Markdown; text keeps to its screen
-    #[arg(long, value_name = "N", default_value_t = 20)]
+    #[arg(long, value_name = "N", default_value_t = 20, allow_negative_numbers = true)]
     pub(crate) top: usize,
     /// No progress and no remarks on standard error
     #[arg(short, long)]
@@ -126,14 +126,27 @@ pub(crate) struct Reading {
     #[arg(long, value_name = "PREFIX")]
     pub(crate) log_line_prefix: Option<String>,
     /// The format of all logs [default: found out from each]
-    #[arg(long, value_name = "FORMAT")]
-    pub(crate) log_format: Option<String>,
+    #[arg(long, value_name = "FORMAT", value_enum)]
+    pub(crate) log_format: Option<LogFormat>,
     /// Threads [default: all cores]
     #[arg(short, long, value_name = "N")]
     pub(crate) jobs: Option<std::num::NonZeroUsize>,
     /// Bytes of a chunk; for tests: the report does not depend on it
     #[arg(long, value_name = "BYTES", default_value_t = 1 << 18, hide = true)]
     pub(crate) chunk_size: usize,
+}
+
+/// The format of a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// Lines with a log_line_prefix
+    Stderr,
+    /// Rows of CSV
+    Csvlog,
+    /// Objects of JSON
+    Jsonlog,
+    /// Lines of a syslog daemon
+    Syslog,
 }
 
 /// What the report is about. Values of one option are alternatives, different options must all hold.
@@ -147,7 +160,7 @@ pub(crate) struct Filters {
     #[arg(long, value_name = "TIME")]
     pub(crate) until: Option<String>,
     /// Only so much before the end of the log (or before --until): 30m, 2h, 7d
-    #[arg(long, value_name = "SPAN")]
+    #[arg(long, value_name = "SPAN", allow_hyphen_values = true)]
     pub(crate) last: Option<String>,
     /// Database names; re:REGEX here and below
     #[arg(long, value_name = "NAME")]
@@ -171,7 +184,7 @@ pub(crate) struct Filters {
     #[arg(long, value_name = "HEX", value_delimiter = ',')]
     pub(crate) fingerprint: Vec<String>,
     /// Only calls that took at least so long: 100ms, 2s
-    #[arg(long, value_name = "DURATION")]
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
     pub(crate) min_duration: Option<String>,
     /// Only statements and messages that contain TEXT, or fit re:REGEX
     #[arg(long, value_name = "TEXT")]

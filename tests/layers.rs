@@ -37,7 +37,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("doctor", &["render", "report", "units", "words"]),
     ("input", &["chunk", "log", "units"]),
     ("output", &[]),
-    ("fingerprint_command", &["sql"]),
+    ("fingerprint_command", &["render", "sql"]),
     ("cli", &[]),
     (
         "command",

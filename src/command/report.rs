@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use pglens::assemble::{self, Wishes};
 use pglens::finding::Detect;
 use pglens::output::{self, Interrupts, Readers, Target};
+use pglens::render::shown::one_line;
 use pglens::render::{self, Format, Style};
 use pglens::report::{Note, Report};
 
@@ -60,7 +61,10 @@ fn outputs(arguments: &cli::Report) -> Result<Vec<(Target, Format)>, Failure> {
 fn style(target: &Target, top: usize) -> Style {
     let terminal = *target == Target::Stdout && io::stdout().is_terminal();
     let color = terminal && anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never;
-    let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    // Shells know COLUMNS but seldom export it; who does means it.
+    let said = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let seen = || terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0));
+    let columns = said.or_else(|| seen().filter(|width| terminal && *width > 0));
     Style { color, width: columns.unwrap_or(100), top, ..Style::default() }
 }
 
@@ -68,7 +72,7 @@ fn style(target: &Target, top: usize) -> Style {
 fn complete(report: &Report, quiet: bool) -> Result<(), Failure> {
     if !quiet {
         for note in &report.input.notes {
-            remark(&note.text);
+            remark(&one_line(&note.text));
         }
     }
     reading::complete(report)

@@ -22,10 +22,10 @@ mod csv;
 mod fix;
 mod html;
 mod index;
-mod json;
+pub mod json;
 mod judged;
 mod markdown;
-pub(crate) mod shown;
+pub mod shown;
 mod sql;
 mod text;
 
