@@ -28,7 +28,16 @@ pub(super) fn notes(
     let mut notes = Vec::new();
     let mut note = |code: &str, text: String| notes.push(Note { code: code.to_owned(), text });
     let totals = &report.totals;
-    if totals.statements == 0 && totals.unidentified.calls == 0 {
+    let none = totals.statements == 0 && totals.unidentified.calls == 0;
+    let language = language(streams);
+    if let Some(language) = language {
+        note("translated", translated(language, none));
+    }
+    if none && report.input.notes.iter().any(|note| note.code == "filtered") {
+        note("nothing_left", "No statement of the log is one that was asked for.".into());
+    } else if none && language.is_some() {
+        // What is missing shows only when the messages are understood.
+    } else if none {
         note(
             "no_statements",
             "The log has no statements: set log_min_duration_statement = 0 (or a threshold) to have them."
@@ -112,4 +121,18 @@ pub(super) fn notes(
         }
     }
     notes
+}
+
+/// The language of the messages, where it is not English.
+fn language(streams: &[StreamRead]) -> Option<&'static str> {
+    let sources = streams.iter().flat_map(|stream| &stream.sources);
+    sources.filter_map(|source| source.dialect.as_deref()?.language()).next()
+}
+
+fn translated(language: &str, none: bool) -> String {
+    let some = if none { "The messages of the log are" } else { "Some messages of the log are" };
+    format!(
+        "{some} in {language}: entries and errors are counted, but what such messages say is not understood. Set \
+         lc_messages = 'C' to have statements, durations, locks and checkpoints in the report."
+    )
 }
