@@ -100,6 +100,9 @@ pub enum ConfigError {
     /// `unit` is no `tag:NAME`.
     #[error("unit = {0:?} is not known; write tag:NAME")]
     Unit(String),
+    /// A threshold that everything would reach.
+    #[error("[detect] min = 0: once is no repetition; write 2 or more")]
+    Zero,
     /// An `[[ignore]]` that would leave everything out.
     #[error("an [[ignore]] needs one of kind, fingerprint, route and table")]
     Everything,
@@ -225,7 +228,27 @@ fn lay_over(below: &mut toml::Table, above: toml::Table) {
 }
 
 impl Section {
+    /// The smallest number of repetitions that a rule is to begin with, of those that are given.
+    fn smallest(&self) -> Option<u64> {
+        let rules = [
+            &self.redundant,
+            &self.row_by_row_insert,
+            &self.hot_insert,
+            &self.hot_row,
+            &self.chatty_transaction,
+        ];
+        let least = rules.into_iter().flatten().map(|rule| rule.min);
+        let others = [
+            self.n_plus_one.as_ref().and_then(|rule| rule.min),
+            self.cacheable.as_ref().and_then(|rule| rule.min),
+        ];
+        least.chain(others.into_iter().flatten()).min()
+    }
+
     fn thresholds(self) -> Result<Detect, ConfigError> {
+        if self.smallest() == Some(0) {
+            return Err(ConfigError::Zero);
+        }
         let default = Detect::default();
         let least = |section: Option<Least>, default: u64| section.map_or(default, |least| least.min.max(2));
         let micros = |ms: Option<u64>, default: u64| ms.map_or(default, |ms| ms.saturating_mul(1000));
@@ -302,9 +325,12 @@ mod tests {
         let expected = Detect { unit_tag: Some("tenant".to_owned()), ..expected };
         assert_eq!(Config::parse_with(Some(file), &over).unwrap().detect, expected);
         assert_eq!(Config::parse_with(None, &over[..1]).unwrap().detect.n_plus_one, 7);
-        for (over, word) in
-            [("n_plus_on.min=7", "n_plus_on"), ("redundant", "redundant"), ("unit='x'", "tag:NAME")]
-        {
+        for (over, word) in [
+            ("n_plus_on.min=7", "n_plus_on"),
+            ("redundant", "redundant"),
+            ("unit='x'", "tag:NAME"),
+            ("n_plus_one.min=0", "2 or more"),
+        ] {
             let error = Config::parse_with(None, &[over.to_owned()]).unwrap_err().to_string();
             assert!(error.contains(word), "{error}");
         }

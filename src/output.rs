@@ -144,7 +144,7 @@ fn beside(
     let unfinished = {
         // Together: an interrupt sees either no file or one that it knows.
         let mut known = interrupts.lock();
-        let file = builder.tempfile_in(parent(path))?;
+        let file = builder.tempfile_in(parent(path)).map_err(|error| unnamed(&error))?;
         known.push(file.path().to_owned());
         file
     };
@@ -155,6 +155,13 @@ fn beside(
     // Dropping the temporary file removes it.
     written?;
     unfinished.persist(path).map(drop).map_err(|error| error.error)
+}
+
+/// The error without the name of the temporary file, which means nothing to anybody.
+fn unnamed(error: &io::Error) -> io::Error {
+    let text = error.to_string();
+    let reason = text.split(" at path ").next().unwrap_or_default();
+    io::Error::new(error.kind(), reason.to_owned())
 }
 
 fn parent(path: &Path) -> &Path {
@@ -239,6 +246,15 @@ mod tests {
         assert!(error.unwrap_err().to_string().ends_with("report.json: cannot be written: no more"));
         assert_eq!(fs::read_to_string(&path).unwrap(), "old");
         assert_eq!(names(directory.path()), ["report.json"]);
+    }
+
+    #[test]
+    fn an_error_names_no_temporary_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("gone/report.json");
+        let error = beside(&path, Readers::Umask, &Interrupts::default(), |_| Ok(())).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+        assert!(!error.to_string().contains(".pglens-"), "{error}");
     }
 
     #[test]
