@@ -105,6 +105,7 @@ const DETAILS: &[&str] = &[
     "View columns ",
     "Views ",
     "Words longer ",
+    "connection to server ",
 ];
 
 /// How a line of CONTEXT goes on after its beginning.
@@ -277,6 +278,10 @@ mod tests {
             ("Process holding the lock: 7. Wait queue: 8.", "Process holding the lock: ?. Wait queue: ?."),
             ("Failed process was running: select 'HUNTER'", "Failed process was running: <15 bytes>"),
             ("Parameters: $1 = 'HUNTER'", "Parameters: ?"),
+            (
+                "connection to server at \"10.0.0.7\", port 1 failed: Connection refused",
+                "connection to server at ?, port ? failed: Connection refused",
+            ),
             ("line 1: Premature end of data in tag HUNTER line 1\n<HUNTER>", "?"),
             ("Schlüssel »(email)=(HUNTER)« existiert bereits.", "?"),
         ] {

@@ -131,7 +131,7 @@ fn errors_say_what_was_seen() {
     );
     // What looks like an entry in the middle of a statement is none: its values are not shown.
     let line = "values ('HUNTER', 'ERROR:  x') -- ä7\n";
-    assert_eq!(super::shown(line.as_bytes()), "xxxxxx ('xxxxxx', 'xxxxx:  x') -- x9");
+    assert_eq!(shown(line.as_bytes()), "xxxxxx ('xxxxxx', 'xxxxx:  x') -- x9");
     let hints = Hints { format: Some(Format::Csv), ..Hints::default() };
     assert!(Dialect::detect(b"x\n", &hints).unwrap_err().to_string().starts_with("the input is not csvlog"));
 }
