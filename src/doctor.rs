@@ -107,7 +107,7 @@ fn looks_translated(report: &Report) -> bool {
         file.error.as_ref().is_some_and(|it| it.starts_with("the messages are not in English"))
     };
     report.input.files.iter().any(said)
-        || report.input.notes.iter().any(|note| note.code == "translated")
+        || report.input.notes.iter().any(|note| note.code == "language")
         || report.input.skipped.iter().any(|it| it.reason == "unknown_severity")
 }
 

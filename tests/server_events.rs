@@ -503,11 +503,11 @@ fn who_has_no_statements_is_told_why() {
     let german = "2026-11-23 14:00:01.000 UTC [1] FEHLER:  Relation »x« existiert nicht\n\
         2026-11-23 14:00:01.000 UTC [1] ANWEISUNG:  select * from x\n";
     let report = read(german, 64, false);
-    assert_eq!(codes(&report), ["translated"]);
+    assert_eq!(codes(&report), ["language"]);
     assert!(report.input.notes[0].text.contains("in German"), "{}", report.input.notes[0].text);
     let filtered = Note { code: "filtered".into(), text: "--since 2030-01-01".into() };
     let source: Box<dyn Source> = Box::new(Memory(log.as_bytes().to_vec()));
-    let analysis = analyze::analyze(vec![vec![source]], &Settings::default(), &AtomicU64::new(0));
+    let analysis = analyze::analyze(vec![vec![source]], &Settings::default());
     let report = assemble::report(analysis, &Wishes { notes: vec![filtered], ..Wishes::default() });
     assert_eq!(codes(&report), ["filtered", "nothing_left"]);
 }

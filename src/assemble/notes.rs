@@ -29,13 +29,13 @@ pub(super) fn notes(
     let mut note = |code: &str, text: String| notes.push(Note { code: code.to_owned(), text });
     let totals = &report.totals;
     let none = totals.statements == 0 && totals.unidentified.calls == 0;
-    let language = language(streams);
-    if let Some(language) = language {
-        note("translated", translated(language, none));
+    let languages = languages(streams);
+    for language in &languages {
+        note("language", translated(language, none));
     }
     if none && report.input.notes.iter().any(|note| note.code == "filtered") {
         note("nothing_left", "No statement of the log is one that was asked for.".into());
-    } else if none && language.is_some() {
+    } else if none && !languages.is_empty() {
         // What is missing shows only when the messages are understood.
     } else if none {
         note(
@@ -96,17 +96,6 @@ pub(super) fn notes(
             format!("{orphans} DETAIL, STATEMENT or similar lines belong to no entry of the log."),
         );
     }
-    let dialects =
-        streams.iter().flat_map(|stream| &stream.sources).filter_map(|source| source.dialect.as_ref());
-    let languages: BTreeSet<&str> = dialects.filter_map(|dialect| dialect.language()).collect();
-    for language in languages {
-        note(
-            "language",
-            format!(
-                "The log has messages in {language}; set lc_messages = 'C': pglens understands English ones."
-            ),
-        );
-    }
     for zone in &report.input.unknown_zones {
         note("unknown_zone", format!("The time zone {zone} is not known; its times were taken as UTC."));
     }
@@ -123,10 +112,10 @@ pub(super) fn notes(
     notes
 }
 
-/// The language of the messages, where it is not English.
-fn language(streams: &[StreamRead]) -> Option<&'static str> {
+/// The languages of the messages, where they are not English.
+fn languages(streams: &[StreamRead]) -> BTreeSet<&'static str> {
     let sources = streams.iter().flat_map(|stream| &stream.sources);
-    sources.filter_map(|source| source.dialect.as_deref()?.language()).next()
+    sources.filter_map(|source| source.dialect.as_deref()?.language()).collect()
 }
 
 fn translated(language: &str, none: bool) -> String {
