@@ -28,6 +28,7 @@ mod markdown;
 pub mod shown;
 mod sql;
 mod text;
+mod totals;
 
 /// The kinds of output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
