@@ -109,10 +109,11 @@ fn detect_within(sample: &[u8], hints: &Hints) -> Result<Dialect, DetectError> {
     let language = language(sample).map(|(language, _)| language);
     let dialect = |shape| Dialect { shape, zone_minutes: hints.zone_minutes, language };
     let wanted = |format| hints.format.is_none_or(|wanted| wanted == format);
-    if wanted(Format::Csv) && is_csv(sample) {
+    let said = |format| hints.format == Some(format);
+    if wanted(Format::Csv) && (is_csv(sample) || said(Format::Csv) && may_be_csv(sample)) {
         return Ok(dialect(Shape::Csv));
     }
-    if wanted(Format::Json) && is_json(sample) {
+    if wanted(Format::Json) && (is_json(sample) || said(Format::Json) && may_be_json(sample)) {
         return Ok(dialect(Shape::Json));
     }
     if let Some(framed) = framed(sample, hints) {
@@ -293,19 +294,49 @@ fn is_csv(sample: &[u8]) -> bool {
     lines(sample).take(LINES).any(csv::is_sure_start)
 }
 
+/// Whether what somebody says is csvlog may be: a time before the first comma.
+fn may_be_csv(sample: &[u8]) -> bool {
+    let line = first_line(sample);
+    let line = line.strip_prefix(b"\"").unwrap_or(line);
+    let time = Clocks::new(0).log.read(line);
+    time.is_some_and(|time| matches!(&line[time.len..], [b',', ..] | [b'"', b',', ..]))
+}
+
+/// Whether what somebody says is jsonlog may be: an object.
+fn may_be_json(sample: &[u8]) -> bool {
+    first_line(sample).trim_ascii_start().starts_with(b"{\"")
+}
+
 /// Whether a line is an object with jsonlog's keys.
 fn is_json(sample: &[u8]) -> bool {
     lines(sample).take(LINES).any(|line| {
-        let has = |object: &[u8], wanted: &[u8]| Members::of(object).any(|(key, _)| key == wanted);
-        let record = |object: &[u8]| has(object, b"error_severity") && has(object, b"message");
         let operators = || {
             Members::of(line).any(|(key, value)| match value {
-                Value::Nested(object) => key == b"record" && record(object),
+                Value::Nested(object) => key == b"record" && is_record(object),
                 Value::Text { .. } | Value::Bare(_) => false,
             })
         };
-        line.first() == Some(&b'{') && (record(line) || operators())
+        line.first() == Some(&b'{') && (is_record(line) || operators() || is_cut_operators(line))
     })
+}
+
+/// Whether an object is a record of jsonlog, or of csvlog in JSON. Its message is the first thing that may be longer
+/// than a sample: a record that the sample cuts off there has a time and a severity.
+fn is_record(object: &[u8]) -> bool {
+    let (mut time, mut severity, mut message) = (false, false, false);
+    let mut members = Members::of(object);
+    for (key, _) in members.by_ref() {
+        time |= matches!(key, b"timestamp" | b"log_time");
+        severity |= key == b"error_severity";
+        message |= key == b"message";
+    }
+    severity && (message || time && members.finished().is_none())
+}
+
+/// Whether a line holds the record of an operator that the sample cuts off.
+fn is_cut_operators(line: &[u8]) -> bool {
+    let key = b"\"record\":";
+    memmem::find(line, key).is_some_and(|at| is_record(&line[at + key.len()..]))
 }
 
 /// The lines of a sample without their line ends.
