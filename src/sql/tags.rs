@@ -138,30 +138,45 @@ fn trace_id(traceparent: &str) -> Option<String> {
 fn pairs(body: &str) -> Option<Vec<(String, String)>> {
     let mut found = Vec::new();
     let mut rest = body;
+    let breaks = if body.match_indices(',').any(|(at, _)| key_follows(&body[at + 1..])) {
+        Breaks::Commas
+    } else {
+        Breaks::Blanks
+    };
     while !rest.is_empty() {
-        let (pair, after) = pair(rest)?;
+        let (pair, after) = pair(rest, breaks, found.is_empty())?;
         found.push(pair);
         rest = after.trim_start_matches(|c: char| c == ',' || c.is_whitespace());
     }
     (!found.is_empty()).then_some(found)
 }
 
+/// What may end a value without quotes.
+#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+enum Breaks {
+    /// A comma that a key follows: the comment has some, and its values hold anything else (marginalia).
+    Commas,
+    /// White space that a key follows.
+    Blanks,
+}
+
 /// `key='value'`, `key=value` or `key:value`, and what follows it.
-fn pair(text: &str) -> Option<((String, String), &str)> {
+fn pair(text: &str, breaks: Breaks, first: bool) -> Option<((String, String), &str)> {
     let key_len = key_len(text)?;
     let key = capped(&percent_decoded(&text[..key_len], false), LONGEST_KEY);
     let separator = text.as_bytes()[key_len];
     let rest = &text[key_len + 1..];
     if separator == b':' {
         // A sentence (`TODO: later`) and an address (`http://…`) are no pairs.
-        if rest.is_empty() || rest.starts_with(|c: char| c.is_whitespace()) || rest.starts_with("//") {
+        if rest.is_empty() && first || rest.starts_with(|c: char| c.is_whitespace()) || rest.starts_with("//")
+        {
             return None;
         }
-        let (value, rest) = rest.split_at(bare_end(rest));
+        let (value, rest) = rest.split_at(bare_end(rest, breaks));
         return Some(((key, capped(value.trim(), LONGEST_VALUE)), rest));
     }
     let Some(quote) = rest.chars().next().filter(|c| matches!(c, '\'' | '"')) else {
-        let (value, rest) = rest.split_at(bare_end(rest));
+        let (value, rest) = rest.split_at(bare_end(rest, breaks));
         return Some(((key, capped(&percent_decoded(value.trim(), false), LONGEST_VALUE)), rest));
     };
     let mut value = String::new();
@@ -187,16 +202,23 @@ fn key_len(text: &str) -> Option<usize> {
     (starts && matches!(text.as_bytes().get(len), Some(b'=' | b':'))).then_some(len)
 }
 
-/// Where a value without quotes ends: before a comma or white space that another key follows. marginalia's
-/// values hold anything, so a comma alone is part of them.
-fn bare_end(text: &str) -> usize {
+/// Does a key follow, white space before it aside? `Admin::User` begins with none.
+fn key_follows(text: &str) -> bool {
+    let next = text.trim_start();
+    // A key is short.
+    let window = next.char_indices().nth(LONGEST_KEY + 2).map_or(next, |(end, _)| &next[..end]);
+    key_len(window).is_some_and(|len| !window[len..].starts_with("::"))
+}
+
+/// Where a value without quotes ends: at a break that another key follows, or at breaks that end the comment.
+fn bare_end(text: &str, breaks: Breaks) -> usize {
+    let is_break = |c: char| c == ',' || breaks == Breaks::Blanks && c.is_whitespace();
     let mut at = 0;
-    // Another key is looked for once for each break, and a key is short.
-    while let Some(found) = text[at..].find(|c: char| c == ',' || c.is_whitespace()) {
+    // Another key is looked for once for each break.
+    while let Some(found) = text[at..].find(is_break) {
         let here = at + found;
         let next = text[here..].trim_start_matches(|c: char| c == ',' || c.is_whitespace());
-        let window = next.char_indices().nth(LONGEST_KEY + 1).map_or(next, |(end, _)| &next[..end]);
-        if next.is_empty() || key_len(window).is_some() {
+        if next.is_empty() || key_follows(next) {
             return here;
         }
         at = text.len() - next.len();
@@ -351,6 +373,23 @@ mod tests {
             "/* nodejs:PERSONS_WRITE:Tx<op:caller> */ SELECT 1",
             &[("nodejs", "PERSONS_WRITE:Tx<op:caller>")],
         );
+    }
+
+    #[test]
+    fn a_value_between_commas_holds_anything() {
+        let label = |sql: &str| tags(sql.as_bytes()).label(None);
+        let users = Some("users#show".to_owned());
+        assert_eq!(label("SELECT 1 /*application:My Shop: EU,controller:users,action:show*/"), users);
+        assert_eq!(label("SELECT 1 /*controller:users,action:show,comment:see http://x*/"), users);
+        assert_eq!(label("SELECT 1 /*controller:users,action:show,line:/app/a.rb:1:in 'x y: z'*/"), users);
+        assert_eq!(label("SELECT 1 /*controller:users,action:show,db_host:*/"), users);
+        let line = "/app/models/user.rb:12:in 'block in Admin::User#find'";
+        for comment in [format!("controller:users,line:{line}"), format!("line:{line}")] {
+            let found = tags(format!("SELECT 1 /*{comment}*/").as_bytes());
+            assert_eq!(found.get("line"), Some(line), "{comment}");
+        }
+        assert!(tags(b"SELECT 1 /* later: */").is_empty());
+        assert!(tags(b"SELECT 1 /*later:*/").is_empty());
     }
 
     #[test]
