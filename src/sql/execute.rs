@@ -5,7 +5,6 @@
 
 use super::Digest;
 use super::canonical::{Canonical, ItemKind, canonical};
-use super::hash::{Chain, ValueHashes};
 use super::literal::{Form, Literal};
 
 /// The statement inside the text of a `prepare:` DETAIL: what follows AS.
@@ -45,16 +44,9 @@ pub fn digest_execute(execute: &[u8], prepare_detail: &[u8]) -> Option<Digest> {
     digest.comments |= call.comments;
     digest.truncated |= call.truncated;
     let prepared = canonical(inner);
-    let values = prepared.literals.iter().try_fold(
-        (Chain::values(), ValueHashes::default()),
-        |(chain, mut values), literal| {
-            let hash = resolved(literal, &arguments)?.hash(None)?;
-            values.push(hash);
-            Some((chain.link(hash), values))
-        },
-    );
-    digest.params = values.map(|(chain, _)| chain.seal());
-    digest.values = values.map(|(_, values)| values).unwrap_or_default();
+    let (params, values) = prepared.params_by(|literal| resolved(literal, &arguments)?.hash(None)).unzip();
+    digest.params = params;
+    digest.values = values.unwrap_or_default();
     Some(digest)
 }
 
