@@ -17,8 +17,8 @@
 //!
 //! The command line may override `[detect]`, one threshold at a time: `--detect n_plus_one.min=10`.
 //!
-//! Unknown keys are errors, but for `[check]` and `[[budget]]`: they are kept for a gate on budgets, which pglens does not
-//! have yet, and nobody reads them.
+//! Unknown keys are errors, but for `[check]` and `[[budget]]`: they are kept for a gate on budgets, which pglens does
+//! not have yet, and nobody reads them.
 
 use serde::Deserialize;
 

@@ -431,7 +431,8 @@ fn all_formats_and_cuts_tell_the_same() {
     }
 }
 
-/// What PostgreSQL 15 logged about statements whose values are called HUNTER; each value reaches the log in another way.
+/// What PostgreSQL 15 logged about statements whose values are called HUNTER; each value reaches the log in another
+/// way.
 const HUNTERS: &str = r#"2026-11-23 14:00:01.000 UTC [1] ERROR:  invalid input syntax for type integer: "my"HUNTER011"
 2026-11-23 14:00:01.000 UTC [1] STATEMENT:  select 'my"HUNTER011'::int;
 2026-11-23 14:00:02.000 UTC [1] ERROR:  malformed array literal: "{"HUNTER015""

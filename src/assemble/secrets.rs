@@ -1,7 +1,7 @@
 //! Passwords: never shown, not even with `--show-values`.
 //!
-//! A password may stand anywhere: `ALTER ROLE … PASSWORD '…'`, a connection string, the values of an INSERT. So it is not
-//! looked for; a text that speaks of one is shown without any of its values.
+//! A password may stand anywhere: `ALTER ROLE … PASSWORD '…'`, a connection string, the values of an INSERT. So it is
+//! not looked for; a text that speaks of one is shown without any of its values.
 
 /// Words that a password stands near, in lower case. What follows must not go on with the word: `password_resets` is
 /// a table.

@@ -42,8 +42,8 @@ pub(crate) fn remark(text: &str) {
     let _ = write!(anstream::stderr(), "{}", lines(text));
 }
 
-/// Names of files are data: what a terminal obeys is made visible. So is what a CI runner obeys, which takes its commands
-/// from what a step prints: `::error …` at the beginning of a line, `##[error]` anywhere.
+/// Names of files are data: what a terminal obeys is made visible. So is what a CI runner obeys, which takes its
+/// commands from what a step prints: `::error …` at the beginning of a line, `##[error]` anywhere.
 fn lines(text: &str) -> String {
     text.lines().map(|line| format!("pglens: {}\n", visible(line).replace("##", "# #"))).collect()
 }

@@ -47,8 +47,8 @@ pub(super) const PINS: u16 = 1 << 12;
 pub struct Class {
     /// Bits.
     pub(super) is: u16,
-    /// Of a question by key the tables whose rows it names, of an INSERT or UPDATE that names a row those that it writes:
-    /// one of 64 bits each, so that two without a common bit have no common table.
+    /// Of a question by key the tables whose rows it names, of an INSERT or UPDATE that names a row those that it
+    /// writes: one of 64 bits each, so that two without a common bit have no common table.
     pub(super) tables: u64,
 }
 

@@ -8,8 +8,8 @@
 //! knows nothing of chunks and files. What it finds adds up by rule, statement and route in [`Findings`], and adding is
 //! commutative, so the order in which units are judged does not matter. Two rules look at calls beyond the unit: the
 //! single-INSERT transactions of `row_by_row_insert`, and `read_back`, which looks back a few seconds in the session.
-//! `repeated_select` stands with `redundant_select`, which says it where parameters are not known. Rules about the whole log ([`Rule::OF_THE_LOG`])
-//! are read off what the trace kept, in `assemble::findings`.
+//! `repeated_select` stands with `redundant_select`, which says it where parameters are not known. Rules about the
+//! whole log ([`Rule::OF_THE_LOG`]) are read off what the trace kept, in `assemble::findings`.
 
 mod burst;
 pub mod chatty_transaction;

@@ -1,7 +1,7 @@
 //! [`Step`]: one executed call as the rules see it, and [`Fact`]: what the rules know about its statement.
 //!
-//! A step is small and `Copy`: a unit of work is a slice of them. Facts are looked up once per fingerprint. Neither
-//! knows SQL text, chunks or reports.
+//! A step is small and `Copy`: a unit of work is a slice of them. A fact is made once per fingerprint, of the statement's
+//! normalised text, and looked up for each step. Neither knows chunks or reports.
 
 use std::sync::Arc;
 

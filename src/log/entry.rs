@@ -120,8 +120,8 @@ pub enum Part {
     More,
 }
 
-/// What csvlog and jsonlog know beyond every line format, as far as a report needs it; empty slices and zeros where they
-/// are silent. Of the line formats, logs with `%Q` or `%e` in their prefix and verbose ones have it.
+/// What csvlog and jsonlog know beyond every line format, as far as a report needs it; empty slices and zeros where
+/// they are silent. Of the line formats, logs with `%Q` or `%e` in their prefix and verbose ones have it.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Fields<'a> {
     /// DETAIL.

@@ -8,8 +8,9 @@
 //! ```
 //!
 //! The server splits a message at its line ends and at some 900 bytes (elog.c, `write_syslog()`), and numbers the
-//! pieces `[message-piece]`, unless it is told otherwise ([`Numbers`]). A piece that follows a line end begins with the tab of `append_with_tabs()`; one that was
-//! split between words begins with what stood there. Daemons write control characters as `#011`, `#012`.
+//! pieces `[message-piece]`, unless it is told otherwise ([`Numbers`]). A piece that follows a line end begins with the
+//! tab of `append_with_tabs()`; one that was split between words begins with what stood there. Daemons write control
+//! characters as `#011`, `#012`.
 
 use bumpalo::Bump;
 use chrono::NaiveDate;

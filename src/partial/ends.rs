@@ -7,18 +7,19 @@
 //!                      ╰──── fuse ────╯
 //! ```
 //!
-//! Per session an interval knows four things:
+//! Per session an interval knows five things:
 //! - `leading`: parts (DETAIL …) before its first record; they belong to the record that L left pending.
 //! - `first`: what its first *pairing* event does to a statement that L left waiting for its duration.
 //! - `waiting`: a statement that was logged without its duration (`log_statement`), which may still come.
 //! - `pending`: its last record, whose parts may still come.
+//! - `sheets`: calls that wait to be judged with others (`sheets`).
 //!
 //! Everything between was finished and tallied at once, so fusing costs time per session, not per entry, and any
 //! tree of merges gives the answer of one pass.
 //!
-//! Two windows bound the memory, both measured in bytes of the stream ([`Lengths`]) so that they cannot depend on
-//! cuts: a part
-//! belongs to a record at most [`PART_WINDOW`] before it, a duration to a statement at most [`PAIR_WINDOW`] before.
+//! Windows bound the memory, measured in bytes of the stream ([`Lengths`]) so that they cannot depend on cuts: a part
+//! belongs to a record at most [`PART_WINDOW`] before it, a duration to a statement at most [`PAIR_WINDOW`] before;
+//! sheets and traces have windows of their own.
 
 use hashbrown::HashMap;
 

@@ -1,8 +1,8 @@
 //! A mergeable histogram of durations: whole counts in log-linear buckets.
 //!
 //! Durations below 128 µs have a bucket each; above, every power of two is cut into 64 buckets of equal width, so
-//! that a bucket's middle is at most 1/128 (0.78 %) of a value away from any value in it. Counts are integers: merging is
-//! addition, and the order of merging cannot matter. (The idea is HdrHistogram's; the layout is our own.)
+//! that a bucket's middle is at most 1/128 (0.78 %) of a value away from any value in it. Counts are integers: merging
+//! is addition, and the order of merging cannot matter. (The idea is HdrHistogram's; the layout is our own.)
 
 use arrayvec::ArrayVec;
 

@@ -1,7 +1,8 @@
 //! [`Review`]: what the rules need while a log is read, and what they found so far.
 //!
 //! Calls become steps here, steps wait on sheets (`sheets`) until a seam (`seams`), the end of a transaction or of a
-//! burst, or that of their minute, and what stands before one is judged. Judging takes no order, so a worker judges what it has in hand when it holds no lock.
+//! burst, or that of their minute, and what stands before one is judged. Judging takes no order, so a worker judges
+//! what it has in hand when it holds no lock.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -584,8 +584,8 @@ fn share(us: Micros, part: u64, whole: u64) -> Micros {
 /// What everything is ordered by: millionths of the statements plus millionths of the time that could go.
 ///
 /// Half counts of what goes only in part or at a price: a slow statement stays, and rows of many sessions have to wait
-/// for each other to be sent together. Nobody works while a client holds its transaction open, and others may or may not
-/// wait for it: that is a tenth of its part of the clock.
+/// for each other to be sent together. Nobody works while a client holds its transaction open, and others may or may
+/// not wait for it: that is a tenth of its part of the clock.
 fn weight(report: &Report, fix: &Fix) -> u64 {
     let time = millionths(fix.cost.duration_us.0, all_time(report).0);
     let statements = millionths(fix.cost.statements, report.totals.statements);

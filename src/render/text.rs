@@ -1,6 +1,6 @@
 //! What matters, on one screen of a terminal (80 columns, 40 lines): headline numbers, how far to trust them, the
-//! five things to fix first, where the time goes, errors, repeated SELECTs, hot INSERTs, locks and temporary files. Rows of
-//! the tables share the lines that are left.
+//! five things to fix first, where the time goes, errors, repeated SELECTs, hot INSERTs, locks and temporary files.
+//! Rows of the tables share the lines that are left.
 //!
 //! No line begins with text from the log, so that a log read in a CI job cannot give it commands (`::error`, `##[`);
 //! escapes in it are shown, never sent.

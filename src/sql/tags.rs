@@ -1,7 +1,7 @@
 //! What a statement says about itself: the tags that frameworks write into comments.
 //!
-//! Reads sqlcommenter in its dialects, marginalia and Rails, Datadog, Hasura and PostHog. Serves grouping by route and units of work by request. It knows comments only as the lexer finds them, so
-//! nothing inside a literal is ever a tag.
+//! Reads sqlcommenter in its dialects, marginalia and Rails, Datadog, Hasura and PostHog. Serves grouping by route and
+//! units of work by request. It knows comments only as the lexer finds them, so nothing inside a literal is ever a tag.
 
 use std::collections::BTreeMap;
 
