@@ -140,7 +140,10 @@ pub(super) fn fixes(index: &Index<'_>, limit: usize) -> Vec<Fix> {
             None => kept.push(fix),
         }
     }
-    kept.truncate(limit);
+    // It is the last, and has its place: it may be most of the load.
+    let leaving = kept.pop_if(|fix| fix.cost_of == CostOf::Leaving);
+    kept.truncate(limit.saturating_sub(usize::from(leaving.is_some())));
+    kept.extend(leaving);
     kept
 }
 
