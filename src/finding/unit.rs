@@ -351,7 +351,7 @@ impl Judge {
         }
     }
 
-    /// Tells which writes of traces and requests are in a transaction.
+    /// Tells which writes of traces and requests are in a transaction that these do not know of.
     fn enclose(
         &self,
         bench: Bench<'_>,
@@ -360,10 +360,15 @@ impl Judge {
         out: &mut Findings,
         counts: &mut UnitCounts,
     ) {
+        let class = |place: usize| known.class(self.outline.facts[place]);
         let enclosed = u64::from(cut.kind == UnitKind::Transaction);
+        let edges = [cut.start, cut.end - 1];
+        let turns = |place: usize| bench.steps[place].tag != 0 && class(place).turns();
+        if enclosed > 0 && edges.into_iter().any(turns) {
+            return;
+        }
         for place in cut.start..cut.end {
-            let step = &bench.steps[place];
-            let class = known.class(self.outline.facts[place]);
+            let (step, class) = (&bench.steps[place], class(place));
             if step.tag == 0 || !class.writes() {
                 continue;
             }
