@@ -788,8 +788,9 @@ impl Words {
 }
 
 /// Settings on which the answer to a question depends, besides those of extensions and applications, which have a dot
-/// in their name: row-level security asks for them.
-const TELLING: &[&str] = &["search_path", "role", "authorization", "row_security"];
+/// in their name: row-level security asks for them. A pooler that gives a backend to another client sends that client's
+/// `application_name` first: what was asked before was asked by somebody else.
+const TELLING: &[&str] = &["search_path", "role", "authorization", "row_security", "application_name"];
 
 /// What a statement that ends a transaction does. `ROLLBACK TO` goes on in the same one.
 fn closing(statement: &str) -> Option<Verb> {
