@@ -310,7 +310,8 @@ pub struct Statement {
     pub parse_us: Micros,
     /// Time of bind messages.
     pub bind_us: Micros,
-    /// Rows of all its VALUES lists; `null` for anything but INSERT.
+    /// Rows of all its VALUES lists; `null` for anything but INSERT … VALUES: nobody knows how many rows a SELECT
+    /// yields.
     pub rows: Option<u64>,
     /// Distinct sets of parameters; `null` when the log does not have them.
     pub distinct_params: Option<Distinct>,
@@ -405,8 +406,8 @@ pub struct HotInsert {
     pub table: Option<String>,
     /// Executions.
     pub calls: u64,
-    /// Rows of its VALUES lists.
-    pub rows: u64,
+    /// Rows of its VALUES lists; `null` where they come from elsewhere.
+    pub rows: Option<u64>,
     /// Its duration.
     pub duration_us: Micros,
     /// The second with most calls.

@@ -393,7 +393,7 @@ impl Fact {
             && !acts
             && !calls(RANDOM)
             && !words.many;
-        let values = shape.kind == Kind::Insert && shape.reads.is_empty() && !shape.has_from && !words.many;
+        let values = shape.values && shape.reads.is_empty() && !shape.has_from;
         let verb = words.verb().unwrap_or(match shape.kind {
             Kind::Select if select && !acts => Verb::Read,
             _ if shape.explain => Verb::Other,

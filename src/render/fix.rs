@@ -250,9 +250,12 @@ fn from_numbers(index: &Index<'_>) -> Vec<Fix> {
         found.push(repeated(index, redundant));
     }
     for insert in report.hot_inserts.iter().take(20) {
-        // Two rows or more a statement is someone who batches already.
-        if insert.calls >= FEW && insert.rows < insert.calls.saturating_mul(2) {
-            found.push(row_by_row(index, insert));
+        // Two rows or more a statement is someone who batches already; of a SELECT nobody knows the rows.
+        if let Some(rows) = insert.rows
+            && insert.calls >= FEW
+            && rows < insert.calls.saturating_mul(2)
+        {
+            found.push(row_by_row(index, insert, rows));
         }
     }
     // Schema changes and settings happen once; nothing is to be gained there.
@@ -298,8 +301,8 @@ fn repeated(index: &Index<'_>, redundant: &RedundantSelect) -> Fix {
     }
 }
 
-fn row_by_row(index: &Index<'_>, insert: &HotInsert) -> Fix {
-    let batches = insert.rows.max(insert.calls).div_ceil(BATCH);
+fn row_by_row(index: &Index<'_>, insert: &HotInsert, rows: u64) -> Fix {
+    let batches = rows.max(insert.calls).div_ceil(BATCH);
     let saved = insert.calls.saturating_sub(batches);
     let table = insert.table.as_deref().unwrap_or("its table");
     let peak = match insert.peak {
@@ -315,7 +318,7 @@ fn row_by_row(index: &Index<'_>, insert: &HotInsert) -> Fix {
         why: format!(
             "{} with {} a statement{peak}.",
             counted(insert.calls, "INSERT"),
-            match ratio(insert.rows, insert.calls).as_str() {
+            match ratio(rows, insert.calls).as_str() {
                 "1.0" => "1 row".to_owned(),
                 rows => format!("{rows} rows"),
             }

@@ -17,7 +17,7 @@ use super::shown::one_line;
 use super::sql::text_line;
 use crate::report::{Cost, Input, Report};
 use crate::words::{
-    between, bytes, count, counted, duration, duration_or_dash, instant, percent, ratio, span,
+    between, bytes, count, counted, duration, duration_or_dash, instant, percent, ratio_or_dash, span,
 };
 
 /// Rows of the table of statements.
@@ -354,7 +354,7 @@ fn inserts(screen: &mut Screen, report: &Report) {
         let numbers = format!(
             "{} {} {} {}   ",
             right(&count(h.calls), 10),
-            right(&ratio(h.rows, h.calls), 14),
+            right(&ratio_or_dash(h.rows, h.calls), 14),
             right(&h.peak.map_or_else(|| "–".to_owned(), |peak| count(peak.calls)), 9),
             right(&duration(h.duration_us), 8),
         );
