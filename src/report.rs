@@ -211,7 +211,7 @@ pub struct Totals {
     pub applications: Vec<Actor>,
     /// By client host.
     pub hosts: Vec<Actor>,
-    /// By route tag of the query comments; empty when nothing is tagged.
+    /// By route tag of the query comments, `(none)` for what is not tagged; empty when nothing is.
     pub routes: Vec<Actor>,
 }
 

@@ -61,10 +61,14 @@ pub fn report(analysis: Analysis, wishes: &Wishes) -> Report {
     totals.last = tally.span.map(|span| span.1);
     totals.by_hour = statements::hours(&finished.list, &errors.list);
     totals.traffic = tally.minutes.traffic();
+    let beyond = Load { calls: finished.other.calls, duration_us: finished.other.duration };
     let loads = finished.list.iter().map(|tally| tally.actors.clone());
-    [totals.users, totals.databases, totals.applications, totals.hosts] =
-        actors::actors(loads, Some(errors.actors.clone()), &directory);
-    totals.routes = actors::routes(finished.list.iter().map(|tally| tally.routes.clone()), &directory);
+    let sums = actors::Sums::of(loads, errors.owners.actors.clone()).beyond(beyond);
+    [totals.users, totals.databases, totals.applications, totals.hosts] = actors::actors(&sums, &directory);
+    let loads = finished.list.iter().map(|tally| tally.routes.clone());
+    let sums = actors::Sums::of(loads, errors.owners.routes.clone()).beyond(beyond);
+    let all = Load { calls: totals.statements, duration_us: totals.duration_us };
+    totals.routes = actors::all_routes(&sums, &directory, (all, totals.errors));
 
     let review = tally.review;
     let (facts, detect) = (review.all_facts(), review.detect().clone());

@@ -3,9 +3,10 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 
-use super::{Wishes, actors, example, mean};
+use super::actors::{self, Sums};
+use super::{Wishes, example, mean};
 use crate::partial::actors::Directory;
-use crate::partial::errors::ErrorTally;
+use crate::partial::errors::{ErrorTally, Owners};
 use crate::partial::slowest::SlowCall as KeptCall;
 use crate::partial::statements::{Finished, StatementTally};
 use crate::report::*;
@@ -161,7 +162,10 @@ fn row(
         // A bucket's middle may lie outside what was measured; the extremes are known exactly.
         tally.histogram.quantile(permille).map(|value| value.clamp(tally.min, tally.max))
     };
-    let [users, databases, applications, hosts] = actors::actors([tally.actors.clone()], None, directory);
+    let Owners { actors: failures, routes: failed_routes } =
+        tally.owners.take().map(|owners| *owners).unwrap_or_default();
+    let [users, databases, applications, hosts] =
+        actors::actors(&Sums::of([tally.actors.clone()], failures), directory);
     let statement = Statement {
         fingerprint,
         sql: tally.sql.clone(),
@@ -199,7 +203,7 @@ fn row(
         databases,
         applications,
         hosts,
-        routes: actors::routes([tally.routes.clone()], directory),
+        routes: actors::routes(&Sums::of([tally.routes.clone()], failed_routes), directory),
         examples: tally.slowest.list().iter().map(|call| example(call, wishes)).collect(),
         plan: None,
     };

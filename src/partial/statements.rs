@@ -3,6 +3,7 @@
 use super::Order;
 use super::actors::ActorLoads;
 use super::distinct::{self, ParamSets};
+use super::errors::Owners;
 use super::histogram::Histogram;
 use super::minutes::Minutes;
 use super::slowest::{Calls, Slowest};
@@ -42,6 +43,8 @@ pub struct StatementTally {
     pub timed: u64,
     /// Executions that failed.
     pub errors: u64,
+    /// Whose they were; most statements never fail.
+    pub owners: Option<Box<Owners>>,
     /// Sum of durations.
     pub duration: Micros,
     /// Shortest.
@@ -88,6 +91,7 @@ impl StatementTally {
             calls: 0,
             timed: 0,
             errors: 0,
+            owners: None,
             duration: Micros(0),
             min: Micros(u64::MAX),
             max: Micros(0),
@@ -103,6 +107,24 @@ impl StatementTally {
             slowest: Slowest::new(MOST_EXAMPLES),
             params: ParamSets::default(),
             minutes,
+        }
+    }
+
+    /// An execution failed.
+    pub fn fail(&mut self, actor: u64, route: Option<u64>) {
+        self.errors += 1;
+        self.owners.get_or_insert_default().add(actor, route);
+    }
+
+    /// Time of an execution that was counted before: whoever sums hours, actors or routes must find it too.
+    pub fn fetched(&mut self, time: Option<Timestamp>, duration: Micros, actor: u64, route: Option<u64>) {
+        self.duration += duration;
+        self.actors.add(actor, 0, duration);
+        if let Some(route) = route {
+            self.routes.add(route, 0, duration);
+        }
+        if let Some(time) = time {
+            self.hours.add(time.hour(), 0, duration);
         }
     }
 
@@ -136,6 +158,9 @@ impl StatementTally {
         self.hours.merge(&other.hours);
         self.actors.merge(other.actors);
         self.routes.merge(other.routes);
+        if let Some(owners) = other.owners {
+            self.owners.get_or_insert_default().merge(*owners);
+        }
         other.query_ids.into_iter().for_each(|id| self.query_id(id));
         self.slowest.merge(other.slowest);
         self.params.merge(other.params, keep);
