@@ -25,6 +25,8 @@ const MOST_SLOWEST: usize = 20;
 const OTHER: &str = "(other)";
 /// The name of those without one.
 const NONE: &str = "(none)";
+/// Stands for the text of a statement that the log does not name.
+const UNKNOWN: &str = "(statement not in the log)";
 
 /// What whoever reads the report asked for.
 #[derive(Debug, Clone, Default)]
@@ -112,7 +114,7 @@ pub fn report(analysis: Analysis, wishes: &Wishes) -> Report {
     let mut input = input::input(&streams, wishes.prefix_given, tally.minutes.gaps(), zones);
     input.sampled = told.notices.sampled;
     let temp_files = events::temp_files(told.temp_files, &texts);
-    let connections = events::connections(told.connections, input.first);
+    let connections = events::connections(told.connections, input.first, &totals);
     let others = events::Others { warnings: tally.warnings, others: tally.others };
     let server = events::server(told.notices, others, &texts, wishes);
     drop(texts);
