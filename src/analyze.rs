@@ -1,4 +1,4 @@
-//! Streams → threads → one answer. The only file that knows that threads exist.
+//! Streams → threads → one answer. The only file that starts workers.
 //!
 //! Each worker pulls the next chunk of a file (under that file's lock), reads it into its own tally, and hands the
 //! chunk's fragment to the seams of the file's stream. There is no reader thread: whoever is idle reads, and
@@ -7,7 +7,7 @@
 //! Memory is bounded by chunks in flight, one a worker, and by files that are open.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bumpalo::Bump;
@@ -95,15 +95,15 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Reads all streams. `progress` counts the bytes handed out.
+/// Reads all streams.
 #[must_use]
-pub fn analyze(streams: Vec<Vec<Box<dyn Source>>>, settings: &Settings, progress: &AtomicU64) -> Analysis {
+pub fn analyze(streams: Vec<Vec<Box<dyn Source>>>, settings: &Settings) -> Analysis {
     let streams: Vec<Stream> = streams.into_iter().map(|sources| Stream::new(sources, settings)).collect();
     let review = Review::new(Arc::new(settings.detect.clone()));
     let total: Mutex<Option<Tally>> = Mutex::default();
     let work = |first: usize| {
         let tally = Tally::filtered(&settings.filter, review.sibling());
-        let tally = Worker { streams: &streams, settings, first, progress }.run(tally);
+        let tally = Worker { streams: &streams, settings, first }.run(tally);
         let mut total = lock(&total);
         match &mut *total {
             Some(total) => total.merge(tally),
@@ -146,7 +146,6 @@ struct Worker<'s> {
     settings: &'s Settings,
     /// The stream to begin with: workers spread over the streams, so that several compressed ones use all cores.
     first: usize,
-    progress: &'s AtomicU64,
 }
 
 impl Worker<'_> {
@@ -174,7 +173,6 @@ impl Worker<'_> {
                 let number = (*at + step) % count;
                 if let Some(chunk) = self.pull(number, patient, buffer, tally) {
                     *at = number;
-                    self.progress.fetch_add(chunk.bytes.len() as u64, Ordering::Relaxed);
                     return Some((number, chunk));
                 }
             }

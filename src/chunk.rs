@@ -15,6 +15,8 @@ use crate::units::ByteOffset;
 pub const MOST_ENTRY: usize = 64 << 20;
 /// Bytes of a source that are looked at to find out how it is written.
 pub(crate) const SAMPLE: usize = 256 << 10;
+/// Bytes that are looked at where the first ones hold no line of a session: what an idle server writes in weeks.
+const MOST_SAMPLE: usize = 16 << 20;
 
 /// Something that can be read from its beginning, once.
 pub trait Source: Send {
@@ -159,6 +161,44 @@ pub enum SourceError {
     Unknown(#[from] DetectError),
 }
 
+/// The beginning of a source.
+pub(crate) struct Sample {
+    pub(crate) bytes: Buffer,
+    /// How it is written.
+    pub(crate) dialect: Result<Dialect, DetectError>,
+    /// Whether there is no more.
+    pub(crate) ended: bool,
+    /// Why there is no more.
+    pub(crate) error: Option<io::Error>,
+}
+
+impl Sample {
+    /// Reads as much as it takes to know how sessions write, if that is not `known`.
+    pub(crate) fn take(source: &mut dyn Read, known: Option<Dialect>, hints: &Hints) -> Self {
+        let mut bytes = Buffer::default();
+        let mut error = None;
+        let mut fill = |bytes: &mut Buffer, target| {
+            bytes.fill(source, target).unwrap_or_else(|why| {
+                error = Some(why);
+                true
+            })
+        };
+        let mut ended = fill(&mut bytes, SAMPLE);
+        let is_known = known.is_some();
+        let mut dialect = known.map_or_else(|| Dialect::detect(&bytes, hints), Ok);
+        while !ended
+            && !is_known
+            && bytes.len() < MOST_SAMPLE
+            && dialect.as_ref().is_ok_and(Dialect::knows_no_session)
+        {
+            let target = bytes.len() * 4;
+            ended = fill(&mut bytes, target);
+            dialect = Dialect::detect(&bytes, hints);
+        }
+        Self { bytes, dialect, ended, error }
+    }
+}
+
 struct Current {
     bytes: Box<dyn Read + Send>,
     dialect: Arc<Dialect>,
@@ -242,19 +282,16 @@ impl Chunks {
         read.remarks = opened.remarks;
         self.ahead = opened.ahead;
         let mut bytes = opened.bytes;
-        let mut carry = Buffer::default();
-        let ended = match carry.fill(bytes.as_mut(), SAMPLE) {
-            Ok(ended) => ended,
-            Err(error) => {
-                read.error = Some(SourceError::Read(error.to_string()));
-                true
-            }
-        };
+        let Sample { bytes: carry, dialect, ended, error } =
+            Sample::take(bytes.as_mut(), opened.dialect, &self.hints);
+        if let Some(error) = error {
+            read.error = Some(SourceError::Read(error.to_string()));
+        }
         if carry.is_empty() {
             read.error.get_or_insert(SourceError::Empty);
             return None;
         }
-        match opened.dialect.map_or_else(|| Dialect::detect(&carry, &self.hints), Ok) {
+        match dialect {
             Ok(dialect) => {
                 let dialect = Arc::new(dialect);
                 read.dialect = Some(Arc::clone(&dialect));

@@ -1,4 +1,4 @@
-//! What was typed → what was decided. No files are opened here.
+//! What was typed, as options and values. What follows from them is decided in `command`; no files are opened here.
 
 use std::path::PathBuf;
 
@@ -34,14 +34,16 @@ Examples:
   zcat pg.log.*.gz | pglens report -o a.html -o a.json
   pglens report --log-line-prefix '%t:%r:%u@%d:[%p]:' rds.log
 
-Exit codes: 0 done, 2 usage, 3 an input could not be read or nothing in it was understood.";
+Exit codes: 0 done, 1 an output could not be written, 2 usage, 3 an input could not be read or nothing in it was
+understood, 130 interrupted (no half-written output is left behind).";
 
 const DOCTOR_EXAMPLES: &str = "\
 Examples:
   pglens doctor postgresql.log
   pglens doctor --rds error/postgresql.log.2026-11-23-14   settings of a parameter group
 
-Exit codes: 0 done, 2 usage, 3 an input could not be read or nothing in it was understood.";
+Exit codes: 0 done, 1 the answer could not be written, 2 usage, 3 an input could not be read or nothing in it was
+understood, 130 interrupted.";
 
 const FINGERPRINT_EXAMPLES: &str = "\
 Examples:
@@ -74,14 +76,14 @@ pub(crate) struct Report {
     #[command(flatten)]
     /// How findings are looked for.
     pub(crate) rules: Rules,
-    /// Count only: no findings, no forecasts, about half of the processor time
+    /// Count only: no findings, no forecasts, about two thirds of the processor time
     #[arg(long)]
     pub(crate) no_findings: bool,
     /// Show literals and parameters in examples (by default only normalised SQL leaves the log)
     #[arg(long)]
     pub(crate) show_values: bool,
-    /// Rows of each table in text and Markdown
-    #[arg(long, value_name = "N", default_value_t = 20)]
+    /// Rows of a table on the page (its longest have at least 50) and, up to 10, in Markdown; text keeps to its screen
+    #[arg(long, value_name = "N", default_value_t = 20, allow_negative_numbers = true)]
     pub(crate) top: usize,
     /// No progress and no remarks on standard error
     #[arg(short, long)]
@@ -124,14 +126,27 @@ pub(crate) struct Reading {
     #[arg(long, value_name = "PREFIX")]
     pub(crate) log_line_prefix: Option<String>,
     /// The format of all logs [default: found out from each]
-    #[arg(long, value_name = "FORMAT")]
-    pub(crate) log_format: Option<String>,
+    #[arg(long, value_name = "FORMAT", value_enum)]
+    pub(crate) log_format: Option<LogFormat>,
     /// Threads [default: all cores]
     #[arg(short, long, value_name = "N")]
     pub(crate) jobs: Option<std::num::NonZeroUsize>,
     /// Bytes of a chunk; for tests: the report does not depend on it
     #[arg(long, value_name = "BYTES", default_value_t = 1 << 18, hide = true)]
     pub(crate) chunk_size: usize,
+}
+
+/// The format of a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// Lines with a log_line_prefix
+    Stderr,
+    /// Rows of CSV
+    Csvlog,
+    /// Objects of JSON
+    Jsonlog,
+    /// Lines of a syslog daemon
+    Syslog,
 }
 
 /// What the report is about. Values of one option are alternatives, different options must all hold.
@@ -145,7 +160,7 @@ pub(crate) struct Filters {
     #[arg(long, value_name = "TIME")]
     pub(crate) until: Option<String>,
     /// Only so much before the end of the log (or before --until): 30m, 2h, 7d
-    #[arg(long, value_name = "SPAN")]
+    #[arg(long, value_name = "SPAN", allow_hyphen_values = true)]
     pub(crate) last: Option<String>,
     /// Database names; re:REGEX here and below
     #[arg(long, value_name = "NAME")]
@@ -169,7 +184,7 @@ pub(crate) struct Filters {
     #[arg(long, value_name = "HEX", value_delimiter = ',')]
     pub(crate) fingerprint: Vec<String>,
     /// Only calls that took at least so long: 100ms, 2s
-    #[arg(long, value_name = "DURATION")]
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
     pub(crate) min_duration: Option<String>,
     /// Only statements and messages that contain TEXT, or fit re:REGEX
     #[arg(long, value_name = "TEXT")]

@@ -76,9 +76,14 @@ pub enum Verdict {
 #[must_use]
 pub fn diagnose(report: &Report) -> Diagnosis {
     let input = &report.input;
-    let answers = if input.entries == 0 { Vec::new() } else { questions::ask(report) };
+    let mut answers = if input.entries == 0 { Vec::new() } else { questions::ask(report) };
+    // What else such a log lacks shows when its messages are understood.
+    let unread = looks_translated(report) && report.totals.statements == 0;
+    if unread {
+        answers.retain(|answer| answer.question == "English");
+    }
     let missing = match input.entries {
-        0 if looks_translated(report) => vec![settings::ENGLISH],
+        _ if unread => vec![settings::ENGLISH],
         _ => settings_of(&answers, &[Verdict::No, Verdict::Partly]),
     };
     let mut unseen = settings_of(&answers, &[Verdict::Unseen]);
@@ -102,6 +107,7 @@ fn looks_translated(report: &Report) -> bool {
         file.error.as_ref().is_some_and(|it| it.starts_with("the messages are not in English"))
     };
     report.input.files.iter().any(said)
+        || report.input.notes.iter().any(|note| note.code == "language")
         || report.input.skipped.iter().any(|it| it.reason == "unknown_severity")
 }
 

@@ -7,6 +7,7 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 
 use serde::Serialize;
 
+use crate::render::json;
 use crate::sql;
 
 /// How the input is cut into statements.
@@ -279,8 +280,7 @@ fn answer(statement: &[u8], output: &mut impl Write) -> io::Result<()> {
 }
 
 fn write_line(line: &impl Serialize, output: &mut impl Write) -> io::Result<()> {
-    serde_json::to_writer(&mut *output, line)?;
-    output.write_all(b"\n")
+    json::line(line, output)
 }
 
 #[cfg(test)]

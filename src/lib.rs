@@ -1,4 +1,11 @@
 //! pglens: from a PostgreSQL log to the statements that an application should not have sent.
+//!
+//! ```text
+//!  input ─▶ chunk ─▶ log ─▶ record ─▶ event ─▶ partial ⊕ partial ─▶ assemble ─▶ report ─▶ render, doctor ─▶ output
+//!                                       sql ──────┘  └── finding       └── forecast
+//! ```
+//!
+//! `analyze` runs the first half on all cores; ARCHITECTURE.md is the map.
 
 pub mod units;
 mod words;

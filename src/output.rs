@@ -21,8 +21,8 @@ pub enum Target {
 impl Target {
     /// `-` is standard output.
     #[must_use]
-    pub fn new(path: &str) -> Self {
-        if path == "-" { Self::Stdout } else { Self::File(path.into()) }
+    pub fn new(path: &Path) -> Self {
+        if path == Path::new("-") { Self::Stdout } else { Self::File(path.to_owned()) }
     }
 
     /// Says early what will surely fail, before hours of reading.
@@ -144,7 +144,7 @@ fn beside(
     let unfinished = {
         // Together: an interrupt sees either no file or one that it knows.
         let mut known = interrupts.lock();
-        let file = builder.tempfile_in(parent(path))?;
+        let file = builder.tempfile_in(parent(path)).map_err(|error| unnamed(&error))?;
         known.push(file.path().to_owned());
         file
     };
@@ -155,6 +155,13 @@ fn beside(
     // Dropping the temporary file removes it.
     written?;
     unfinished.persist(path).map(drop).map_err(|error| error.error)
+}
+
+/// The error without the name of the temporary file, which means nothing to anybody.
+fn unnamed(error: &io::Error) -> io::Error {
+    let text = error.to_string();
+    let reason = text.split(" at path ").next().unwrap_or_default();
+    io::Error::new(error.kind(), reason.to_owned())
 }
 
 fn parent(path: &Path) -> &Path {
@@ -242,6 +249,15 @@ mod tests {
     }
 
     #[test]
+    fn an_error_names_no_temporary_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("gone/report.json");
+        let error = beside(&path, Readers::Umask, &Interrupts::default(), |_| Ok(())).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+        assert!(!error.to_string().contains(".pglens-"), "{error}");
+    }
+
+    #[test]
     fn an_interrupt_leaves_nothing_behind() {
         let directory = tempfile::tempdir().unwrap();
         let target = Target::File(directory.path().join("report.json"));
@@ -284,7 +300,7 @@ mod tests {
         .unwrap();
         assert!(link.is_symlink());
         assert_eq!(fs::read_to_string(&real).unwrap(), "new");
-        let null = Target::new("/dev/null");
+        let null = Target::new(Path::new("/dev/null"));
         write(&null, Readers::Umask, &Interrupts::default(), |out| out.write_all(b"new")).unwrap();
     }
 

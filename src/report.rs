@@ -1,4 +1,5 @@
-//! `Report`: the versioned contract. Every output is rendered from this value, and nothing else is serialised.
+//! `Report`: the versioned contract. Every output of `pglens report` is rendered from this value
+//! (`doctor` and `fingerprint` write small contracts of their own).
 //!
 //! Durations are whole microseconds (`_us`), sizes bytes, instants RFC 3339 in UTC. Lists come sorted, with every
 //! tie broken by fingerprint, so equal input gives equal bytes. Names keep their meaning within
@@ -33,7 +34,8 @@ pub struct Report {
     pub totals: Totals,
     /// One row a fingerprint, by total duration, calls and fingerprint.
     pub statements: Vec<Statement>,
-    /// SELECTs whose very question was asked before, by repeats.
+    /// SELECTs whose very question was asked before in the log, whatever was written in between, by repeats. Without
+    /// those that the rules leave alone or cannot judge.
     pub redundant_selects: Vec<RedundantSelect>,
     /// INSERTs by calls.
     pub hot_inserts: Vec<HotInsert>,
@@ -58,7 +60,7 @@ pub struct Report {
     /// The units behind the findings, and what was left out on purpose.
     #[serde(default)]
     pub judged: Judged,
-    /// What a change would bring; `null` until computed.
+    /// What a change would bring; `null` with `--no-findings`.
     pub forecasts: Option<Forecasts>,
 }
 
@@ -193,13 +195,13 @@ pub struct Totals {
     pub from_plans: u64,
     /// The second with most statements.
     pub peak: Option<Peak>,
-    /// First and last statement.
+    /// Time of the first statement.
     pub first: Option<Timestamp>,
     /// Time of the last statement.
     pub last: Option<Timestamp>,
     /// Every kind, also those that never occurred.
     pub by_kind: BTreeMap<String, Load>,
-    /// Hours with statements, in order.
+    /// Hours with statements or errors, in order.
     pub by_hour: Vec<Hour>,
     /// Statements a second over stretches of five minutes, in order.
     pub traffic: Vec<Traffic>,
@@ -211,7 +213,8 @@ pub struct Totals {
     pub applications: Vec<Actor>,
     /// By client host.
     pub hosts: Vec<Actor>,
-    /// By route tag of the query comments, `(none)` for what is not tagged; empty when nothing is.
+    /// By route tag of the query comments, or by the tag of `--tag KEY`; `(none)` for what is not tagged, empty when
+    /// nothing is.
     pub routes: Vec<Actor>,
 }
 
@@ -329,7 +332,7 @@ pub struct Statement {
     pub applications: Vec<Actor>,
     /// Its client hosts.
     pub hosts: Vec<Actor>,
-    /// Its routes, by query comment.
+    /// Its routes, by query comment, or the values of the tag of `--tag KEY`.
     pub routes: Vec<Actor>,
     /// The slowest calls, slowest first.
     pub examples: Vec<Example>,
@@ -382,7 +385,7 @@ pub struct Example {
     pub params: Option<String>,
 }
 
-/// A SELECT whose very question was asked before.
+/// A SELECT whose very question was asked before, somewhere in the log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RedundantSelect {
     /// Its fingerprint; the row of `statements` has the text.
@@ -432,11 +435,12 @@ pub struct SlowCall {
 /// Errors of one normalised message.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ErrorGroup {
-    /// 16 hexadecimal digits over severity, SQLSTATE and normalised message.
+    /// 16 hexadecimal digits over severity and normalised message.
     pub id: String,
     /// ERROR, FATAL or PANIC.
     pub severity: String,
-    /// Where the log has it, or where the message is known to belong to one.
+    /// Where the log has it, or where the message is known to belong to one; the greatest where errors of one message
+    /// have several.
     pub sqlstate: Option<String>,
     /// Name of the SQLSTATE's class, as in the manual's appendix A.
     pub class: Option<String>,
@@ -520,7 +524,7 @@ pub struct Finding {
 pub struct Evidence {
     /// Units of work in which it was seen.
     pub units: u64,
-    /// What a unit is here: trace, request, transaction, burst.
+    /// What a unit is here: trace, request, transaction, burst; `log` where the rule looks at the whole log.
     pub unit_kind: String,
     /// Calls involved.
     pub calls: u64,
@@ -590,9 +594,9 @@ pub struct Forecast {
     pub after: Load,
     /// Further numbers by name (commits, flushes, hits, keys).
     pub numbers: BTreeMap<String, u64>,
-    /// The curve over the model's parameter.
+    /// Curves over the model's parameters; none where it has none.
     pub curves: Vec<Curve>,
-    /// Per fingerprint, most calls saved first.
+    /// Per fingerprint, most calls saved first; none where it is not about statements (`group_commit`).
     pub statements: Vec<ForecastRow>,
 }
 

@@ -13,14 +13,6 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 #[serde(transparent)]
 pub struct Micros(pub u64);
 
-impl Micros {
-    /// The duration as milliseconds, for display only.
-    #[must_use]
-    pub fn as_millis_f64(self) -> f64 {
-        self.0 as f64 / 1000.0
-    }
-}
-
 impl Add for Micros {
     type Output = Self;
 

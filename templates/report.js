@@ -40,6 +40,8 @@
   const valueOf = (row, column) => {
     const cell = row.cells[column];
     if (!cell) return "";
+    // What nobody knows is no number.
+    if (cell.textContent.trim() === "–") return null;
     return cell.dataset.v === undefined ? cell.textContent : Number(cell.dataset.v);
   };
   const sortRows = (table, column, descending) => {
@@ -50,6 +52,8 @@
       return { row, at: Number(row.dataset.at), key: valueOf(grouped ? row.rows[0] : row, column) };
     });
     keyed.sort((a, b) => {
+      // The unknown comes last, whichever way.
+      if (a.key === null || b.key === null) return (a.key === null) - (b.key === null) || a.at - b.at;
       const order = typeof a.key === "number" && typeof b.key === "number" ? a.key - b.key : collator.compare(String(a.key), String(b.key));
       return (descending ? -order : order) || a.at - b.at;
     });
@@ -107,13 +111,15 @@
   const others = all("table.sortable").filter((table) => one("td.query", table)).flatMap((table) => Array.from(table.tBodies[0].rows));
   const folded = all(".finding");
   const input = one("#q"), told = one(".matches"), none = one(".none");
+  // Where the page has only some of the statements, the search says so.
+  const more = told.dataset.more, here = more ? "here " : "", beyond = more ? " The " + more + " others stand in the JSON report only." : "";
   const applySearch = () => {
     const wanted = words(state.q);
     let found = 0;
     bodies.forEach((body) => { body.hidden = !matches(body, wanted); if (!body.hidden) found += 1; });
     others.concat(folded).forEach((row) => { row.hidden = !matches(row, wanted); });
     told.hidden = !wanted.length;
-    told.textContent = wanted.length ? found + " of " + bodies.length + " statements match “" + state.q.trim() + "”." : "";
+    told.textContent = wanted.length ? found + " of " + bodies.length + " statements " + here + "match “" + state.q.trim() + "”." + beyond : "";
     none.hidden = found > 0 || !wanted.length;
   };
   let timer = 0;
@@ -214,8 +220,13 @@
   const follow = () => {
     const next = readAddress();
     const plain = location.hash && !location.hash.includes("=") && !location.hash.startsWith("#f-");
-    if (plain) return;
-    if (location.hash.startsWith("#f-")) { state.f = next.f; } else Object.assign(state, next);
+    if (plain) {
+      const finding = document.getElementById(location.hash.slice(1));
+      if (finding && finding.matches("details.finding")) { finding.hidden = false; finding.open = true; finding.scrollIntoView({ block: "start" }); }
+      return;
+    }
+    // A link to a statement shows it among all others, and in the order as it is.
+    if (location.hash.startsWith("#f-")) { state.f = next.f; state.q = ""; } else Object.assign(state, next);
     input.value = state.q;
     applySort();
     applySearch();

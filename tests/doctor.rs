@@ -63,14 +63,16 @@ fn a_file_that_is_no_log_is_told_what_was_seen() {
     let output = doctor(&[], &file);
     assert_eq!(output.status.code(), Some(3));
     let text = text(&output);
-    assert!(text.contains("bread") && text.contains("SHOW log_line_prefix"), "{text}");
-    assert!(!text.contains('\u{1b}'), "{text:?}");
+    assert!(text.contains("first line is: xxxxx") && text.contains("SHOW log_line_prefix"), "{text}");
+    assert!(!text.contains('\u{1b}') && !text.contains("bread"), "{text:?}");
 }
 
 #[test]
 fn messages_in_german_are_told_to_become_english() {
     let text = text(&doctor(&[], &fixture("handmade/german/log.stderr.log")));
     assert!(text.contains("\nlc_messages = 'C'\n"), "{text}");
+    // What else is missing shows when messages are understood.
+    assert_eq!(text.matches(" = ").count(), 1, "{text}");
 }
 
 /// Whoever follows the advice need not say so.

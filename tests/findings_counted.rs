@@ -155,6 +155,7 @@ fn every_story_has_the_findings_that_were_counted_by_hand() {
     let text =
         std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/findings_counted.txt")).unwrap();
     let stories = stories(&text);
+    assert!(stories.len() >= 50, "only {} stories", stories.len());
     let mut wrong = String::new();
     for story in &stories {
         type Written = fn(&Line<'_>) -> String;
@@ -181,6 +182,29 @@ fn every_story_has_the_findings_that_were_counted_by_hand() {
         }
     }
     assert!(wrong.is_empty(), "found in fact:\n{wrong}");
+}
+
+#[test]
+fn what_is_ignored_counts_again_once_the_log_is_past_its_day() {
+    let insert = |value: u32| {
+        format!(
+            "2026-11-23 14:00:01.00{value} UTC [7] app@shop LOG:  duration: 0.400 ms  statement: INSERT INTO answer (value) VALUES ({value})\n"
+        )
+    };
+    let inserts: String = (0..5).map(insert).collect();
+    // The last statement is of the 23rd, the last entry of the 25th.
+    let log = inserts + "2026-11-25 09:00:00.000 UTC [5] LOG:  checkpoint starting: time\n";
+    for (expires, left_out) in [("2026-11-25", 1), ("2026-11-24", 0), ("2026-11-23", 0)] {
+        let config = Config::parse(&format!(
+            "schema = 1\n[[ignore]]\nkind = \"row_by_row_insert\"\nreason = \"seed\"\nexpires = {expires}\n"
+        ));
+        let report = common::analyse_with(&log, PREFIX, config.unwrap(), 1 << 20);
+        assert_eq!(
+            (report.judged.suppressed.len(), report.findings.len()),
+            (left_out, 1 - left_out),
+            "{expires}"
+        );
+    }
 }
 
 #[test]
@@ -223,4 +247,146 @@ fn an_insert_stands_beside_what_else_its_table_is_asked_for() {
     let insert = &report.hot_inserts[0];
     assert_eq!((insert.table_reads.calls, insert.table_reads.duration_us.0), (2, 700));
     assert_eq!((insert.table_writes.calls, insert.table_writes.duration_us.0), (3, 2_700));
+}
+
+/// A log: each statement took 0.2 ms and came 2 ms after the one before.
+fn log_of<'s>(calls: impl IntoIterator<Item = (u32, &'s str)>) -> String {
+    let line = |(place, (pid, sql)): (usize, (u32, &str))| {
+        let (second, milli) = (place * 2 / 1000, place * 2 % 1000);
+        format!(
+            "2026-11-23 14:00:{:02}.{milli:03} UTC [{pid}] app@shop LOG:  duration: 0.200 ms  statement: {sql}\n",
+            second + 1
+        )
+    };
+    calls.into_iter().enumerate().map(line).collect()
+}
+
+/// Statements before and after every change, and BEGIN and COMMIT among them.
+fn combined(log: &str) -> [u64; 4] {
+    let combined = common::analyse(log, PREFIX).forecasts.unwrap().combined;
+    let number = |name: &str| combined.numbers.get(name).copied().unwrap_or(0);
+    let transactions = [number("transaction_before"), number("transaction_after")];
+    [combined.before.calls, combined.after.calls, transactions[0], transactions[1]]
+}
+
+#[test]
+fn what_is_autocommitted_outside_of_requests_stays_so() {
+    let updates: Vec<String> =
+        (0..100).map(|n| format!("UPDATE counter SET n = {n} WHERE id = {n}")).collect();
+    let inserts: Vec<String> = (0..6).map(|n| format!("INSERT INTO visit (page) VALUES ({n})")).collect();
+    let updates = |some: std::ops::Range<usize>, pid: u32| {
+        updates[some].iter().map(move |sql| (pid + (sql.len() % 5) as u32, &**sql)).collect::<Vec<_>>()
+    };
+    let inserts =
+        |count: usize, pid: u32| inserts[..count].iter().map(move |sql| (pid, &**sql)).collect::<Vec<_>>();
+    // Five INSERTs become one.
+    assert_eq!(combined(&log_of([updates(0..100, 20), inserts(5, 7)].concat())), [105, 101, 0, 0]);
+    // Ten times BEGIN, one INSERT instead of six, COMMIT, and three UPDATEs.
+    let unit = |pid: u32| {
+        let whole = [vec![(pid, "BEGIN")], inserts(6, pid), vec![(pid, "COMMIT")]].concat();
+        [whole, updates(0..3, pid * 10)].concat()
+    };
+    assert_eq!(combined(&log_of((1..=10).flat_map(unit))), [110, 60, 20, 20]);
+}
+
+#[test]
+fn a_request_that_batches_writes_in_one_transaction() {
+    let tagged = |sql: &str, request: u32| format!("{sql} /*request_id='{request}'*/");
+    let inserts = |request: u32| {
+        (0..5).map(move |n| tagged(&format!("INSERT INTO visit (page) VALUES ({n})"), request))
+    };
+    let update = |request: u32| tagged("UPDATE counter SET n = 2 WHERE id = 1", request);
+    // One batches and counts, one counts, one does so in a transaction already, one only reads.
+    let mut calls: Vec<(u32, String)> = inserts(1).map(|sql| (7, sql)).collect();
+    calls.extend([(7, update(1)), (8, update(2))]);
+    calls.extend(["BEGIN", "UPDATE counter SET n = 2 WHERE id = 1", "COMMIT"].map(|sql| (9, tagged(sql, 3))));
+    calls.push((10, tagged("SELECT n FROM counter WHERE id = 1", 4)));
+    let log = log_of(calls.iter().map(|(pid, sql)| (*pid, &**sql)));
+    // Four INSERTs fewer, two transactions more.
+    assert_eq!(combined(&log), [11, 11, 2, 6]);
+}
+
+#[test]
+fn caches_keep_what_depends_on_the_time_by_age_alone_and_nothing_that_depends_on_who_asks() {
+    let curves = |sql: &str| {
+        // Eight askings, each three seconds after the one before.
+        let line = |n: u32| {
+            let time = format!("14:00:{:02}.000", n * 3);
+            format!(
+                "2026-11-23 {time} UTC [{}] app@shop LOG:  duration: 0.200 ms  statement: {sql}\n",
+                7 + n % 2
+            )
+        };
+        let forecasts = common::analyse(&(0..8).map(line).collect::<String>(), PREFIX).forecasts.unwrap();
+        let permille = |curve: usize| {
+            forecasts.cache.curves[curve].points.iter().map(|point| point.1).collect::<Vec<_>>()
+        };
+        (forecasts.cache.after.calls, forecasts.write_through.after.calls, permille(0), permille(1))
+    };
+    // Kept for ten seconds, an answer serves three more askings: of eight, six are answered.
+    let (aged, kept) = (vec![0, 750, 875, 875], vec![875]);
+    let whole = [aged.clone(), kept].concat();
+    assert_eq!(curves("SELECT a FROM t WHERE id = 1"), (1, 1, whole.clone(), whole));
+    let aged = [aged, vec![0]].concat();
+    assert_eq!(curves("SELECT a FROM t WHERE day = CURRENT_DATE AND id = 1"), (8, 8, aged.clone(), aged));
+    let none = vec![0; 5];
+    assert_eq!(curves("SELECT a FROM t WHERE owner = current_user AND id = 1"), (8, 8, none.clone(), none));
+}
+
+#[test]
+fn what_writes_nothing_is_no_commit() {
+    let commits = |calls: &[&str]| {
+        let log = log_of(calls.iter().map(|sql| (7, *sql)));
+        common::analyse(&log, PREFIX).forecasts.unwrap().group_commit.before.calls
+    };
+    // Checked on PostgreSQL 15: none of these has flushed its commit when it returns.
+    for sql in [
+        "SELECT set_config('app.tenant', '5', true)",
+        "SELECT pg_advisory_xact_lock(1)",
+        "COPY page TO STDOUT",
+        "SELECT pg_notify('a', 'b')",
+        "SELECT pg_sleep(1)",
+        "SELECT txid_current()",
+        "EXPLAIN UPDATE page SET title = 'x'",
+    ] {
+        assert_eq!(commits(&[sql]), 0, "{sql}");
+        assert_eq!(commits(&["BEGIN", sql, "COMMIT"]), 0, "{sql}");
+    }
+    for sql in [
+        "SELECT setval('page_id_seq', 5)",
+        "COPY page FROM STDIN",
+        "EXPLAIN ANALYZE UPDATE page SET title = 'x'",
+        "CREATE TEMPORARY TABLE basket (sku text)",
+    ] {
+        assert_eq!(commits(&[sql]), 1, "{sql}");
+        assert_eq!(commits(&["BEGIN", sql, sql, "COMMIT"]), 1, "{sql}");
+    }
+}
+
+#[test]
+fn what_a_writing_function_of_the_configuration_changes_nobody_knows() {
+    let question = "SELECT name FROM customer WHERE id = 7";
+    let log = log_of(["BEGIN", question, "SELECT audit_log('x')", question, "COMMIT"].map(|sql| (7, sql)));
+    let redundant = |toml: &str| {
+        let report = common::analyse_with(&log, PREFIX, Config::parse(toml).unwrap(), 4096);
+        report.findings.iter().filter(|finding| finding.kind == "redundant_select").count()
+    };
+    assert_eq!(redundant("schema = 1"), 1);
+    assert_eq!(redundant("schema = 1\n[detect]\nwriting_functions = [\"audit_log\"]"), 0);
+}
+
+#[test]
+fn repeats_over_the_whole_log_leave_out_what_is_not_asked_for_its_answer() {
+    let calls = [
+        "SELECT 1",
+        "SELECT name FROM customer WHERE id = 7",
+        "UPDATE customer SET name = 'x' WHERE id = 7",
+        "SELECT nextval('s') FROM customer",
+        "SELECT name FROM customer WHERE id = 7 FOR UPDATE",
+        "SELECT relname FROM pg_catalog.pg_class WHERE oid = 3",
+        "SELECT pg_advisory_lock(1)",
+    ];
+    let report = common::analyse(&log_of(calls.repeat(3).into_iter().map(|sql| (7, sql))), PREFIX);
+    let rows: Vec<(u64, u64)> = report.redundant_selects.iter().map(|row| (row.calls, row.repeats)).collect();
+    assert_eq!(rows, [(3, 2)]);
 }

@@ -93,3 +93,27 @@ fn what_is_left_out_is_listed() {
     assert!(report.findings.iter().all(|finding| finding.kind != "read_back"));
     assert_eq!(report.judged.suppressed[0].reason, "ledger");
 }
+
+#[test]
+fn the_page_about_json_has_the_names_of_all_numbers() {
+    let names = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/json.md")).unwrap();
+    let page = page();
+    for (says, log) in blocks(&page, "log") {
+        let report = analyse_with(&log, PREFIX, Config::default(), 1 << 20);
+        let forecasts = report.forecasts.unwrap();
+        // Numbers of `combined` are named after kinds of statements.
+        let models = [
+            &forecasts.cache,
+            &forecasts.write_through,
+            &forecasts.request_cache,
+            &forecasts.replica,
+            &forecasts.batching,
+            &forecasts.prefetch,
+            &forecasts.group_commit,
+        ];
+        let found = report.findings.iter().map(|finding| &finding.evidence.numbers);
+        for name in found.chain(models.map(|model| &model.numbers)).flat_map(|numbers| numbers.keys()) {
+            assert!(names.contains(&format!("`{name}`")), "{name} ({says})");
+        }
+    }
+}

@@ -245,6 +245,67 @@ fn written(statement: &str, mut values: impl FnMut(usize) -> String) -> String {
         .join(" ")
 }
 
+/// Texts of one statement and of the same values, with their borders in other places.
+const BORDERS: &[&[&str]] = &[
+    &[
+        "SELECT * FROM o WHERE a IN (1) AND b IN (2, 3, 4)",
+        "SELECT * FROM o WHERE a IN (1, 2) AND b IN (3, 4)",
+        "SELECT * FROM o WHERE a IN (1, 2, 3) AND b IN (4)",
+    ],
+    &[
+        "SELECT * FROM o WHERE a IN (1) AND b NOT IN (2, 3)",
+        "SELECT * FROM o WHERE a IN (1, 2) AND b NOT IN (3)",
+    ],
+    &[
+        "SELECT ARRAY[[1, 2], [3, 4]]",
+        "SELECT ARRAY[[1, 2, 3, 4]]",
+        "SELECT ARRAY[[1], [2], [3], [4]]",
+        "SELECT ARRAY[[1], [2, 3, 4]]",
+    ],
+    &[
+        "SELECT a IN (ARRAY[1, 2], ARRAY[3])",
+        "SELECT a IN (ARRAY[1], ARRAY[2, 3])",
+        "SELECT a IN (ARRAY[1, 2, 3])",
+    ],
+    &["SELECT * FROM (VALUES (1), (2)) x WHERE a IN (3)", "SELECT * FROM (VALUES (1)) x WHERE a IN (2, 3)"],
+    &["SELECT a IN ((1, 2), (3, 4)) OR b IN (5)", "SELECT a IN ((1, 2)) OR b IN (3, 4, 5)"],
+];
+
+/// The same with `$1`, `$2`, … for the numbers.
+fn bound(sql: &str) -> String {
+    sql.chars().flat_map(|c| c.is_ascii_digit().then_some('$').into_iter().chain([c])).collect()
+}
+
+#[test]
+fn two_lists_keep_their_border_inline_and_bound() {
+    let params = Params::parse(b"parameters: $1 = '1', $2 = '2', $3 = '3', $4 = '4', $5 = '5'");
+    for texts in BORDERS {
+        let mut seen = Vec::new();
+        for text in *texts {
+            let inline = digest(text.as_bytes(), None);
+            let hash = inline.params.expect("all values are known");
+            assert_eq!(digest(bound(text).as_bytes(), params.as_ref()).params, Some(hash), "{text}");
+            let prepare = format!("prepare: PREPARE p AS {}", bound(text));
+            let executed = digest_execute(b"EXECUTE p(1, 2, 3, 4, 5)", prepare.as_bytes());
+            assert_eq!(executed.and_then(|digest| digest.params), Some(hash), "{text}");
+            agree(text.as_bytes());
+            agree(bound(text).as_bytes());
+            assert_eq!(inline.fingerprint, digest(texts[0].as_bytes(), None).fingerprint, "{text}");
+            assert!(!seen.contains(&hash), "{text}");
+            seen.push(hash);
+        }
+    }
+}
+
+#[test]
+fn a_list_of_one_is_its_value() {
+    let hash = |sql: &str| digest(sql.as_bytes(), None).params;
+    assert_eq!(hash("SELECT a IN (1)"), hash("SELECT a = 1"));
+    assert_eq!(hash("INSERT INTO t VALUES (1, 2)"), hash("SELECT 1, 2"));
+    let array = Params::parse(b"parameters: $1 = '{1,2}'");
+    assert_eq!(digest(b"SELECT a = ANY ($1)", array.as_ref()).params, hash("SELECT a = ANY ('{1,2}')"));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
 

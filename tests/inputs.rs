@@ -8,7 +8,6 @@ use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
 use pglens::analyze::{self, Settings};
 use pglens::assemble::{self, Wishes};
@@ -65,7 +64,7 @@ fn report(paths: &[&Path], case: Case) -> Report {
         filter: Arc::new(case.filter),
         ..Settings::default()
     };
-    assemble::report(analyze::analyze(plan.streams, &settings, &AtomicU64::new(0)), &Wishes::default())
+    assemble::report(analyze::analyze(plan.streams, &settings), &Wishes::default())
 }
 
 /// Everything but where it came from.

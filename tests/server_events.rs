@@ -2,12 +2,11 @@
 //! of the report says what was counted on paper.
 
 use std::io::{self, Cursor};
-use std::sync::atomic::AtomicU64;
 
 use pglens::analyze::{self, Settings};
 use pglens::assemble::{self, Wishes};
 use pglens::chunk::{Opened, Remarks, Source};
-use pglens::report::{Actor, Report, ServerEvents};
+use pglens::report::{Actor, Note, Report, ServerEvents};
 
 /// One record of the story; empty where it has no such part.
 #[derive(Default, Clone, Copy)]
@@ -268,7 +267,7 @@ impl Source for Memory {
 fn read(log: &str, chunk: usize, show_values: bool) -> Report {
     let settings = Settings { jobs: 1, chunk, ..Settings::default() };
     let source: Box<dyn Source> = Box::new(Memory(log.as_bytes().to_vec()));
-    let analysis = analyze::analyze(vec![vec![source]], &settings, &AtomicU64::new(0));
+    let analysis = analyze::analyze(vec![vec![source]], &settings);
     assemble::report(analysis, &Wishes { show_values, ..Wishes::default() })
 }
 
@@ -508,7 +507,8 @@ fn values_are_shown_only_on_request() {
         assert!(!masked.contains("secret"), "{masked}");
         let shown = read(&log, 1 << 20, true);
         assert!(shown.locks.deadlock_examples[0].statements[0].contains("secret"));
-        assert_eq!(shown.server.parameters[1].value.as_deref(), Some("host=a password=secret"));
+        // A password stays where it is, whoever asks.
+        assert_eq!(shown.server.parameters[1].value.as_deref(), Some("?"));
     }
 }
 
@@ -533,4 +533,85 @@ fn all_formats_and_cuts_tell_the_same() {
             assert_eq!(sections(&read(&log, chunk, true)), expected);
         }
     }
+}
+
+/// What PostgreSQL 15 logged about statements whose values are called HUNTER; each value reaches the log in another way.
+const HUNTERS: &str = r#"2026-11-23 14:00:01.000 UTC [1] ERROR:  invalid input syntax for type integer: "my"HUNTER011"
+2026-11-23 14:00:01.000 UTC [1] STATEMENT:  select 'my"HUNTER011'::int;
+2026-11-23 14:00:02.000 UTC [1] ERROR:  malformed array literal: "{"HUNTER015""
+2026-11-23 14:00:02.000 UTC [1] DETAIL:  Unexpected end of input.
+2026-11-23 14:00:02.000 UTC [1] STATEMENT:  select '{"HUNTER015"'::int[];
+2026-11-23 14:00:03.000 UTC [1] ERROR:  duplicate key value violates unique constraint "acc_email_key"
+2026-11-23 14:00:03.000 UTC [1] DETAIL:  Key (email)=(abc)HUNTER008) already exists.
+2026-11-23 14:00:03.000 UTC [1] STATEMENT:  insert into acc values (4,'abc)HUNTER008','y',2);
+2026-11-23 14:00:04.000 UTC [1] ERROR:  new row for relation "acc" violates check constraint "acc_pw_check"
+2026-11-23 14:00:04.000 UTC [1] DETAIL:  Failing row contains (5, q, zz)HUNTER009_________, 2).
+2026-11-23 14:00:05.000 UTC [1] ERROR:  missing data for column "m"
+2026-11-23 14:00:05.000 UTC [1] CONTEXT:  COPY acc, line 1: "7	a"HUNTER022	x"HUNTER023"
+2026-11-23 14:00:05.000 UTC [1] STATEMENT:  copy acc from stdin;
+2026-11-23 14:00:06.000 UTC [1] ERROR:  invalid input syntax for type json
+2026-11-23 14:00:06.000 UTC [1] DETAIL:  Token "HUNTER013" is invalid.
+2026-11-23 14:00:06.000 UTC [1] CONTEXT:  JSON data, line 1: {"a": HUNTER013...
+2026-11-23 14:00:07.000 UTC [1] ERROR:  division by zero
+2026-11-23 14:00:07.000 UTC [1] CONTEXT:  SQL statement "SELECT 1/0 from acc where pw='he said "HUNTER028" ok'"
+	PL/pgSQL function inline_code_block line 1 at PERFORM
+2026-11-23 14:00:08.000 UTC [1] ERROR:  invalid XML document
+2026-11-23 14:00:08.000 UTC [1] DETAIL:  line 1: Premature end of data in tag HUNTER083 line 1
+	<HUNTER083>
+	           ^
+2026-11-23 14:00:09.000 UTC [1] ERROR:  secret is HUNTER025
+2026-11-23 14:00:09.000 UTC [1] DETAIL:  token HUNTER026 rejected
+2026-11-23 14:00:09.000 UTC [1] HINT:  use "HUNTER027"
+2026-11-23 14:00:09.000 UTC [1] CONTEXT:  PL/pgSQL function inline_code_block line 1 at RAISE
+2026-11-23 14:00:10.000 UTC [1] ERROR:  deadlock detected
+2026-11-23 14:00:10.000 UTC [1] DETAIL:  Process 1 waits for ShareLock on transaction 880; blocked by process 2.
+	Process 2 waits for ShareLock on transaction 881; blocked by process 1.
+	Process 1: update acc set pw=E'HUNTER202' where id=101
+	Process 2: update acc set pw=$$HUNTER204$$ where id=100
+2026-11-23 14:00:10.000 UTC [1] HINT:  See server log for query details.
+2026-11-23 14:00:10.000 UTC [1] CONTEXT:  while updating tuple (0,5) in relation "acc"
+2026-11-23 14:00:11.000 UTC [1] FEHLER:  ungültige Eingabesyntax für Typ integer: »HUNTER301«
+"#;
+
+#[test]
+fn no_value_leaves_the_log() {
+    let text = serde_json::to_string(&read(HUNTERS, 1 << 20, false)).unwrap();
+    assert!(!text.contains("HUNTER"), "{text}");
+    let words =
+        ["acc_email_key", "Unexpected end of input.", "inline_code_block line 1 at PERFORM", "secret is ?"];
+    for kept in words.into_iter().chain(["Process ?: UPDATE acc SET pw = ? WHERE id = ?"]) {
+        assert!(text.contains(kept), "{kept} in {text}");
+    }
+    let shown = serde_json::to_string(&read(HUNTERS, 1 << 20, true)).unwrap();
+    assert!(shown.contains("HUNTER008") && shown.contains("HUNTER204"), "{shown}");
+}
+
+#[test]
+fn passwords_are_not_shown_to_whoever_asks_for_values() {
+    let log = "2026-11-23 14:00:01.000 UTC [1] LOG:  duration: 1.000 ms  statement: alter role r1 password 'HUNTER002'\n\
+        2026-11-23 14:00:02.000 UTC [1] LOG:  duration: 1.000 ms  statement: select 'shown'\n\
+        2026-11-23 14:00:03.000 UTC [1] ERROR:  could not connect to the publisher: timeout\n\
+        2026-11-23 14:00:03.000 UTC [1] STATEMENT:  create subscription s connection 'host=h password=HUNTER057' publication p\n";
+    let text = serde_json::to_string(&read(log, 1 << 20, true)).unwrap();
+    assert!(text.contains("'shown'") && !text.contains("HUNTER"), "{text}");
+}
+
+fn codes(report: &Report) -> Vec<&str> {
+    report.input.notes.iter().map(|note| note.code.as_str()).collect()
+}
+
+#[test]
+fn who_has_no_statements_is_told_why() {
+    let log = "2026-11-23 14:00:01.000 UTC [1] LOG:  checkpoint starting: time\n";
+    assert_eq!(codes(&read(log, 64, false)), ["no_statements"]);
+    let german = "2026-11-23 14:00:01.000 UTC [1] FEHLER:  Relation »x« existiert nicht\n\
+        2026-11-23 14:00:01.000 UTC [1] ANWEISUNG:  select * from x\n";
+    let report = read(german, 64, false);
+    assert_eq!(codes(&report), ["language"]);
+    assert!(report.input.notes[0].text.contains("in German"), "{}", report.input.notes[0].text);
+    let filtered = Note { code: "filtered".into(), text: "--since 2030-01-01".into() };
+    let source: Box<dyn Source> = Box::new(Memory(log.as_bytes().to_vec()));
+    let analysis = analyze::analyze(vec![vec![source]], &Settings::default());
+    let report = assemble::report(analysis, &Wishes { notes: vec![filtered], ..Wishes::default() });
+    assert_eq!(codes(&report), ["filtered", "nothing_left"]);
 }

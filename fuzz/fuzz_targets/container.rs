@@ -2,8 +2,6 @@
 
 #![no_main]
 
-use std::sync::atomic::AtomicU64;
-
 use libfuzzer_sys::fuzz_target;
 use pglens::analyze::{Settings, analyze};
 use pglens::input::{PlanOptions, plan};
@@ -14,7 +12,7 @@ fuzz_target!(|bytes: &[u8]| {
     let named = [path.to_string_lossy().into_owned()];
     if let Ok(plan) = plan(&named, &PlanOptions::default()) {
         let settings = Settings { jobs: 1, chunk: 4096, ..Settings::default() };
-        let analysis = analyze(plan.streams, &settings, &AtomicU64::new(0));
+        let analysis = analyze(plan.streams, &settings);
         assert!(analysis.streams.iter().all(|stream| stream.fragments.len() <= 1));
     }
     std::fs::remove_file(&path).expect("the file that was written");

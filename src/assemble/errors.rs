@@ -3,8 +3,8 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
-use super::{Wishes, lossy};
-use crate::event::{message, sqlstate};
+use super::{Wishes, lossy, secrets};
+use crate::event::{message, parts, sqlstate};
 use crate::partial::errors::ErrorTally;
 use crate::partial::statements::StatementTally;
 use crate::record::Record;
@@ -54,12 +54,12 @@ fn group(error: ErrorTally, texts: &HashMap<u64, &StatementTally>, wishes: &Wish
 }
 
 fn example(record: &Record<'_>, wishes: &Wishes) -> ErrorExample {
-    let show = |text: &[u8]| match wishes.show_values {
-        true => lossy(text),
-        false => message::normalise(text, MOST_TEXT),
+    let texts = [record.message, record.detail, record.hint, record.context, record.statement];
+    let [message, detail, hint, context, statement] = match wishes.show_values && !secrets::any(&texts) {
+        true => texts.map(lossy),
+        false => masked(record),
     };
-    let part = |text: &[u8]| (!text.is_empty()).then(|| show(text));
-    // CONTEXT quotes SQL that a function ran; the SQL normaliser knows its literals, the message one its names.
+    let part = |text: String| (!text.is_empty()).then_some(text);
     ErrorExample {
         time: record.time,
         user: lossy(record.who.user),
@@ -67,13 +67,27 @@ fn example(record: &Record<'_>, wishes: &Wishes) -> ErrorExample {
         application: lossy(record.who.application),
         host: lossy(record.who.host),
         pid: record.session.pid,
-        message: show(record.message),
-        detail: part(record.detail),
-        hint: part(record.hint),
-        context: part(record.context),
-        statement: (!record.statement.is_empty()).then(|| match wishes.show_values {
-            true => lossy(record.statement),
-            false => sql::normalise(record.statement, MOST_TEXT),
-        }),
+        message,
+        detail: part(detail),
+        hint: part(hint),
+        context: part(context),
+        statement: part(statement),
     }
+}
+
+/// Message, DETAIL, HINT, CONTEXT and STATEMENT without their values.
+fn masked(record: &Record<'_>) -> [String; 5] {
+    let sql = |text: &[u8]| sql::normalise(text, MOST_TEXT);
+    let raised = message::is_raised(record);
+    let unless_empty = |text: &[u8], mask: &dyn Fn(&[u8]) -> String| match text.is_empty() {
+        true => String::new(),
+        false => mask(text),
+    };
+    [
+        message::of(record, MOST_TEXT),
+        unless_empty(record.detail, &|text| parts::detail(text, raised, MOST_TEXT, &sql)),
+        unless_empty(record.hint, &|text| parts::hint(text, raised, MOST_TEXT)),
+        unless_empty(record.context, &|text| parts::context(text, MOST_TEXT, &sql)),
+        unless_empty(record.statement, &sql),
+    ]
 }

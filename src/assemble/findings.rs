@@ -15,7 +15,7 @@ use crate::partial::trace::{Bucket, Replay};
 use crate::report::{
     Cost, Evidence, Finding, IgnoredLoad, Judged, Locks, Suppressed, TimelineRow, Totals, UnitLoad,
 };
-use crate::units::Micros;
+use crate::units::{Micros, Timestamp};
 use crate::words::{count, counted, duration};
 
 /// Findings shown.
@@ -36,6 +36,8 @@ pub(super) struct Parts<'a> {
     pub(super) locks: &'a Locks,
     pub(super) ignores: &'a [Ignore],
     pub(super) totals: &'a Totals,
+    /// Time of the log's last entry: what has expired by then is no longer left out.
+    pub(super) last: Option<Timestamp>,
 }
 
 impl Parts<'_> {
@@ -64,7 +66,7 @@ pub(super) fn findings(parts: &Parts<'_>) -> (Vec<Finding>, Judged) {
     judged.suppressed.extend(
         left_out.iter().map(|draft| commented(draft.key.rule, draft.key.fingerprint, draft.evidence.calls)),
     );
-    let day = parts.totals.last.map(|last| last.to_utc().format("%Y-%m-%d").to_string()).unwrap_or_default();
+    let day = parts.last.map(|last| last.to_utc().format("%Y-%m-%d").to_string()).unwrap_or_default();
     let mut findings: Vec<Finding> = Vec::new();
     for draft in drafts {
         let finding = worded(draft, parts);
@@ -414,7 +416,7 @@ fn worded(draft: Draft, parts: &Parts<'_>) -> Finding {
     }
 }
 
-/// Microseconds from the first to the last entry.
+/// Microseconds from the first to the last statement.
 fn span(totals: &Totals) -> u64 {
     match (totals.first, totals.last) {
         (Some(first), Some(last)) => u64::try_from(last.0.saturating_sub(first.0)).unwrap_or(0),

@@ -7,6 +7,7 @@ mod findings;
 mod input;
 mod notes;
 mod plans;
+mod secrets;
 mod statements;
 
 use std::collections::HashMap;
@@ -14,6 +15,7 @@ use std::collections::HashMap;
 use crate::analyze::Analysis;
 use crate::config::Ignore;
 use crate::forecast;
+use crate::log::zone_taken_as;
 use crate::partial::slowest::SlowCall as KeptCall;
 use crate::partial::statements::StatementTally;
 use crate::report::*;
@@ -86,10 +88,14 @@ pub fn report(analysis: Analysis, wishes: &Wishes) -> Report {
         facts: &facts,
         found: &found,
         loads: &loads.collect(),
-        writing_units: review.counts.writing,
+        loose_units: review.counts.loose_units(),
     };
     let told = tally.events;
     let locks = events::locks(told.locks, &texts, wishes);
+    let (several, unknown): (Vec<_>, Vec<_>) =
+        tally.zones.iter().map(|zone| lossy(zone)).partition(|zone| zone_taken_as(zone.as_bytes()).is_some());
+    let mut input = input::input(&streams, wishes.prefix_given, tally.minutes.gaps(), unknown);
+    input.sampled = told.notices.sampled;
     let looked = !detect.off;
     let forecasts = looked.then(|| forecast::all(&inputs));
     let (findings, judged) = findings::findings(&findings::Parts {
@@ -104,15 +110,13 @@ pub fn report(analysis: Analysis, wishes: &Wishes) -> Report {
         locks: &locks,
         ignores: &wishes.ignores,
         totals: &totals,
+        last: input.last,
     });
 
     let hot_inserts = statements::hot_inserts(&finished.list);
     let slowest = tally.slowest.list().iter().take(MOST_SLOWEST);
     let slowest = slowest.map(|call| statements::slow_call(call, wishes)).collect();
     let groups = errors::groups(errors.list, &texts, wishes);
-    let zones = tally.zones.iter().map(|zone| lossy(zone)).collect();
-    let mut input = input::input(&streams, wishes.prefix_given, tally.minutes.gaps(), zones);
-    input.sampled = told.notices.sampled;
     let temp_files = events::temp_files(told.temp_files, &texts);
     let connections = events::connections(told.connections, input.first, &totals);
     let others = events::Others { warnings: tally.warnings, others: tally.others };
@@ -143,6 +147,7 @@ pub fn report(analysis: Analysis, wishes: &Wishes) -> Report {
     };
     report.input.notes = wishes.notes.clone();
     report.input.notes.extend(notes::notes(&report, capped, tally.minutes.capped(), tally.orphans, &streams));
+    report.input.notes.extend(several.iter().filter_map(|zone| notes::zone(zone)));
     report
 }
 
@@ -154,6 +159,7 @@ fn lossy(bytes: &[u8]) -> String {
 /// A call as an example; its literals only on request.
 fn example(call: &KeptCall, wishes: &Wishes) -> Example {
     let [user, database, application, host] = call.who.each_ref().map(|name| lossy(name));
+    let shown = wishes.show_values && !secrets::any(&[&call.sql, &call.params]);
     let params = (!call.params.is_empty()).then(|| lossy(&call.params));
     Example {
         time: call.time,
@@ -163,8 +169,8 @@ fn example(call: &KeptCall, wishes: &Wishes) -> Example {
         application,
         host,
         pid: call.pid,
-        sql: wishes.show_values.then(|| lossy(&call.sql)),
-        params: if wishes.show_values { params } else { None },
+        sql: shown.then(|| lossy(&call.sql)),
+        params: if shown { params } else { None },
     }
 }
 

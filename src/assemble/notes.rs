@@ -1,7 +1,22 @@
 //! What a reader should know before trusting a number, in sentences.
 
+use std::collections::BTreeSet;
+
 use crate::analyze::StreamRead;
+use crate::log::zone_taken_as;
 use crate::report::{Note, Report};
+
+/// An abbreviation that is the name of several time zones.
+pub(super) fn zone(zone: &str) -> Option<Note> {
+    let place = zone_taken_as(zone.as_bytes())?;
+    Some(Note {
+        code: "ambiguous_zone".to_owned(),
+        text: format!(
+            "{zone} is the name of several time zones; its times were taken as those of {place}. With log_timezone = \
+             'UTC' a log has one meaning."
+        ),
+    })
+}
 
 pub(super) fn notes(
     report: &Report,
@@ -13,7 +28,16 @@ pub(super) fn notes(
     let mut notes = Vec::new();
     let mut note = |code: &str, text: String| notes.push(Note { code: code.to_owned(), text });
     let totals = &report.totals;
-    if totals.statements == 0 && totals.unidentified.calls == 0 {
+    let none = totals.statements == 0 && totals.unidentified.calls == 0;
+    let languages = languages(streams);
+    for language in &languages {
+        note("language", translated(language, none));
+    }
+    if none && report.input.notes.iter().any(|note| note.code == "filtered") {
+        note("nothing_left", "No statement of the log is one that was asked for.".into());
+    } else if none && !languages.is_empty() {
+        // What is missing shows only when the messages are understood.
+    } else if none {
         note(
             "no_statements",
             "The log has no statements: set log_min_duration_statement = 0 (or a threshold) to have them."
@@ -86,4 +110,18 @@ pub(super) fn notes(
         }
     }
     notes
+}
+
+/// The languages of the messages, where they are not English.
+fn languages(streams: &[StreamRead]) -> BTreeSet<&'static str> {
+    let sources = streams.iter().flat_map(|stream| &stream.sources);
+    sources.filter_map(|source| source.dialect.as_deref()?.language()).collect()
+}
+
+fn translated(language: &str, none: bool) -> String {
+    let some = if none { "The messages of the log are" } else { "Some messages of the log are" };
+    format!(
+        "{some} in {language}: entries and errors are counted, but what such messages say is not understood. Set \
+         lc_messages = 'C' to have statements, durations, locks and checkpoints in the report."
+    )
 }

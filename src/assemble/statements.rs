@@ -1,10 +1,11 @@
-//! Fingerprints → rows, totals, hours, redundant SELECTs and hot INSERTs.
+//! Fingerprints → rows, totals, hours, SELECTs that come again and hot INSERTs.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 
 use super::actors::{self, Sums};
 use super::{Wishes, example, mean};
+use crate::finding::Fact;
 use crate::partial::actors::Directory;
 use crate::partial::errors::{ErrorTally, Owners};
 use crate::partial::slowest::SlowCall as KeptCall;
@@ -113,7 +114,7 @@ pub(super) fn slow_call(call: &KeptCall, wishes: &Wishes) -> SlowCall {
     SlowCall { fingerprint: call.fingerprint.to_string(), call: example(call, wishes) }
 }
 
-/// One row a fingerprint, and the SELECTs that were asked again.
+/// One row a fingerprint, and the SELECTs that came with the same parameters again.
 pub(super) fn rows(
     finished: Finished,
     directory: &Directory,
@@ -146,13 +147,16 @@ fn row(
     let known = tally.params.calls();
     let repeats = known.saturating_sub(distinct.count);
     let fingerprint = tally.fingerprint.to_string();
-    let redundant = (tally.shape.kind == Kind::Select && repeats > 0).then(|| RedundantSelect {
-        fingerprint: fingerprint.clone(),
-        calls: known,
-        distinct_params: distinct,
-        repeats,
-        repeats_us,
-    });
+    // Locks, sequences, pings and what ORMs and tools ask by themselves are not asked for the answer.
+    let is_asked = || Fact::new(&tally.shape, &tally.sql, 0, &[]).is_judged();
+    let redundant =
+        (tally.shape.kind == Kind::Select && repeats > 0 && is_asked()).then(|| RedundantSelect {
+            fingerprint: fingerprint.clone(),
+            calls: known,
+            distinct_params: distinct,
+            repeats,
+            repeats_us,
+        });
     let shape = &tally.shape;
     let mut tables: Vec<String> = shape.reads.iter().chain(&shape.writes).cloned().collect();
     tables.sort();

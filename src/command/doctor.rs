@@ -1,10 +1,9 @@
 //! `pglens doctor`: logs in, what they can tell and what they cannot out.
 
-use std::io;
-
 use pglens::assemble::{self, Wishes};
 use pglens::doctor::{self, Form};
 use pglens::output::{self, Interrupts, Readers, Target};
+use pglens::render::json;
 
 use super::{Failure, reading};
 use crate::cli;
@@ -17,10 +16,7 @@ pub(crate) fn run(arguments: &cli::Doctor) -> Result<(), Failure> {
     let form = if arguments.rds { Form::Rds } else { Form::Conf };
     output::write(&Target::Stdout, Readers::Umask, &Interrupts::default(), |out| match arguments.format {
         cli::DoctorFormat::Text => doctor::render(&diagnosis, form, out),
-        cli::DoctorFormat::Json => {
-            serde_json::to_writer(&mut *out, &diagnosis).map_err(io::Error::from)?;
-            out.write_all(b"\n")
-        }
+        cli::DoctorFormat::Json => json::line(&diagnosis, out),
     })?;
     // What is wrong was said above, where it belongs; the exit code says it to scripts.
     reading::understood(&report)?;

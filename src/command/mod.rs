@@ -10,6 +10,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use pglens::output::OutputError;
+use pglens::render::shown::visible;
 
 /// Why a command ended without doing what it was asked for.
 #[derive(Debug, thiserror::Error)]
@@ -36,12 +37,26 @@ impl Failure {
     }
 }
 
-/// One line on standard error, which nobody may be reading. Names of files are data: control characters are made
-/// visible.
+/// Lines on standard error, which nobody may be reading.
 pub(crate) fn remark(text: &str) {
-    let visible: String = text
-        .chars()
-        .map(|c| if c.is_control() && c != '\n' { char::REPLACEMENT_CHARACTER } else { c })
-        .collect();
-    let _ = writeln!(anstream::stderr(), "pglens: {visible}");
+    let _ = write!(anstream::stderr(), "{}", lines(text));
+}
+
+/// Names of files are data: what a terminal obeys is made visible. So is what a CI runner obeys, which takes its commands
+/// from what a step prints: `::error …` at the beginning of a line, `##[error]` anywhere.
+fn lines(text: &str) -> String {
+    text.lines().map(|line| format!("pglens: {}\n", visible(line).replace("##", "# #"))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::lines;
+
+    #[test]
+    fn nothing_obeys_a_remark() {
+        assert_eq!(
+            lines("a\n::error file=app.js::x\n##[error]z\u{1b}[2J\u{202e}.log"),
+            "pglens: a\npglens: ::error file=app.js::x\npglens: # #[error]z⟨U+001B⟩[2J⟨U+202E⟩.log\n"
+        );
+    }
 }

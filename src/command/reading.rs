@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -11,6 +11,7 @@ use pglens::analyze::{self, Analysis, Settings};
 use pglens::config::Config;
 use pglens::input::{self, Plan, PlanOptions};
 use pglens::log::{Format as LogFormat, Hints};
+use pglens::render::shown::one_line;
 use pglens::report::{InputFile, Report};
 
 use super::{Failure, filters};
@@ -22,7 +23,7 @@ pub(crate) fn plan(
     reading: &cli::Reading,
     filters: &cli::Filters,
 ) -> Result<(Plan, Settings), Failure> {
-    let mut settings = settings(reading)?;
+    let mut settings = settings(reading);
     let (mut filter, window) = filters::filter(filters)?;
     let options = PlanOptions { hints: settings.hints.clone(), window };
     let plan = input::plan(logs, &options).map_err(not_planned)?;
@@ -54,44 +55,47 @@ pub(crate) fn config(path: Option<&Path>, rules: &cli::Rules) -> Result<Config, 
 fn not_planned(error: input::InputError) -> Failure {
     match error {
         input::InputError::NothingGiven => Failure::Usage(format!("{error} (see --help)")),
-        _ => Failure::Input(error.to_string()),
+        _ => Failure::Input(one_line(&error.to_string())),
     }
 }
 
-fn settings(reading: &cli::Reading) -> Result<Settings, Failure> {
-    let format = reading.log_format.as_deref().map(|name| {
-        let known = [LogFormat::Stderr, LogFormat::Csv, LogFormat::Json, LogFormat::Syslog];
-        known.into_iter().find(|format| format.as_str() == name).ok_or_else(|| {
-            let known = known.map(LogFormat::as_str).join(", ");
-            Failure::Usage(format!("{name}: no log format; known are {known}"))
-        })
-    });
+fn settings(reading: &cli::Reading) -> Settings {
     let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    Ok(Settings {
+    Settings {
         jobs: reading.jobs.map_or_else(cores, std::num::NonZero::get),
         chunk: reading.chunk_size,
         hints: Hints {
-            format: format.transpose()?,
+            format: reading.log_format.map(LogFormat::from),
             prefix: reading.log_line_prefix.clone(),
             ..Hints::default()
         },
         ..Settings::default()
-    })
+    }
+}
+
+impl From<cli::LogFormat> for LogFormat {
+    fn from(format: cli::LogFormat) -> Self {
+        match format {
+            cli::LogFormat::Stderr => Self::Stderr,
+            cli::LogFormat::Csvlog => Self::Csv,
+            cli::LogFormat::Jsonlog => Self::Json,
+            cli::LogFormat::Syslog => Self::Syslog,
+        }
+    }
 }
 
 /// Reads everything, with a bar on standard error when somebody is looking.
 pub(crate) fn read(plan: Plan, settings: &Settings, quiet: bool) -> Analysis {
-    let handed_out = AtomicU64::new(0);
     let watched = !quiet && io::stderr().is_terminal() && std::env::var_os("CI").is_none();
     if !watched {
-        return analyze::analyze(plan.streams, settings, &handed_out);
+        return analyze::analyze(plan.streams, settings);
     }
     let bar = match plan.total {
         Some(total) => ProgressBar::new(total)
             .with_style(bar_style("{wide_bar} {bytes}/{total_bytes} {bytes_per_sec}, {eta} left")),
         None => ProgressBar::no_length().with_style(bar_style("{spinner} {bytes} {bytes_per_sec}")),
     };
-    let done = std::sync::atomic::AtomicBool::new(false);
+    let done = AtomicBool::new(false);
     let analysis = std::thread::scope(|scope| {
         scope.spawn(|| {
             while !done.load(Ordering::Acquire) {
@@ -99,7 +103,7 @@ pub(crate) fn read(plan: Plan, settings: &Settings, quiet: bool) -> Analysis {
                 std::thread::park_timeout(Duration::from_millis(100));
             }
         });
-        let analysis = analyze::analyze(plan.streams, settings, &handed_out);
+        let analysis = analyze::analyze(plan.streams, settings);
         done.store(true, Ordering::Release);
         analysis
     });
@@ -132,6 +136,7 @@ pub(crate) fn complete(report: &Report) -> Result<(), Failure> {
 
 /// What the inputs could not be read for, each with its name.
 fn errors(report: &Report) -> Vec<String> {
-    let error = |file: &InputFile| Some(format!("{}: {}", file.name, file.error.as_ref()?));
+    let error =
+        |file: &InputFile| Some(format!("{}: {}", one_line(&file.name), one_line(file.error.as_ref()?)));
     report.input.files.iter().filter_map(error).collect()
 }

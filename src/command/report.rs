@@ -1,11 +1,12 @@
 //! `pglens report`: logs in, one report out, in as many formats as wanted.
 
 use std::io::{self, IsTerminal};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use pglens::assemble::{self, Wishes};
 use pglens::finding::Detect;
 use pglens::output::{self, Interrupts, Readers, Target};
+use pglens::render::shown::one_line;
 use pglens::render::{self, Format, Style};
 use pglens::report::{Note, Report};
 
@@ -46,7 +47,7 @@ fn outputs(arguments: &cli::Report) -> Result<Vec<(Target, Format)>, Failure> {
         return Ok(vec![(Target::Stdout, wanted.unwrap_or(usual))]);
     }
     let output = |path: &PathBuf| {
-        let target = if path == Path::new("-") { Target::Stdout } else { Target::File(path.clone()) };
+        let target = Target::new(path);
         target.check().map_err(|error| Failure::Usage(error.to_string()))?;
         let format = Format::from_extension(path).or(wanted).ok_or_else(|| {
             let known = ".html .json .md .txt .csv";
@@ -60,7 +61,10 @@ fn outputs(arguments: &cli::Report) -> Result<Vec<(Target, Format)>, Failure> {
 fn style(target: &Target, top: usize) -> Style {
     let terminal = *target == Target::Stdout && io::stdout().is_terminal();
     let color = terminal && anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never;
-    let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    // Shells know COLUMNS but seldom export it; who does means it.
+    let said = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let seen = || terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0));
+    let columns = said.or_else(|| seen().filter(|width| terminal && *width > 0));
     Style { color, width: columns.unwrap_or(100), top, ..Style::default() }
 }
 
@@ -68,7 +72,7 @@ fn style(target: &Target, top: usize) -> Style {
 fn complete(report: &Report, quiet: bool) -> Result<(), Failure> {
     if !quiet {
         for note in &report.input.notes {
-            remark(&note.text);
+            remark(&one_line(&note.text));
         }
     }
     reading::complete(report)

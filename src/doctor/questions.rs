@@ -235,7 +235,7 @@ fn english(report: &Report) -> Found {
         + report.connections.received
         + report.connections.disconnections;
     if looks_translated(report) {
-        (Verdict::Partly, "some severity words are in another language".into(), &[ENGLISH])
+        (Verdict::Partly, "there are messages in another language".into(), &[ENGLISH])
     } else if known > 0 {
         (Verdict::Yes, "messages are understood".into(), &[])
     } else {

@@ -11,6 +11,7 @@ pub mod explain;
 pub mod lock;
 pub mod message;
 pub mod notice;
+pub mod parts;
 pub mod server;
 pub mod sqlstate;
 pub mod temp_file;
@@ -26,6 +27,8 @@ pub enum Event<'a> {
     Call(&'a [u8], Micros),
     /// A statement is about to be executed (`log_statement`); a bare duration may follow.
     Statement(&'a [u8]),
+    /// More rows are about to be fetched from a portal; a bare duration may follow.
+    Fetching(&'a [u8]),
     /// A bare duration (`log_duration`, or the statement was logged before).
     Duration(Micros),
     /// More rows were fetched from a portal whose execution was logged before: time, but no new call.
@@ -109,8 +112,9 @@ impl<'a> Event<'a> {
         if let Some(rest) = message.strip_prefix(b"execute ") {
             // The name may be anything; the server writes `execute NAME: SQL` or `execute fetch from NAME: SQL`.
             return match after_name(rest) {
-                Some(sql) if !rest.starts_with(b"fetch from ") => Self::Statement(sql),
-                _ => Self::Other,
+                Some(sql) if rest.starts_with(b"fetch from ") => Self::Fetching(sql),
+                Some(sql) => Self::Statement(sql),
+                None => Self::Other,
             };
         }
         if message.starts_with(b"disconnection: ") || message.starts_with(b"connection received: ") {

@@ -37,7 +37,7 @@ pub enum FilterError {
         word: String,
     },
     /// A tag.
-    #[error("{word:?} is no tag: write KEY=VALUE, as route=/orders")]
+    #[error("{word:?} is no tag: write KEY=VALUE, as route=/orders, or KEY")]
     Tag {
         /// As given.
         word: String,
@@ -168,10 +168,13 @@ pub fn tag(word: &str) -> Result<(String, String), FilterError> {
 /// The key of a tag by which statements are grouped.
 ///
 /// # Errors
-/// When it says for which request a statement was sent: every call would be a group of its own.
+/// When it is empty, or says for which request a statement was sent: every call would be a group of its own.
 pub fn group(word: &str) -> Result<String, FilterError> {
     let key = word.to_ascii_lowercase();
-    if key.is_empty() || Tags::is_unit_key(&key) {
+    if key.is_empty() {
+        return Err(FilterError::Tag { word: word.to_owned() });
+    }
+    if Tags::is_unit_key(&key) {
         return Err(FilterError::Group { word: word.to_owned() });
     }
     Ok(key)

@@ -2,9 +2,12 @@
 //! `INSERT … ON CONFLICT` does it in one statement, and without the race.
 //!
 //! Before an INSERT the look may stand anywhere in the unit. Loading a row and updating it later is what every ORM
-//! does; so before an UPDATE the look must be the statement right before it.
+//! does; so before an UPDATE the look must be the statement right before it, and by something else than the row's
+//! `id`: whoever knows that knows that there is a row.
+//!
+//! A count, a list in some order and their like are no looks: what they tell is not whether there is the row.
 
-use super::{Calls, Detect, Findings, Rule, Unit, Verb};
+use super::{Calls, Detect, Fact, Findings, Rule, Unit, Verb};
 use crate::sql::Kind;
 
 /// How many calls before the write the look may stand.
@@ -67,7 +70,11 @@ fn look(unit: &Unit<'_>, place: usize, reach: usize) -> Option<u32> {
     for before in (0..place).rev().filter(telling).take(reach) {
         let known = unit.fact(before as u32);
         let earlier = &unit.steps[before];
-        if known.keyed && known.ignored.is_none() && fact.touches(known) && earlier.asks_for(write) {
+        let same_row = match fact.kind {
+            Kind::Update => !known.by_id && earlier.asks_by(write.keys()),
+            _ => earlier.asks_for(write),
+        };
+        if same_row && is_look(known) && known.asks_about(fact) {
             return Some(before as u32);
         }
         // The same row was written before: whoever looked, looked for that.
@@ -76,4 +83,9 @@ fn look(unit: &Unit<'_>, place: usize, reach: usize) -> Option<u32> {
         }
     }
     None
+}
+
+/// Whether a statement may look for a row.
+fn is_look(fact: &Fact) -> bool {
+    fact.keyed && fact.ignored.is_none() && !fact.answer.folds && !fact.answer.ordered
 }

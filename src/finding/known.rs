@@ -37,13 +37,17 @@ pub(super) const ENDS: u16 = 1 << 8;
 pub(super) const UNDOES: u16 = 1 << 9;
 /// A unit begins behind it.
 pub(super) const CHAINS: u16 = 1 << 10;
+/// Its transaction stays with the primary; whatever writes or pins does.
+pub(super) const STAYS: u16 = 1 << 11;
+/// Reads that come soon after it stay too.
+pub(super) const PINS: u16 = 1 << 12;
 
 /// What is asked about every step.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Class {
     /// Bits.
     pub(super) is: u16,
-    /// Of a question by key the tables that it reads, of an INSERT or UPDATE that names a row those that it writes:
+    /// Of a question by key the tables whose rows it names, of an INSERT or UPDATE that names a row those that it writes:
     /// one of 64 bits each, so that two without a common bit have no common table.
     pub(super) tables: u64,
 }
@@ -67,10 +71,34 @@ impl Class {
         self.is & CHAINS != 0
     }
 
+    /// Whether it undoes what was done before.
+    #[must_use]
+    pub fn undoes(self) -> bool {
+        self.is & UNDOES != 0
+    }
+
+    /// Whether it changes what is open: a transaction, or a part of one.
+    #[must_use]
+    pub fn turns(self) -> bool {
+        self.is & (BEGINS | ENDS | CHAINS | UNDOES) != 0
+    }
+
     /// Whether its transaction writes.
     #[must_use]
     pub fn writes(self) -> bool {
         self.is & WRITES != 0
+    }
+
+    /// Whether its transaction stays with the primary.
+    #[must_use]
+    pub fn stays(self) -> bool {
+        self.is & STAYS != 0
+    }
+
+    /// Whether it writes or may do so: reads that come soon after it stay with the primary.
+    #[must_use]
+    pub fn pins(self) -> bool {
+        self.is & PINS != 0
     }
 }
 
@@ -176,10 +204,12 @@ fn class(fact: &Fact) -> Class {
         (ENDS, whole || matches!(fact.verb, Verb::Commit | Verb::Rollback)),
         (UNDOES, fact.undoes()),
         (CHAINS, fact.chains),
+        (STAYS, fact.stays || fact.pins || fact.is_write()),
+        (PINS, fact.pins || fact.is_write()),
     ]
     .into_iter()
     .filter(|(_, is)| *is)
     .fold(0, |class, (bit, _)| class | bit);
-    let tables = if row { &fact.writes } else { &fact.reads };
+    let tables = if row { &fact.writes } else { &fact.asked };
     Class { is, tables: tables.iter().fold(0, |tables, id| tables | 1 << (id % 64)) }
 }

@@ -4,9 +4,12 @@
 //!  Sheet (calls of a session, or of a trace) ──unit──▶ Unit ──judge──▶ Findings ⊕ Findings
 //! ```
 //!
-//! A rule is one file with one function `judge(unit, settings, out)`, pure on the calls of one [`Unit`]: it knows
-//! nothing of chunks, files or other units. What it finds adds up by rule, statement and route in [`Findings`],
-//! and adding is commutative, so the order in which units are judged does not matter.
+//! A rule about units is one file with one function `judge(unit, detect, out)`, pure on the calls of one [`Unit`]: it
+//! knows nothing of chunks and files. What it finds adds up by rule, statement and route in [`Findings`], and adding is
+//! commutative, so the order in which units are judged does not matter. Two rules look at calls beyond the unit: the
+//! single-INSERT transactions of `row_by_row_insert`, and `read_back`, which looks back a few seconds in the session.
+//! `repeated_select` stands with `redundant_select`, which says it where parameters are not known. Rules about the whole log ([`Rule::OF_THE_LOG`])
+//! are read off what the trace kept, in `assemble::findings`.
 
 mod burst;
 pub mod chatty_transaction;
@@ -28,11 +31,11 @@ pub use burst::{Clock, Ending};
 pub use known::{Class, Known};
 pub use outline::LEAD;
 pub use step::{
-    FAILURE, Fact, Facts, Ignored, MOST_FACTS, MOST_PAIRS, Marks, NO_TIME, Step, Verb, column_id, pair,
-    table_id,
+    Depends, FAILURE, Fact, Facts, Ignored, MOST_FACTS, MOST_PAIRS, Marks, NO_TIME, Step, Verb, column_id,
+    pair, table_id, table_name,
 };
 pub use tally::{Calls, FindingTally, Findings, Found, Join, Key, MOST_EXAMPLE, MOST_FINDINGS, Row};
-pub use unit::{Bench, Judge, MINUTE, Unit, UnitCounts, UnitKind};
+pub use unit::{Bench, Carried, Judge, MINUTE, Unit, UnitCounts, UnitKind};
 
 /// The rules, as they are named in every output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -42,7 +45,7 @@ pub enum Rule {
     RedundantSelect,
     /// The same statement again and again, its parameters not in the log.
     RepeatedSelect,
-    /// The same question in different units.
+    /// The same question again in another session or trace, or more than a second later.
     CacheableSelect,
     /// One statement for each row of another.
     NPlusOne,

@@ -6,8 +6,8 @@
 //! sequences are not judged: a pool that serves the same request again and again looks just like one.
 //!
 //! A call that looks for a row before it is written is left to `check_then_write`: one problem, one finding. A call
-//! that names several rows at once is a prefetch already, and calls that differ in nothing but their page are one
-//! answer in pieces.
+//! that names several rows at once is a prefetch already, and calls that differ in nothing but their page or range are
+//! one answer in pieces.
 
 use std::ops::Range;
 
@@ -53,8 +53,8 @@ fn whole(unit: &Unit<'_>, detect: &Detect, out: &mut Findings) {
     }
 }
 
-/// Whether a call asks for what belongs to one row: a list asks for several rows at once, and a page without a key
-/// is a piece of one answer.
+/// Whether a call asks for what belongs to one row: a list asks for several rows at once, and a page or a range
+/// without a key is a piece of one answer.
 fn asks_for_one(unit: &Unit<'_>, mark: u32) -> bool {
     let fact = unit.fact(mark);
     let several = match fact.with {
@@ -63,7 +63,7 @@ fn asks_for_one(unit: &Unit<'_>, mark: u32) -> bool {
         With::List => unit.step(mark).pairs[0] == 0,
         With::Array => true,
     };
-    !several && (fact.keyed || !fact.page)
+    !several && (fact.keyed || !(fact.page || fact.answer.ranged))
 }
 
 /// Whether the calls of one statement are one.
@@ -79,8 +79,9 @@ fn ask_different(unit: &Unit<'_>, marks: impl Iterator<Item = u32>, enough: u64)
     let mut rows: Vec<u64> = Vec::new();
     for mark in marks.filter(|mark| unit.step(*mark).is_known() && asks_for_one(unit, *mark)) {
         let step = unit.step(mark);
-        // The same rows on another page are none of their own.
-        let row = match unit.fact(mark).page {
+        let fact = unit.fact(mark);
+        // The same rows on another page, or in another range, are none of their own.
+        let row = match fact.page || fact.answer.ranged && step.pairs[0] != 0 {
             true => step.row(),
             false => step.params,
         };

@@ -14,6 +14,13 @@ pub(super) fn referred(column: &str) -> Option<u64> {
     Some(table_id(name))
 }
 
+/// Whether a column is the one by which the rows of one of these tables are referred to.
+pub(super) fn is_id(column: &str, tables: &[String]) -> bool {
+    let own = |name: u64| tables.iter().any(|table| names(table).contains(&name));
+    ["id", "uuid", "guid", "pk"].iter().any(|id| column.eq_ignore_ascii_case(id))
+        || referred(column).is_some_and(own)
+}
+
 /// The ids of the names by which columns refer to a table: its own and what follows each underscore, singular too.
 pub(super) fn names(table: &str) -> Vec<u64> {
     let bare = table.rsplit('.').next().unwrap_or(table);

@@ -42,6 +42,8 @@ pub(super) const IDLE: u16 = 1 << 6;
 pub(super) const FAILED: u16 = 1 << 7;
 /// A call that undoes what was done before.
 pub(super) const UNDID: u16 = 1 << 8;
+/// A call that holds its transaction on the primary.
+const HELD: u16 = 1 << 9;
 /// Everything: nobody looked.
 pub(super) const ANY: u16 = u16::MAX;
 
@@ -52,6 +54,8 @@ pub(super) struct Cut {
     pub(super) start: usize,
     pub(super) end: usize,
     pub(super) fresh: bool,
+    /// It has failed in the minute before.
+    pub(super) failed: bool,
     /// What it has, as bits.
     pub(super) has: u16,
     /// Its first run in [`Outline::runs`], and the one behind its last.
@@ -65,7 +69,7 @@ pub(super) struct Cut {
 impl Cut {
     /// A part of a sheet that nobody looked into.
     pub(super) fn unseen(kind: UnitKind, end: usize, fresh: bool) -> Self {
-        Self { kind, start: 0, end, fresh, has: ANY, runs: (0, 0), again: (0, 0), back: None }
+        Self { kind, start: 0, end, fresh, failed: false, has: ANY, runs: (0, 0), again: (0, 0), back: None }
     }
 }
 
@@ -140,7 +144,8 @@ impl Default for Outline {
 }
 
 impl Outline {
-    /// Reads the calls of one trace or request: their facts, and what a replica could answer. Tells whether it writes.
+    /// Reads the calls of one trace or request: their facts, and what a replica could answer. Tells whether it writes
+    /// outside of a transaction.
     pub(super) fn trace(
         &mut self,
         bench: Bench<'_>,
@@ -151,22 +156,26 @@ impl Outline {
         self.clear(bench.steps.len());
         self.unit += 1;
         let mut wrote: Option<Timestamp> = None;
+        let (mut open, mut loose) = (false, false);
         for step in bench.steps {
             let number = known.number(step.fingerprint, find);
             let class = known.class(number).is;
             self.facts.push(number);
+            open |= class & known::BEGINS != 0;
             if class & known::JUDGED != 0 {
                 self.seen(number);
                 self.ask(step, number, since(step, wrote), false, bench.detect.pin);
             }
-            if class & known::WRITES != 0 {
+            if class & known::PINS != 0 {
                 wrote = Some(step.time);
             }
+            loose |= class & known::WRITES != 0 && !open;
+            open &= class & (known::ENDS | known::CHAINS) != known::ENDS;
         }
         self.hold(false);
         self.tell(out);
         self.leave(0);
-        wrote.is_some()
+        loose
     }
 
     /// Reads calls of one session within a minute. What a replica could answer is counted at once.
@@ -265,10 +274,10 @@ impl Outline {
         self.asked.push((*place, question));
     }
 
-    /// The unit is over; if it `writes`, its questions are held back.
+    /// The unit is over; if it `stays`, its questions are held back.
     #[inline]
-    fn hold(&mut self, writes: bool) {
-        if writes {
+    fn hold(&mut self, stays: bool) {
+        if stays {
             for (place, question) in &self.asked {
                 self.reads[*place as usize].reads.hold(*question);
             }
@@ -341,8 +350,15 @@ impl<'p> Pass<'p> {
         counts: &'p mut UnitCounts,
         fresh: bool,
     ) -> Self {
-        let (start, wrote) = (bench.lead, bench.wrote);
-        let cut = Cut { has: 0, start, back: Some((0, 0)), ..Cut::unseen(UnitKind::Burst, start, fresh) };
+        let (start, wrote, carried) = (bench.lead, bench.wrote, bench.carried);
+        let kind = if carried.inside { UnitKind::Transaction } else { UnitKind::Burst };
+        let cut = Cut {
+            has: if carried.wrote { WROTE } else { 0 } | if carried.stays { HELD } else { 0 },
+            start,
+            failed: carried.failed,
+            back: Some((0, 0)),
+            ..Cut::unseen(kind, start, fresh)
+        };
         to.unit += 1;
         Self {
             to,
@@ -381,7 +397,7 @@ impl<'p> Pass<'p> {
         self.end_before(place, step, class.is);
         self.note(place, step, number, class);
         if class.is & known::ENDS != 0 {
-            // Without its BEGIN: the clock cut the transaction at the beginning of the minute.
+            // Without its BEGIN: that stands before the beginning of the log.
             if self.cut.start == 0 && self.cut.kind == UnitKind::Burst {
                 self.cut.kind = UnitKind::Transaction;
             }
@@ -448,12 +464,17 @@ impl<'p> Pass<'p> {
         if class & known::UNDOES != 0 {
             has |= UNDID;
         }
-        if class & known::WRITES != 0 {
-            has |= WROTE;
-            match step.tag {
-                0 => self.wrote = Some(step.time),
-                tag => {
-                    self.to.writers.insert(tag, step.time);
+        if class & known::STAYS != 0 {
+            has |= HELD;
+            if class & known::WRITES != 0 {
+                has |= WROTE;
+            }
+            if class & known::PINS != 0 {
+                match step.tag {
+                    0 => self.wrote = Some(step.time),
+                    tag => {
+                        self.to.writers.insert(tag, step.time);
+                    }
                 }
             }
         }
@@ -496,8 +517,8 @@ impl<'p> Pass<'p> {
     fn close(&mut self, end: usize, fresh: bool) {
         if end > self.cut.start {
             self.end_run(end);
-            let writes = self.cut.kind == UnitKind::Transaction && self.cut.has & WROTE != 0;
-            self.to.hold(writes);
+            let stays = self.cut.kind == UnitKind::Transaction && self.cut.has & HELD != 0;
+            self.to.hold(stays);
             self.to.has |= self.cut.has;
             self.cut.end = end;
             self.cut.runs.1 = self.to.runs.len();
@@ -513,6 +534,7 @@ impl<'p> Pass<'p> {
             start: end,
             end,
             fresh,
+            failed: false,
             has: 0,
             runs: (runs, runs),
             again: (again, again),

@@ -18,8 +18,8 @@ pub fn judge(unit: &Unit<'_>, detect: &Detect, out: &mut Findings) {
     found.clear();
     for place in unit.back() {
         let fact = unit.fact(place);
-        // A count is no row that was written.
-        if !fact.keyed || fact.count || fact.ignored.is_some() {
+        // A count is no row that was written, nor is a sum, or whether there is one.
+        if !fact.keyed || fact.answer.folds || fact.answer.exists || fact.ignored.is_some() {
             continue;
         }
         if let Some(write) = written(unit, place as usize, detect) {
@@ -62,10 +62,18 @@ fn written(unit: &Unit<'_>, place: usize, detect: &Detect) -> Option<u64> {
         let writes_row = matches!(known.kind, Kind::Insert | Kind::Update) && !known.columns.is_empty();
         // What another trace wrote must be all that is asked for; what the unit itself wrote may be a part of it.
         let whole = inside || fact.keys == fact.own_keys;
-        if writes_row && whole && known.touches(fact) && step.asks_for(earlier) {
+        if !fact.asks_about(known) {
+            continue;
+        }
+        // Where there was a conflict, nobody told what the row is.
+        if writes_row && whole && !known.skips && step.asks_for(earlier) {
             // A trace that wrote the row itself is judged as a whole.
             let own = unit.others && (earlier.tag == step.tag || step.tag == 0);
             return (!own).then_some(earlier.fingerprint);
+        }
+        // What was written before may be gone, or another.
+        if known.unsettles() {
+            return None;
         }
     }
     None

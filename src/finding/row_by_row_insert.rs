@@ -2,8 +2,10 @@
 //!
 //! In a trace, a request or a transaction they may stand anywhere; in a burst in a row. `BEGIN; INSERT; COMMIT`
 //! five times in a row counts as well: [`pairs`] looks at a session's transactions beside each other. Commits that
-//! would be saved are counted where each INSERT is its own transaction.
+//! would be saved are counted where each INSERT is its own transaction; for those of a trace or request that says
+//! nothing of transactions, their session tells ([`Findings::enclose`]).
 
+use super::tally::{COMMITS_SAVED, LOOSE};
 use super::{Calls, Detect, Findings, Join, Rule, Unit, UnitKind, Verb};
 use crate::units::Micros;
 
@@ -53,13 +55,15 @@ fn report(unit: &Unit<'_>, marks: &[u32], commits: usize, detect: &Detect, out: 
     let saved = others.len() as u64;
     let time = others.iter().map(|mark| unit.step(*mark).duration).sum();
     let commits = (commits as u64).saturating_sub(1);
+    let tagged = matches!(unit.kind, UnitKind::Trace | UnitKind::Request);
+    let loose = if tagged && !unit.has_transactions() { commits } else { 0 };
     let left = SIZES.map(|size| (marks.len() as u64).div_ceil(size));
-    let join = Join { units: 1, saved, duration: Micros(time), commits, left, ..Join::default() };
+    let join = Join { units: 1, saved, duration: Micros(time), commits, loose, left, ..Join::default() };
     out.join(Rule::RowByRowInsert, unit.step(*first).fingerprint, join);
     if (marks.len() as u64) < detect.row_by_row {
         return;
     }
-    let numbers = [("rows", marks.len() as u64), ("commits_saved", commits)];
+    let numbers = [("rows", marks.len() as u64), (COMMITS_SAVED, commits), (LOOSE, loose)];
     out.add(
         Rule::RowByRowInsert,
         unit,

@@ -14,6 +14,10 @@ use crate::units::{Micros, Timestamp};
 pub const MOST_FINDINGS: usize = 16_384;
 /// Rows of an example.
 pub const MOST_EXAMPLE: usize = 40;
+/// The number of a finding that says how many transactions would be saved.
+pub(super) const COMMITS_SAVED: &str = "commits_saved";
+/// The part of it that is not sure; no finding has it in the end.
+pub(super) const LOOSE: &str = "loose";
 /// Other fingerprints kept for a finding.
 const MOST_RELATED: usize = 64;
 
@@ -143,6 +147,8 @@ pub struct Findings {
     reads: Bounded<(u64, u64, Reads)>,
     /// What joining calls would save, by rule and statement.
     joins: Bounded<(Rule, u64, Join)>,
+    /// By statement: single-row INSERTs of traces and requests, and how many were in a transaction of their session.
+    tagged: BTreeMap<u64, (u64, u64)>,
     /// For `read_back`, which a log may have in every unit.
     pub(super) room: Room,
 }
@@ -167,6 +173,8 @@ pub struct Join {
     pub duration: Micros,
     /// Transactions saved.
     pub commits: u64,
+    /// Of these the ones of traces and requests that tell of no transaction: see [`Findings::enclose`].
+    pub loose: u64,
     /// Units in which a question led to them, with which they could be joined.
     pub led: u64,
     /// Time of the first call of each of these.
@@ -183,6 +191,7 @@ impl Default for Findings {
             excused: BTreeMap::new(),
             reads: Bounded::new(MOST_FINDINGS),
             joins: Bounded::new(MOST_FINDINGS),
+            tagged: BTreeMap::new(),
             room: Room::default(),
         }
     }
@@ -249,9 +258,23 @@ impl Findings {
             own.saved += join.saved;
             own.duration += join.duration;
             own.commits += join.commits;
+            own.loose += join.loose;
             own.led += join.led;
             own.led_duration += join.led_duration;
             own.left.iter_mut().zip(join.left).for_each(|(own, their)| *own += their);
+        }
+    }
+
+    /// Single-row INSERTs of traces and requests, `enclosed` of them in a transaction of their session.
+    ///
+    /// Many drivers tag each statement but not their BEGIN and COMMIT: a trace does not know then whether its INSERTs
+    /// are committed one by one. Their session does.
+    pub(super) fn enclose(&mut self, fingerprint: u64, calls: u64, enclosed: u64) {
+        let own = self.tagged.entry(fingerprint).or_default();
+        own.0 += calls;
+        own.1 += enclosed;
+        if self.tagged.len() > MOST_FINDINGS {
+            self.tagged.pop_last();
         }
     }
 
@@ -275,6 +298,9 @@ impl Findings {
         for (own, theirs) in [(&mut self.suppressed, other.suppressed), (&mut self.excused, other.excused)] {
             theirs.into_iter().for_each(|(key, calls)| count_capped(own, key, calls));
         }
+        other.tagged.into_iter().for_each(|(fingerprint, (calls, enclosed))| {
+            self.enclose(fingerprint, calls, enclosed);
+        });
         self.joins.limit_from(&other.joins, drop);
         for (_, (rule, fingerprint, join)) in other.joins {
             self.join(rule, fingerprint, join);
@@ -295,13 +321,31 @@ impl Findings {
         self.joins.prune(drop);
         let capped = self.list.is_capped() || self.reads.is_capped();
         let mut list: Vec<FindingTally> = self.list.into_iter().map(|(_, finding)| finding).collect();
+        for finding in &mut list {
+            if let Some(loose) = finding.numbers.remove(LOOSE)
+                && let enclosed = enclosed(&self.tagged, finding.key.fingerprint, loose)
+                && let Some(saved) = finding.numbers.get_mut(COMMITS_SAVED)
+            {
+                *saved -= enclosed;
+            }
+        }
         list.sort_unstable_by_key(|finding| finding.key);
         let mut reads: Vec<(u64, u64, Reads)> = self.reads.into_iter().map(|(_, reads)| reads).collect();
         reads.sort_unstable_by_key(|reads| (reads.0, reads.1));
         let mut joins: Vec<(Rule, u64, Join)> = self.joins.into_iter().map(|(_, join)| join).collect();
+        for (_, fingerprint, join) in &mut joins {
+            join.commits -= enclosed(&self.tagged, *fingerprint, join.loose);
+        }
         joins.sort_unstable_by_key(|join| (join.0, join.1));
         Found { list, suppressed: self.suppressed, excused: self.excused, reads, joins, capped }
     }
+}
+
+/// How many of the loose commits of a statement are none, by the share of its calls that were in a transaction.
+fn enclosed(tagged: &BTreeMap<u64, (u64, u64)>, fingerprint: u64, loose: u64) -> u64 {
+    let (calls, enclosed) = tagged.get(&fingerprint).copied().unwrap_or_default();
+    let share = u128::from(loose) * u128::from(enclosed) / u128::from(calls.max(1));
+    u64::try_from(share).unwrap_or(loose)
 }
 
 /// Adds to a count; beyond the cap the smallest keys are kept, whatever the order.

@@ -14,10 +14,10 @@ use std::sync::Arc;
 use super::check_then_write::Look;
 use super::outline::{self, Cut, Find, Outline, Run};
 use super::{
-    Detect, Fact, Findings, Known, NO_TIME, Step, Verb, chatty_transaction, check_then_write,
+    Depends, Detect, Fact, Findings, Known, NO_TIME, Step, Verb, chatty_transaction, check_then_write,
     idle_in_transaction, known, n_plus_one, read_back, redundant_select, row_by_row_insert,
 };
-use crate::sql::{Kind, With};
+use crate::sql::{Answer, Kind, With};
 use crate::units::Timestamp;
 
 /// A sheet ends at every full minute.
@@ -67,8 +67,10 @@ pub struct UnitCounts {
     pub by_second: u64,
     /// Calls in seconds too full to be judged at all.
     pub unjudged: u64,
-    /// Traces, requests, transactions that write; each write of its own where there is none of them.
-    pub writing: u64,
+    /// Traces and requests that write and say nothing of a transaction around it.
+    pub loose: u64,
+    /// Writes of traces and requests, and how many of them were in a transaction of their session.
+    pub tagged_writes: (u64, u64),
 }
 
 impl UnitCounts {
@@ -81,7 +83,17 @@ impl UnitCounts {
         self.cut_by_clock += other.cut_by_clock;
         self.by_second += other.by_second;
         self.unjudged += other.unjudged;
-        self.writing += other.writing;
+        self.loose += other.loose;
+        self.tagged_writes.0 += other.tagged_writes.0;
+        self.tagged_writes.1 += other.tagged_writes.1;
+    }
+
+    /// Traces and requests that write outside of a transaction, as far as their sessions tell.
+    #[must_use]
+    pub fn loose_units(&self) -> u64 {
+        let (writes, enclosed) = self.tagged_writes;
+        let left = u128::from(self.loose) * u128::from(writes - enclosed) / u128::from(writes.max(1));
+        u64::try_from(left).unwrap_or(self.loose)
     }
 }
 
@@ -232,6 +244,19 @@ pub struct Judge {
     plain_facts: Vec<u32>,
 }
 
+/// What goes on from one minute of a session to the next.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Carried {
+    /// Whether a transaction is open; where none is, nothing goes on.
+    pub inside: bool,
+    /// Whether it has written.
+    pub wrote: bool,
+    /// Whether it stays with the primary.
+    pub stays: bool,
+    /// Whether it has failed: its COMMIT is a ROLLBACK.
+    pub failed: bool,
+}
+
 /// What is judged: calls of one session within a minute, or those of a trace.
 #[derive(Debug, Clone, Copy)]
 pub struct Bench<'a> {
@@ -243,6 +268,8 @@ pub struct Bench<'a> {
     pub wrote: Option<Timestamp>,
     /// Whether the session was silent before the others.
     pub fresh: bool,
+    /// What was open before the others.
+    pub carried: Carried,
     /// Their stream.
     pub stream: u32,
     /// They are a part of a minute too full to be judged as one, but not its first.
@@ -267,7 +294,7 @@ impl Judge {
         let kind = if first.marks.is_trace() { UnitKind::Trace } else { UnitKind::Request };
         counts.by_kind[kind as usize].0 += 1;
         counts.by_kind[kind as usize].1 += bench.steps.len() as u64;
-        counts.writing += u64::from(self.outline.trace(bench, known, find, out));
+        counts.loose += u64::from(self.outline.trace(bench, known, find, out));
         self.requests(bench, Cut::unseen(kind, bench.steps.len(), true), known, out);
     }
 
@@ -294,10 +321,7 @@ impl Judge {
             counts.by_kind[cut.kind as usize].0 += 1;
             counts.by_kind[cut.kind as usize].1 += calls as u64;
             if cut.has & outline::WROTE != 0 {
-                self.commits(bench, cut, known, &mut |step| {
-                    counts.writing += u64::from(step.tag == 0);
-                    commit(step);
-                });
+                self.commits(bench, cut, known, commit);
             }
             // Most transactions are short, and not idle: nothing is asked about them.
             let long = (cut.end - cut.start) as u64 >= bench.detect.chatty;
@@ -310,7 +334,10 @@ impl Judge {
             }
             if cut.has & outline::TAGGED == 0 {
                 self.attempts(bench, cut, known, out);
-            } else if cut.has & outline::UNTAGGED != 0 {
+                continue;
+            }
+            self.enclose(bench, cut, known, out, counts);
+            if cut.has & outline::UNTAGGED != 0 {
                 self.untagged(bench, cut, known, out);
             }
         }
@@ -321,6 +348,30 @@ impl Judge {
         }
         if self.outline.has & outline::TAGGED != 0 {
             read_back::judge(&Unit { others: true, ..self.unit(bench, whole, known) }, bench.detect, out);
+        }
+    }
+
+    /// Tells which writes of traces and requests are in a transaction.
+    fn enclose(
+        &self,
+        bench: Bench<'_>,
+        cut: Cut,
+        known: &Known,
+        out: &mut Findings,
+        counts: &mut UnitCounts,
+    ) {
+        let enclosed = u64::from(cut.kind == UnitKind::Transaction);
+        for place in cut.start..cut.end {
+            let step = &bench.steps[place];
+            let class = known.class(self.outline.facts[place]);
+            if step.tag == 0 || !class.writes() {
+                continue;
+            }
+            counts.tagged_writes.0 += 1;
+            counts.tagged_writes.1 += enclosed;
+            if class.is & known::SINGLE != 0 && step.marks.rows() == 1 {
+                out.enclose(step.fingerprint, 1, enclosed);
+            }
         }
     }
 
@@ -436,9 +487,9 @@ impl Judge {
                 let Some(last) = steps.len().checked_sub(1) else { return };
                 // An error loses everything, unless the transaction goes back to a savepoint after it.
                 let tells = |place: &usize| fact(*place).verb == Verb::Failed || fact(*place).barrier;
-                let failed = cut.has & outline::FAILED != 0;
+                let failed = cut.failed || cut.has & outline::FAILED != 0;
                 let last_told = failed.then(|| (0..steps.len()).rev().find(tells)).flatten();
-                if last_told.is_some_and(|place| fact(place).verb == Verb::Failed) {
+                if last_told.map_or(cut.failed, |place| fact(place).verb == Verb::Failed) {
                     return;
                 }
                 if matches!(fact(last).verb, Verb::Commit | Verb::Whole) {
@@ -467,11 +518,18 @@ impl Fact {
             writes: Box::default(),
             question: false,
             keyed: false,
+            asked: Box::default(),
+            by_id: false,
+            answer: Answer::default(),
             with: With::Value,
             page: false,
             locking: false,
+            depends: Depends::Tables,
+            stays: false,
+            pins: false,
             values: false,
             returning: false,
+            skips: false,
             barrier: true,
             chains: false,
             count: false,

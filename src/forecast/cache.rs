@@ -3,11 +3,14 @@
 //! Its key is statement and parameters. Two ways to drop an entry are replayed, alone and together: a write to any
 //! table that the statement reads, and age. The curve over the cache's size uses reuse distances (Mattson et al.
 //! 1970): an LRU cache of n entries answers exactly the askings with fewer than n other keys since the last one.
+//!
+//! An answer that depends on the time as well may be kept for some time, and no longer; one that depends on who asks
+//! is nobody else's, and not kept.
 
 use std::collections::{BTreeMap, HashMap};
 
 use super::{Inputs, permille, rows, scale};
-use crate::finding::Facts;
+use crate::finding::{Depends, Facts};
 use crate::partial::trace::{Asked, Asking, Replay, Writes, table_key};
 use crate::report::{Curve, Forecast, Load};
 use crate::units::{Micros, Timestamp};
@@ -94,9 +97,13 @@ impl Replays {
         let mut replays = Self::default();
         let mut seen = Seen::default();
         for (asked, versions) in trace.asked.iter().zip(&versions) {
-            let known = facts.get(asked.fingerprint).is_some();
-            seen.starts.push(known.then_some(seen.keys.len()));
-            replays.list.push(if known { replay(asked, versions, &mut seen) } else { Replayed::default() });
+            let depends = facts.get(asked.fingerprint).map(|fact| fact.depends);
+            seen.starts.push((depends == Some(Depends::Tables)).then_some(seen.keys.len()));
+            replays.list.push(match depends {
+                Some(Depends::Tables) => replay(asked, versions, &mut seen),
+                Some(Depends::Time) => replay(asked, versions, &mut Seen::default()).for_some_time(),
+                Some(Depends::Asker) | None => Replayed::default(),
+            });
         }
         replays.sizes = Sizes::new(trace, &order, &seen);
         replays
@@ -164,6 +171,13 @@ fn versions(trace: &Replay, facts: &Facts, order: &[Place]) -> Vec<Vec<u32>> {
 }
 
 impl Replayed {
+    /// What is left where an answer ages although nothing is written: caches that drop it by age.
+    fn for_some_time(self) -> Self {
+        let mut aged = self.aged;
+        aged[TTLS.len()] = Hits::default();
+        Self { keys: self.keys, time: self.time, both: self.both, aged, ..Self::default() }
+    }
+
     /// Askings answered by a cache that is dropped by the table, and their time.
     pub(super) fn hits(&self) -> (u64, u64) {
         (self.invalidated.calls, self.invalidated.time)
@@ -184,7 +198,7 @@ impl Replayed {
 /// What the curve over the size knows of each asking, in the order of the trace.
 #[derive(Debug, Default)]
 struct Seen {
-    /// Where each statement's askings begin; `None` for one that is not replayed.
+    /// Where each statement's askings begin; `None` for one that no write drops.
     starts: Vec<Option<usize>>,
     /// A number for each key, and whether the answer to the asking before it still held.
     keys: Vec<(u32, bool)>,
@@ -306,7 +320,9 @@ pub fn forecast(inputs: &Inputs<'_>) -> Forecast {
     Forecast {
         assumptions:
             "A read-through cache of any size holds the answer to each question (statement and parameters) \
-                      until a table that it reads is written; empty answers and counts are kept too."
+                      until a table that it reads is written; empty answers and counts are kept too. What depends on \
+                      the time (now()) is kept by age alone, what depends on who asks (current_user, \
+                      current_setting()) is not kept."
                 .to_owned(),
         before,
         after,
@@ -352,10 +368,10 @@ impl Sizes {
         let mut span_of_latest = 0_u64;
         for (place, (_, statement, asking)) in order.iter().enumerate() {
             let statement = *statement as usize;
-            let Some(start) = seen.starts[statement] else { continue };
-            let (key, holds) = seen.keys[start + *asking as usize];
             let (weight, span) = weights[statement];
             sizes.total += weight;
+            let Some(start) = seen.starts[statement] else { continue };
+            let (key, holds) = seen.keys[start + *asking as usize];
             let before = std::mem::replace(&mut last[key as usize], place as u32);
             if before != u32::MAX {
                 if holds {

@@ -46,12 +46,10 @@ pub fn forecast(inputs: &Inputs<'_>, cached: &BTreeMap<u64, Load>) -> Forecast {
         after.calls += load.calls.saturating_sub(cured.calls);
         after.duration_us += Micros(load.duration_us.0.saturating_sub(cured.duration_us.0));
     }
-    // One transaction for each unit that writes.
-    if !joined(inputs, Rule::RowByRowInsert).is_empty() {
-        let transactions = kinds.entry(Kind::Transaction).or_default();
-        let needed = transactions.1.max(2 * inputs.writing_units);
-        after.calls += needed - transactions.1;
-        transactions.1 = needed;
+    // Whoever batches makes each request that writes one transaction. What belongs to none stays as it is.
+    if !joined(inputs, Rule::RowByRowInsert).is_empty() && inputs.loose_units > 0 {
+        kinds.entry(Kind::Transaction).or_default().1 += 2 * inputs.loose_units;
+        after.calls += 2 * inputs.loose_units;
     }
     let mut numbers = BTreeMap::new();
     for (kind, (before, after)) in kinds {
@@ -60,9 +58,9 @@ pub fn forecast(inputs: &Inputs<'_>, cached: &BTreeMap<u64, Load>) -> Forecast {
     }
     let (_, _, statements) = rows(saved, |fingerprint| inputs.load(fingerprint));
     Forecast {
-        assumptions: "All changes at once: write-through cache, upserts, batched INSERTs, prefetch, and one \
-                      transaction for each unit that writes; a statement that several cure is cured by the best of \
-                      them. Reads that are left may still go to a replica."
+        assumptions: "All changes at once: write-through cache, upserts, batched INSERTs, prefetch, and where INSERTs \
+                      are batched one transaction for each trace or request that writes outside of one; a statement \
+                      that several cure is cured by the best of them. Reads that are left may still go to a replica."
             .to_owned(),
         before,
         after,

@@ -1,7 +1,7 @@
 //! Forecasts: what a change would bring, computed from the log alone by replaying it against a model.
 //!
 //! One model a file. Each answers with a [`Forecast`]: what it assumes in one line, calls and time before and after,
-//! the curve over its parameter, and the statements that change most.
+//! curves over its parameters where it has some, and the statements that change most where it is about statements.
 
 pub mod batching;
 pub mod cache;
@@ -35,8 +35,8 @@ pub struct Inputs<'a> {
     pub found: &'a Found,
     /// Calls and time of each statement.
     pub loads: &'a HashMap<u64, Load>,
-    /// Units that write.
-    pub writing_units: u64,
+    /// Traces and requests that write outside of a transaction.
+    pub loose_units: u64,
 }
 
 impl Inputs<'_> {

@@ -11,7 +11,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::{Inputs, rows, scale};
-use crate::finding::Fact;
+use crate::finding::{Depends, Fact};
 use crate::partial::trace::{Asked, Asking, Moment, Replay, Writes, table_key};
 use crate::partial::writes::RowWrite;
 use crate::report::{Forecast, Load};
@@ -55,7 +55,9 @@ pub(super) fn saved(inputs: &Inputs<'_>) -> BTreeMap<u64, Load> {
         let mut best = replayed.hits();
         if fact.count {
             best = most(best, replayed.aged_300());
-        } else if let Some(written) = Written::of(inputs.replay, fact, asked) {
+        } else if fact.depends == Depends::Tables
+            && let Some(written) = Written::of(inputs.replay, fact, asked)
+        {
             best = most(best, by_row(fact, asked, &written, &births).0);
         }
         let sample = asked.askings.kept.len() as u64;

@@ -1,11 +1,13 @@
-//! The only code that opens anything for reading.
+//! The only code that opens a log for reading (a command reads its `pglens.toml` or its standard input itself).
 //!
 //! ```text
 //!  paths ──plan──▶ streams of sources ──(chunk)──▶ open ─▶ raw bytes ─▶ containers off ─▶ log
 //! ```
 //!
 //! [`plan`] decides before anything is read: which files are meant, which of them are logs, which belong to one
-//! server and in which order. It only looks at the beginning of each file (and at the end of plain ones).
+//! server and in which order. It looks at the beginning of each file and at the end of plain ones. What stands in a
+//! container is read through where there is no other way: to find the end of the log (`--last`), and the names in a
+//! compressed tar.
 //!
 //! # Streams
 //! A stream is one server's log in order. Files are put into one stream when they lie in one directory and their

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use bumpalo::Bump;
 
-use crate::chunk::SAMPLE;
+use crate::chunk::Sample;
 use crate::log::{Dialect, Entry, Hints, Sink, Skip};
 use crate::units::{ByteOffset, Timestamp};
 
@@ -26,14 +26,12 @@ pub(super) struct Probe {
 
 /// Looks at the beginning.
 pub(super) fn probe(bytes: &mut dyn Read, hints: &Hints) -> io::Result<Probe> {
-    let mut sample = Vec::new();
-    let result = bytes.take(SAMPLE as u64).read_to_end(&mut sample);
-    if sample.is_empty() {
-        result?;
-        return Ok(Probe { empty: true, ..Probe::default() });
+    let sample = Sample::take(bytes, None, hints);
+    if sample.bytes.is_empty() {
+        return sample.error.map_or(Ok(Probe { empty: true, ..Probe::default() }), Err);
     }
-    let dialect = Dialect::detect(&sample, hints).ok();
-    let first = dialect.as_ref().and_then(|dialect| times(dialect, &sample)).map(|(first, _)| first);
+    let dialect = sample.dialect.ok();
+    let first = dialect.as_ref().and_then(|dialect| times(dialect, &sample.bytes)).map(|(first, _)| first);
     Ok(Probe { empty: false, dialect, first })
 }
 

@@ -9,8 +9,9 @@ use std::net::IpAddr;
 use memchr::memmem;
 
 use super::entry::Part;
-use super::prefix::{Clocks, Escape, Head, Piece, REACH, assign, forget, rigid_len};
+use super::prefix::{Clocks, Escape, Head, Piece, REACH, assign, forget, phrase_ends, rigid_len};
 use super::severity::{self, Candidate};
+use super::time;
 
 /// Steps of the search for one line; beyond it the line is not explained. Real prefixes need a few dozen, and the
 /// bound keeps a hostile line from costing more than some microseconds.
@@ -23,7 +24,7 @@ const SPANS: usize = 40;
 pub(crate) fn may_begin(pieces: &[Piece], line: &[u8]) -> bool {
     match pieces.first() {
         Some(Piece::Literal(literal)) => line.starts_with(literal),
-        Some(Piece::Field { escape, width: 0 }) if !escape.is_free() => rigid_len(*escape, line).is_some(),
+        Some(Piece::Field { escape, width: 0 }) if !escape.is_free() => shape_len(*escape, line).is_some(),
         Some(Piece::Field { .. } | Piece::SessionOnly) | None => true,
     }
 }
@@ -37,8 +38,16 @@ pub(crate) fn matches_head(pieces: &[Piece], line: &[u8]) -> bool {
             at += if found { literal.len() } else { 0 };
             found
         }
-        Piece::Field { escape, .. } => rigid_len(*escape, &line[at..]).map(|len| at += len).is_some(),
+        Piece::Field { escape, .. } => shape_len(*escape, &line[at..]).map(|len| at += len).is_some(),
         Piece::SessionOnly => true,
+    })
+}
+
+/// Length of a rigid value, or of a time that does not exist: damage, and still the begin of an entry.
+fn shape_len(escape: Escape, rest: &[u8]) -> Option<usize> {
+    rigid_len(escape, rest).or_else(|| match escape {
+        Escape::Time | Escape::TimeMillis | Escape::SessionStart => time::impossible_len(rest),
+        _ => None,
     })
 }
 
@@ -159,6 +168,9 @@ impl Search {
             return false;
         }
         let next = pieces.get(index + 1);
+        if self.explain_phrase(pieces, index, escape, width, slice, at) {
+            return true;
+        }
         match next {
             None => self.try_end(pieces, index, width, slice, at, rest.len()),
             Some(Piece::Literal(literal)) if escape == Escape::User && literal.first() == Some(&b'@') => {
@@ -180,6 +192,26 @@ impl Search {
                 (least..=most).any(|end| self.try_end(pieces, index, width, slice, at, end))
             }
         }
+    }
+
+    /// A backend type or a command tag: their blanks are no ends.
+    fn explain_phrase(
+        &mut self,
+        pieces: &[Piece],
+        index: usize,
+        escape: Escape,
+        width: i32,
+        slice: &[u8],
+        at: usize,
+    ) -> bool {
+        let literal: &[u8] = match pieces.get(index + 1) {
+            Some(Piece::Literal(literal)) => literal,
+            Some(_) => b"",
+            None => return false,
+        };
+        width == 0
+            && phrase_ends(escape, &slice[at..], literal)
+                .any(|end| self.try_end(pieces, index, width, slice, at, end))
     }
 
     /// An address before a literal: `2001:db8::7` may hold what follows it in the template. One that is complete as an

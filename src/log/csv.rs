@@ -179,11 +179,6 @@ impl<'a> Row<'a> {
         let (start, _) = session_id(self.column(6).raw).unwrap_or_default();
         head.session.start = start as u32;
         let fields = &mut head.fields;
-        fields.line = integer(self.column(7).raw);
-        fields.command = self.column(8).text(arena);
-        fields.session_start = clocks.session.read(self.column(9).raw).map(|stamp| stamp.time);
-        fields.vxid = self.column(10).raw;
-        fields.xid = integer(self.column(11).raw);
         let severity = severity(self.column(12).raw).ok_or(SkipReason::UnknownSeverity)?;
         fields.sqlstate = self.column(13).raw.first_chunk().copied().unwrap_or_default();
         fields.detail = self.column(15).text(arena);
@@ -194,8 +189,6 @@ impl<'a> Row<'a> {
         let later =
             |number: usize| if number <= self.count { self.column(number) } else { Column::default() };
         head.who.application = name(later(23).text(arena));
-        fields.backend = later(24).text(arena);
-        fields.leader = integer(later(25).raw) as u32;
         fields.query_id = signed(later(26).raw);
         Ok((Part::Record(severity), self.column(14).text(arena)))
     }

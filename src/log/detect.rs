@@ -9,18 +9,20 @@ use memchr::memmem;
 
 use super::csv;
 use super::dialect::{Dialect, Format, Hints, Shape};
-use super::frame::{Framed, Inner, Outer, Unwrapped};
+use super::frame::{Frame, Framed, Inner, Outer, Unwrapped};
 use super::infer;
 use super::json::{Members, Value};
 use super::prefix::{Clocks, Escape, Head, Line, Prefix, REACH};
 use super::severity;
 use super::stderr::{BOM, Stderr, no_text};
-use super::syslog::{self, Syslog};
-use super::time::Clock;
+use super::syslog::{self, Header, Numbers, Syslog};
+use super::time::{self, Clock};
 use super::usual::USUAL;
-use super::wrap::{self, Letter, Wrapper};
+use super::wrap::{self, Envelope, Letter, Wrapper};
 
-/// How much of a sample is looked at.
+mod further;
+
+/// How much of a sample is looked at, unless no session has written in it.
 const SAMPLE: usize = 256 * 1024;
 
 /// Lines of the sample that a prefix is tried on: enough to meet a background process, a name with a blank.
@@ -38,7 +40,7 @@ pub enum DetectError {
     /// No line looks like an entry.
     #[error("no line looks like a PostgreSQL log entry; the first line is: {first}")]
     NotALog {
-        /// The first line that is not blank, shortened.
+        /// The first line that is not blank, shortened and without values.
         first: String,
     },
     /// Entries are there, their prefix was not recognised.
@@ -47,7 +49,7 @@ pub enum DetectError {
          --log-line-prefix; the first such line is: {first}"
     )]
     UnknownPrefix {
-        /// The first line with a severity word, shortened.
+        /// The first line with a severity word, up to its text.
         first: String,
     },
     /// The prefix that was given explains no line.
@@ -58,7 +60,7 @@ pub enum DetectError {
     WrongPrefix {
         /// The template that was given.
         prefix: String,
-        /// The first line that should have matched, shortened.
+        /// The first line that should have matched, up to its text.
         first: String,
         /// The template that would match.
         detected: Option<String>,
@@ -71,7 +73,7 @@ pub enum DetectError {
     Localised {
         /// English name of the language.
         language: &'static str,
-        /// The line that told.
+        /// The line that told, shortened and without values.
         first: String,
     },
     /// The format that was given is not the sample's.
@@ -79,7 +81,7 @@ pub enum DetectError {
     WrongFormat {
         /// The format that was given.
         format: Format,
-        /// The first line, shortened.
+        /// The first line, shortened and without values.
         first: String,
     },
 }
@@ -90,7 +92,12 @@ fn hint(detected: &Option<String>) -> String {
 
 /// See [`Dialect::detect`].
 pub(crate) fn detect(sample: &[u8], hints: &Hints) -> Result<Dialect, DetectError> {
-    let sample = &sample[..sample.len().min(SAMPLE)];
+    let dialect = detect_within(&sample[..sample.len().min(SAMPLE)], hints)?;
+    Ok(further::look(dialect, sample, hints))
+}
+
+/// What a sample of at most [`SAMPLE`] bytes says.
+fn detect_within(sample: &[u8], hints: &Hints) -> Result<Dialect, DetectError> {
     if sample.starts_with(b"\xFF\xFE") || sample.starts_with(b"\xFE\xFF") {
         return Err(DetectError::Utf16);
     }
@@ -102,10 +109,11 @@ pub(crate) fn detect(sample: &[u8], hints: &Hints) -> Result<Dialect, DetectErro
     let language = language(sample).map(|(language, _)| language);
     let dialect = |shape| Dialect { shape, zone_minutes: hints.zone_minutes, language };
     let wanted = |format| hints.format.is_none_or(|wanted| wanted == format);
-    if wanted(Format::Csv) && is_csv(sample) {
+    let said = |format| hints.format == Some(format);
+    if wanted(Format::Csv) && (is_csv(sample) || said(Format::Csv) && may_be_csv(sample)) {
         return Ok(dialect(Shape::Csv));
     }
-    if wanted(Format::Json) && is_json(sample) {
+    if wanted(Format::Json) && (is_json(sample) || said(Format::Json) && may_be_json(sample)) {
         return Ok(dialect(Shape::Json));
     }
     if let Some(framed) = framed(sample, hints) {
@@ -124,21 +132,68 @@ pub(crate) fn detect(sample: &[u8], hints: &Hints) -> Result<Dialect, DetectErro
 
 /// Lines in frames. `None`: they are in none that is known. An error: the frames are known, what is inside is not.
 fn framed(sample: &[u8], hints: &Hints) -> Option<Result<Framed, DetectError>> {
-    let outer = outer(sample, hints)?;
+    let mut outer = outer(sample, hints)?;
+    let found = inside(sample, &outer, hints);
+    // What was taken for the server's number may be the beginning of the prefix that was given.
+    if found.is_err() && hints.prefix.is_some() && outer.forget_numbers() {
+        let again = inside(sample, &outer, hints);
+        if let Ok(inner) = again {
+            return Some(Ok(Framed { outer, inner }));
+        }
+    }
+    Some(found.map(|inner| Framed { outer, inner }))
+}
+
+/// What stands in the frames.
+fn inside(sample: &[u8], outer: &Outer, hints: &Hints) -> Result<Inner, DetectError> {
     let arena = Bump::new();
     let mut inner = Vec::new();
-    for line in lines(sample).filter(|line| !line.trim_ascii().is_empty()).take(LINES * 2) {
-        if let Unwrapped::Frame(frame) = outer.unwrap(line.strip_suffix(b"\r").unwrap_or(line), &arena) {
-            inner.extend_from_slice(frame.text.strip_suffix(b"\n").unwrap_or(frame.text));
-            if !frame.partial {
-                inner.push(b'\n');
-            }
+    for frame in frames(sample, outer, &arena) {
+        inner.extend_from_slice(frame.text.strip_suffix(b"\n").unwrap_or(frame.text));
+        if !frame.partial {
+            inner.push(b'\n');
         }
     }
     if is_json(&inner) {
-        return Some(Ok(Framed { outer, inner: Inner::Records }));
+        return Ok(Inner::Records);
     }
-    Some(stderr(&inner, hints, Setting::Frames).map(|stderr| Framed { outer, inner: Inner::Lines(stderr) }))
+    let mut stderr = stderr(&inner, hints, Setting::Frames)?;
+    if hints.prefix.is_none() && counts(&stderr.prefix, frames(sample, outer, &arena)) {
+        stderr.prefix = stderr.prefix.counting();
+    }
+    Ok(Inner::Lines(stderr))
+}
+
+/// The frames of a sample's first lines.
+fn frames<'a>(sample: &'a [u8], outer: &'a Outer, arena: &'a Bump) -> impl Iterator<Item = Frame<'a>> {
+    lines(sample).filter(|line| !line.trim_ascii().is_empty()).take(LINES * 2).filter_map(move |line| {
+        match outer.unwrap(line.strip_suffix(b"\r").unwrap_or(line), arena) {
+            Unwrapped::Frame(frame) => Some(frame),
+            Unwrapped::OtherProgram | Unwrapped::Malformed(_) => None,
+        }
+    })
+}
+
+/// Whether what the prefix takes for a process id only grows where the frames name one process: it counts lines.
+fn counts<'a>(prefix: &Prefix, frames: impl Iterator<Item = Frame<'a>>) -> bool {
+    if !prefix.has(Escape::Pid) {
+        return false;
+    }
+    let mut clocks = Clocks::new(0);
+    let mut last: IndexMap<u32, u32> = IndexMap::new();
+    let (mut grows, mut others) = (0usize, 0usize);
+    for frame in frames.filter(|frame| frame.pid != 0) {
+        let line = frame.text.split(|&byte| byte == b'\n').next().unwrap_or_default();
+        let mut head = Head::default();
+        if let Line::Begins(..) = prefix.begin(line, &mut head, &mut clocks)
+            && let Some(before) = last.insert(frame.pid, head.session.pid)
+        {
+            let counter = if before < head.session.pid { &mut grows } else { &mut others };
+            *counter += 1;
+        }
+    }
+    // The frames of a container name one process for all backends, whose numbers come again.
+    grows >= 3 && others * 20 <= grows
 }
 
 /// Recognises the frames: nearly every line that is no continuation must have one.
@@ -168,7 +223,7 @@ fn outer(sample: &[u8], hints: &Hints) -> Option<Outer> {
         || whole.first().is_some_and(|line| line[0] == b'[')
             && lines(sample).any(|line| pretty(&line) || Letter::open(line).is_some())
     {
-        Wrapper::Envelope
+        Wrapper::Envelope(Envelope::of(&whole))
     } else {
         stamped(&whole)?
     };
@@ -183,7 +238,9 @@ fn stamped(whole: &[&[u8]]) -> Option<Wrapper> {
             frame.time.map(|_| frame.text)
         })
     };
-    let looks = |text: &[u8]| severity::candidates(text, REACH).next().is_some();
+    let is_record =
+        |text: &[u8]| text.starts_with(b"{") && memmem::find(text, b"\"error_severity\"").is_some();
+    let looks = |text: &[u8]| severity::candidates(text, REACH).next().is_some() || is_record(text);
     if inner(false).filter(|text| looks(text)).count() == 0 {
         return None;
     }
@@ -202,13 +259,16 @@ fn stamped(whole: &[&[u8]]) -> Option<Wrapper> {
 /// The programs whose lines are PostgreSQL's.
 fn syslog(whole: &[&[u8]], hints: &Hints) -> Option<Syslog> {
     let year = hints.year.unwrap_or(syslog::YEAR);
+    let headers: Vec<(Header<'_>, &[u8])> = whole
+        .iter()
+        .filter_map(|line| {
+            let header = syslog::header(line, year, hints.zone_minutes)?;
+            Some((header, &line[header.message..]))
+        })
+        .collect();
     let mut idents: IndexMap<&[u8], usize> = IndexMap::new();
-    let mut headers = 0;
-    for line in whole {
-        let Some(header) = syslog::header(line, year, hints.zone_minutes) else { continue };
-        headers += 1;
-        let message = &line[header.message..];
-        let (piece, text) = syslog::piece(message);
+    for &(header, message) in &headers {
+        let (piece, text) = Numbers::Both.strip(message);
         let says = severity::candidates(text, REACH).next().is_some()
             || piece.is_some() && severity::squeezed_candidates(text, REACH).next().is_some();
         if !header.ident.is_empty() && says && (piece.is_some() || severity::word_at(header.ident).is_none())
@@ -219,12 +279,14 @@ fn syslog(whole: &[&[u8]], hints: &Hints) -> Option<Syslog> {
     idents.retain(|ident, _| severity::severity(ident).is_none());
     // A program that happens to quote one line of PostgreSQL's is not PostgreSQL.
     let most = idents.values().copied().max()?;
-    if headers * 2 < whole.len() {
+    if headers.len() * 2 < whole.len() {
         return None;
     }
-    let idents =
-        idents.into_iter().filter(|&(_, count)| count * 20 >= most).map(|(ident, _)| ident.into()).collect();
-    Some(Syslog { idents, year, zone_minutes: hints.zone_minutes })
+    idents.retain(|_, count| *count * 20 >= most);
+    let ours = headers.iter().filter(|(header, _)| idents.contains_key(header.ident));
+    let numbers = Numbers::of(ours.map(|&(header, message)| (header.pid, message)));
+    let idents = idents.into_keys().map(Into::into).collect();
+    Some(Syslog { idents, numbers, year, zone_minutes: hints.zone_minutes })
 }
 
 /// Whether a row of csvlog begins on one of the first lines. A stderr log may quote one, after a tab.
@@ -232,19 +294,49 @@ fn is_csv(sample: &[u8]) -> bool {
     lines(sample).take(LINES).any(csv::is_sure_start)
 }
 
+/// Whether what somebody says is csvlog may be: a time before the first comma.
+fn may_be_csv(sample: &[u8]) -> bool {
+    let line = first_line(sample);
+    let line = line.strip_prefix(b"\"").unwrap_or(line);
+    let time = Clocks::new(0).log.read(line);
+    time.is_some_and(|time| matches!(&line[time.len..], [b',', ..] | [b'"', b',', ..]))
+}
+
+/// Whether what somebody says is jsonlog may be: an object.
+fn may_be_json(sample: &[u8]) -> bool {
+    first_line(sample).trim_ascii_start().starts_with(b"{\"")
+}
+
 /// Whether a line is an object with jsonlog's keys.
 fn is_json(sample: &[u8]) -> bool {
     lines(sample).take(LINES).any(|line| {
-        let has = |object: &[u8], wanted: &[u8]| Members::of(object).any(|(key, _)| key == wanted);
-        let record = |object: &[u8]| has(object, b"error_severity") && has(object, b"message");
         let operators = || {
             Members::of(line).any(|(key, value)| match value {
-                Value::Nested(object) => key == b"record" && record(object),
+                Value::Nested(object) => key == b"record" && is_record(object),
                 Value::Text { .. } | Value::Bare(_) => false,
             })
         };
-        line.first() == Some(&b'{') && (record(line) || operators())
+        line.first() == Some(&b'{') && (is_record(line) || operators() || is_cut_operators(line))
     })
+}
+
+/// Whether an object is a record of jsonlog, or of csvlog in JSON. Its message is the first thing that may be longer
+/// than a sample: a record that the sample cuts off there has a time and a severity.
+fn is_record(object: &[u8]) -> bool {
+    let (mut time, mut severity, mut message) = (false, false, false);
+    let mut members = Members::of(object);
+    for (key, _) in members.by_ref() {
+        time |= matches!(key, b"timestamp" | b"log_time");
+        severity |= key == b"error_severity";
+        message |= key == b"message";
+    }
+    severity && (message || time && members.finished().is_none())
+}
+
+/// Whether a line holds the record of an operator that the sample cuts off.
+fn is_cut_operators(line: &[u8]) -> bool {
+    let key = b"\"record\":";
+    memmem::find(line, key).is_some_and(|at| is_record(&line[at + key.len()..]))
 }
 
 /// The lines of a sample without their line ends.
@@ -276,7 +368,8 @@ fn stderr(sample: &[u8], hints: &Hints, setting: Setting) -> Result<Stderr, Dete
     let lines = Lines::of(sample);
     let found = |prefix| {
         let tabs = lines.keep_their_tabs(sample, &prefix);
-        Stderr { prefix, crlf: lines.crlf, tabs }
+        let no_session = hints.prefix.is_none() && !lines.hold_a_session(&prefix);
+        Stderr { prefix, crlf: lines.crlf, tabs, no_session }
     };
     if let Some(template) = &hints.prefix {
         if let Some(prefix) = given(template, &lines) {
@@ -331,7 +424,8 @@ fn squeezed(sample: &[u8], setting: Setting) -> Option<Stderr> {
     // Without a time or a process id in front, "LOG: " is too little to go by.
     (prefix.is_anchored() || setting == Setting::Frames).then(|| {
         let tabs = lines.keep_their_tabs(&widened, &prefix);
-        Stderr { prefix: prefix.squeezed(), crlf: lines.crlf, tabs }
+        let no_session = !lines.hold_a_session(&prefix);
+        Stderr { prefix: prefix.squeezed(), crlf: lines.crlf, tabs, no_session }
     })
 }
 
@@ -362,7 +456,7 @@ pub(crate) struct Lines<'s> {
 
 impl<'s> Lines<'s> {
     pub(crate) fn of(sample: &'s [u8]) -> Self {
-        let mut entries = Vec::new();
+        let (mut entries, mut damaged) = (Vec::new(), Vec::new());
         let (mut lines, mut carriage_returns) = (0usize, 0usize);
         for line in sample.split_inclusive(|&byte| byte == b'\n') {
             let Some(line) = line.strip_suffix(b"\n") else {
@@ -377,10 +471,16 @@ impl<'s> Lines<'s> {
             carriage_returns += usize::from(line.ends_with(b"\r"));
             if line.first() != Some(&b'\t')
                 && entries.len() < LINES
-                && severity::candidates(line, REACH).next().is_some()
+                && let Some(found) = severity::candidates(line, REACH).next()
             {
                 entries.push(line);
+                damaged.push(time::is_impossible(&line[..found.word]));
             }
+        }
+        // What was damaged says nothing about the prefix, unless everything was.
+        if damaged.contains(&false) {
+            let mut damaged = damaged.iter();
+            entries.retain(|_| damaged.next() == Some(&false));
         }
         Self { entries, crlf: lines > 0 && carriage_returns * 2 > lines }
     }
@@ -400,6 +500,11 @@ impl<'s> Lines<'s> {
             }
         }
         tabs > 0 && bare * 10 <= tabs
+    }
+
+    /// Whether a line among these was written for a client, as far as `prefix` explains them.
+    fn hold_a_session(&self, prefix: &Prefix) -> bool {
+        self.entries.iter().any(|line| is_of_session(prefix, line))
     }
 
     /// Some of these lines, from all over the sample.
@@ -426,10 +531,11 @@ impl<'s> Lines<'s> {
                     + usize::from(who.host != b"[local]" && holds(who.host, b"=,@/[]()<> "))
                     // A query id, most likely: no host and hardly a program is called a number.
                     + usize::from(is_number(who.host) || is_number(who.application))
-                    + usize::from(holds(head.fields.backend, b"0123456789@=[]"))
-                    + usize::from(holds(head.fields.command, b"0123456789@=[]"))
+                    + usize::from(holds(head.backend, b"0123456789@=[]"))
+                    + usize::from(holds(head.command, b"0123456789@=[]"))
                     // Text that begins with a severity word again was cut too early.
                     + usize::from(severity::word_at(&line[text..]).is_some());
+                explained.odd += odd;
                 explained.score += 2 * said as i64 - 5 * odd as i64;
                 // A session that introduces itself tells which name is which.
                 if let Some((user, database)) = introduced(&line[text..])
@@ -456,8 +562,9 @@ pub(crate) struct Explained {
     pub(crate) matched: usize,
     /// Lines among them with a user, database, application or host.
     pub(crate) named: usize,
-    /// Points for values that are said, minus points for names that hold what names seldom hold: the sign of a
-    /// field that swallowed its neighbour.
+    /// Names that hold what names seldom hold: the sign of a field that swallowed its neighbour.
+    pub(crate) odd: usize,
+    /// Points for values that are said, minus points for odd names.
     pub(crate) score: i64,
 }
 
@@ -483,13 +590,32 @@ fn is_number(name: &[u8]) -> bool {
 /// The template that explains the sample best, if one explains nearly all of it.
 fn best_prefix(lines: &Lines<'_>, setting: Setting) -> Option<Prefix> {
     let inferred = infer::templates(&lines.entries);
+    let usual: Vec<&str> = USUAL.iter().copied().chain(inferred.iter().map(String::as_str)).collect();
+    let best = best_of(&usual, lines, setting);
+    let clean = |explained: &Explained| explained.matched == lines.entries.len() && explained.odd == 0;
+    let (prefix, explained) = match best {
+        Some(best) if clean(&best.1) => best,
+        // Background processes may end the prefix elsewhere than before the first name.
+        best => {
+            let marked: Vec<String> =
+                inferred.iter().take(8).flat_map(|template| infer::marked(template)).collect();
+            let marked: Vec<&str> = marked.iter().map(String::as_str).collect();
+            match (best, best_of(&marked, lines, setting)) {
+                (Some(best), Some(other)) if other.1.score <= best.1.score => best,
+                (best, other) => other.or(best)?,
+            }
+        }
+    };
+    Some(honest(prefix, lines, explained))
+}
+
+/// Of some templates, the one that explains the sample best.
+fn best_of(templates: &[&str], lines: &Lines<'_>, setting: Setting) -> Option<(Prefix, Explained)> {
     let few = lines.few();
     // Most candidates explain nothing: some lines are enough to see that.
-    let mut tried: Vec<(&str, Prefix, usize)> = USUAL
+    let mut tried: Vec<(&str, Prefix, usize)> = templates
         .iter()
-        .copied()
-        .chain(inferred.iter().map(String::as_str))
-        .map(|template| {
+        .map(|&template| {
             let prefix = Prefix::compile_guess(template);
             let matched = few.explained(&prefix).matched;
             (template, prefix, matched)
@@ -522,8 +648,7 @@ fn best_prefix(lines: &Lines<'_>, setting: Setting) -> Option<Prefix> {
             best = Some((prefix, explained));
         }
     }
-    let (prefix, explained) = best?;
-    Some(honest(prefix, lines, explained))
+    best
 }
 
 /// The template with the `%q` that the lines show, or without the one that they do not show.
@@ -543,15 +668,31 @@ fn honest(prefix: Prefix, lines: &Lines<'_>, explained: Explained) -> Prefix {
 fn without_empty_tail(prefix: Prefix, lines: &Lines<'_>, explained: Explained) -> Prefix {
     let text = prefix.text();
     let Some((shorter, _)) = text.split_once("%q") else { return prefix };
-    let speaks = |line: &&[u8]| {
-        [&b"duration: "[..], b"statement: ", b"connection "]
-            .iter()
-            .any(|mark| memmem::find(line, mark).is_some())
-    };
-    if explained.named > 0 || prefix.has(Escape::Command) || !lines.entries.iter().any(speaks) {
+    if explained.named > 0
+        || prefix.has(Escape::Command)
+        || !lines.entries.iter().any(|line| is_of_session(&prefix, line))
+    {
         return prefix;
     }
-    Prefix::compile(shorter)
+    let shorter = Prefix::compile(shorter);
+    // `[unknown]@[unknown]` names nobody, and stands there all the same.
+    if lines.explained(&shorter).matched < explained.matched { prefix } else { shorter }
+}
+
+/// Whether a line with a severity word was written for a client, as far as `prefix` explains it: it has names, or
+/// says what only sessions say.
+fn is_of_session(prefix: &Prefix, line: &[u8]) -> bool {
+    let mut head = Head::default();
+    match prefix.begin(line, &mut head, &mut Clocks::new(0)) {
+        Line::Begins(_, text) => {
+            let who = head.who;
+            [who.user, who.database, who.application, who.host].iter().any(|name| !name.is_empty())
+                || [&b"duration: "[..], b"statement: ", b"connection "]
+                    .iter()
+                    .any(|mark| memmem::find(&line[text..], mark).is_some())
+        }
+        Line::Foreign | Line::Continues => false,
+    }
 }
 
 /// An error that names the language, when a line of the sample has a translated severity word.
@@ -569,12 +710,25 @@ fn first_line(sample: &[u8]) -> &[u8] {
     sample.split(|&byte| byte == b'\n').find(|line| !line.trim_ascii().is_empty()).unwrap_or_default()
 }
 
-/// A line for an error message: at most 160 characters, nothing that a terminal would obey.
+/// A line for an error message: at most 160 characters, nothing that a terminal would obey, and no values. Of an entry
+/// that is what stands before its text; of any other line its shape, with letters as `x` and digits as `9`.
 fn shown(line: &[u8]) -> String {
-    let text = String::from_utf8_lossy(&line[..line.len().min(640)]);
-    let mut shown: String =
-        text.trim_end().chars().take(160).map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect();
-    if text.chars().count() > 160 || line.len() > 640 {
+    let entry = severity::candidates(line, REACH)
+        .next()
+        .or_else(|| severity::squeezed_candidates(line, REACH).next());
+    // A line in the middle of a statement may look like an entry; then there are quotes before it.
+    let head = entry.map(|entry| line[..entry.text.min(line.len())].trim_ascii_end());
+    let head = head.filter(|head| head.len() <= 160 && !head.iter().any(|byte| b"'\"$".contains(byte)));
+    let text = String::from_utf8_lossy(head.unwrap_or(&line[..line.len().min(640)]));
+    let shape = |c: char| match c {
+        _ if c.is_control() => '\u{FFFD}',
+        _ if head.is_some() => c,
+        _ if c.is_numeric() => '9',
+        _ if c.is_alphabetic() => 'x',
+        _ => c,
+    };
+    let mut shown: String = text.trim_end().chars().take(160).map(shape).collect();
+    if head.is_some() || text.chars().count() > 160 || line.len() > 640 {
         shown.push('…');
     }
     shown
@@ -582,3 +736,6 @@ fn shown(line: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod corners;

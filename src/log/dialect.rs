@@ -77,7 +77,8 @@ pub(crate) enum Shape {
 }
 
 impl Dialect {
-    /// Finds out how an input is written from its first bytes (some 256 KiB; may end anywhere).
+    /// Finds out how an input is written from its first bytes (some 256 KiB; may end anywhere). More of them are worth
+    /// reading where [`Self::knows_no_session`].
     ///
     /// # Errors
     ///
@@ -107,16 +108,6 @@ impl Dialect {
         self.language
     }
 
-    /// What stands around each line, as the report names it (`input.wrapper`): `docker`, `kubernetes`, …; `None`
-    /// when nothing does.
-    #[must_use]
-    pub fn wrapper(&self) -> Option<&'static str> {
-        match &self.shape {
-            Shape::Framed(Framed { outer: Outer::Wrapped(wrapper), .. }) => Some(wrapper.as_str()),
-            _ => None,
-        }
-    }
-
     /// The `log_line_prefix`, given or detected; `None` for formats without one.
     #[must_use]
     pub fn prefix(&self) -> Option<&str> {
@@ -125,6 +116,18 @@ impl Dialect {
                 Some(stderr.prefix.text())
             }
             Shape::Framed(Framed { inner: Inner::Records, .. }) | Shape::Csv | Shape::Json => None,
+        }
+    }
+
+    /// Whether only background processes have written in the sample, so that what sessions write behind a `%q` was
+    /// guessed: a longer sample may show it. Never with a prefix that was given.
+    #[must_use]
+    pub fn knows_no_session(&self) -> bool {
+        match &self.shape {
+            Shape::Stderr(stderr) | Shape::Framed(Framed { inner: Inner::Lines(stderr), .. }) => {
+                stderr.no_session
+            }
+            Shape::Framed(Framed { inner: Inner::Records, .. }) | Shape::Csv | Shape::Json => false,
         }
     }
 
@@ -175,7 +178,8 @@ impl Reader<'_> {
         memchr::memchr_iter(b'\n', chunk).count() as u64
     }
 
-    /// Time zone abbreviations that are not known: their times were taken as UTC (or as [`Hints::zone_minutes`]).
+    /// Time zone abbreviations that are not known: their times were taken as UTC (or as [`Hints::zone_minutes`]); and
+    /// those with several meanings, of which one was taken ([`zone_taken_as`](super::zone_taken_as)).
     pub fn assumed_zones(&self) -> impl Iterator<Item = &[u8]> {
         self.clocks.log.assumed().iter().chain(self.clocks.session.assumed()).map(|zone| &**zone)
     }

@@ -120,8 +120,8 @@ pub enum Part {
     More,
 }
 
-/// What csvlog and jsonlog know beyond every line format; empty slices and zeros where they are silent. Of the line
-/// formats, logs with `%Q` or `%e` in their prefix and verbose ones have it.
+/// What csvlog and jsonlog know beyond every line format, as far as a report needs it; empty slices and zeros where they
+/// are silent. Of the line formats, logs with `%Q` or `%e` in their prefix and verbose ones have it.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Fields<'a> {
     /// DETAIL.
@@ -138,18 +138,4 @@ pub struct Fields<'a> {
     pub sqlstate: [u8; 5],
     /// The server's query id; 0 when unknown.
     pub query_id: i64,
-    /// When the session began.
-    pub session_start: Option<Timestamp>,
-    /// Number of the entry within its session, from 1; 0 when unknown.
-    pub line: u64,
-    /// Virtual transaction id, `3/42`.
-    pub vxid: &'a [u8],
-    /// Transaction id; 0 when none was assigned.
-    pub xid: u64,
-    /// Command tag (`%i`).
-    pub command: &'a [u8],
-    /// Backend type (`%b`), as `client backend`.
-    pub backend: &'a [u8],
-    /// Parallel group leader's pid (`%P`); 0 when none.
-    pub leader: u32,
 }

@@ -17,7 +17,7 @@ use super::json::{Members, Record};
 use super::prefix::{Clocks, Head, Line, REACH};
 use super::severity;
 use super::stderr::{Stderr, foreign_reason, no_text};
-use super::syslog::Syslog;
+use super::syslog::{Numbers, Syslog};
 use super::wrap::Wrapper;
 use super::{Sink, Skip, SkipReason};
 use crate::units::{ByteOffset, Timestamp};
@@ -117,6 +117,17 @@ impl Outer {
         match self {
             Self::Syslog(syslog) => syslog.unwrap(line, arena),
             Self::Wrapped(wrapper) => wrapper.unwrap(line, arena),
+        }
+    }
+
+    /// Takes a single number before a text for a part of it; whether it was taken for the server's.
+    pub(crate) fn forget_numbers(&mut self) -> bool {
+        match self {
+            Self::Syslog(syslog) if matches!(syslog.numbers, Numbers::Piece | Numbers::Message) => {
+                syslog.numbers = Numbers::Nothing;
+                true
+            }
+            _ => false,
         }
     }
 }

@@ -6,7 +6,7 @@
 
 use indexmap::IndexMap;
 
-use super::prefix::{Escape, REACH, number, rigid_len};
+use super::prefix::{BACKENDS, Escape, REACH, number, rigid_len};
 use super::severity;
 use super::time::Clock;
 
@@ -87,33 +87,6 @@ const KEYS: &[(&str, &str)] = &[
     ("session_id", "%c"),
 ];
 
-/// Backend types that PostgreSQL names (miscinit.c, `GetBackendTypeDesc()`).
-const BACKENDS: &[&str] = &[
-    "client backend",
-    "postmaster",
-    "not initialized",
-    "autovacuum launcher",
-    "autovacuum worker",
-    "parallel worker",
-    "background worker",
-    "background writer",
-    "checkpointer",
-    "walwriter",
-    "walsender",
-    "walreceiver",
-    "startup",
-    "archiver",
-    "stats collector",
-    "logger",
-    "logical replication launcher",
-    "logical replication worker",
-    "logical replication apply worker",
-    "standalone backend",
-    "slotsync worker",
-    "io worker",
-    "walsummarizer",
-];
-
 /// Templates that lines of the sample suggest, the most frequent first.
 pub(crate) fn templates(entries: &[&[u8]]) -> Vec<String> {
     let mut votes: IndexMap<String, usize> = IndexMap::new();
@@ -135,6 +108,29 @@ pub(crate) fn templates(entries: &[&[u8]]) -> Vec<String> {
     }
     votes.sort_by(|a, votes_a, b, votes_b| votes_b.cmp(votes_a).then(a.cmp(b)));
     votes.into_keys().take(GUESSES).collect()
+}
+
+/// The same template with a `%q` at each place where background processes may end it: before a value, or before the
+/// word that names the value.
+pub(crate) fn marked(template: &str) -> Vec<String> {
+    let mut places: Vec<usize> = Vec::new();
+    let mut literal = 0;
+    let mut at = 0;
+    while let Some(len) = template[at..].find('%') {
+        let percent = at + len;
+        let Some(letter) = template[percent + 1..].find(|c: char| c.is_ascii_alphabetic() || c == '%') else {
+            break;
+        };
+        at = percent + letter + 2;
+        if template[percent + 1..].starts_with('%') {
+            continue;
+        }
+        let word = template[literal..percent].rfind(' ').map_or(literal, |blank| literal + blank + 1);
+        places.extend([word, percent]);
+        literal = at;
+    }
+    places.dedup();
+    places.iter().map(|&place| format!("{}%q{}", &template[..place], &template[place..])).collect()
 }
 
 /// Words of letters that all slices have.
@@ -269,28 +265,41 @@ impl<'l> Guess<'l> {
             _ => return false,
         };
         let Some((_, escape)) = KEYS.iter().find(|(name, _)| *name == key) else { return false };
+        // `s=` may be the session's id or its start.
+        let start = Clock::new(0).read(&rest[word + sign..]).filter(|stamp| stamp.decimals == 0);
+        let start = start.filter(|_| matches!(*escape, "%s" | "%c"));
+        let escape = if start.is_some() { "%s" } else { escape };
         if self.has(escape) {
             return false;
         }
         let text = String::from_utf8_lossy(&rest[..word + sign]).replace('%', "%%");
         self.template.push_str(&text);
         self.at += word + sign;
-        self.keyed_value(escape);
-        true
+        match start {
+            Some(stamp) => self.push(escape, stamp.len),
+            None => {
+                self.keyed_value(escape);
+                true
+            }
+        }
     }
 
     fn keyed_value(&mut self, escape: &str) {
         let rest = self.rest();
-        let opening = rest.iter().take_while(|byte| b"'\"".contains(byte)).count();
+        let opening = match rest {
+            // `[local]` and `[unknown]` hold brackets that close nothing.
+            _ if rest.starts_with(b"[local]") || rest.starts_with(b"[unknown]") => 0,
+            [b'[', ..] => 1,
+            _ => rest.iter().take_while(|byte| b"'\"".contains(byte)).count(),
+        };
         self.template.push_str(&String::from_utf8_lossy(&rest[..opening]));
         self.at += opening;
         let rest = self.rest();
-        // `[local]` and `[unknown]` hold brackets that close nothing.
         let bracket = if rest.first() == Some(&b'[') { rest.iter().position(|&b| b == b']') } else { None };
         let from = bracket.map_or(0, |at| at + 1);
         let padding = if from == 0 { rest.iter().take_while(|&&byte| byte == b' ').count() } else { 0 };
         let begin = if padding > 0 && padding < rest.len() { padding } else { 0 };
-        let stop = |byte: &u8| b",]|;)}>'\" ".contains(byte);
+        let stop = |byte: &u8| b",]|;)}>'\" \t".contains(byte);
         let begin = from.max(begin);
         let len = rest[begin..].iter().position(stop).map_or(rest.len(), |len| begin + len);
         let value = &rest[from.min(len)..len];
@@ -407,7 +416,7 @@ impl<'l> Guess<'l> {
             return self.push("%b", backend.len());
         }
         let bracket = if rest.starts_with(b"[unknown]") { 9 } else { 0 };
-        let stop = |byte: &u8| b",]|;)}>'\" /(".contains(byte) || *byte == b':';
+        let stop = |byte: &u8| b",]|;)}>'\" \t/(".contains(byte) || *byte == b':';
         let len = bracket + rest[bracket..].iter().position(stop).unwrap_or(rest.len() - bracket);
         if len == 0 {
             return false;
@@ -445,7 +454,12 @@ impl<'l> Guess<'l> {
         if self.constant.contains(&&word[..letters]) {
             return false;
         }
-        let missing = ["%u", "%d", "%a"].into_iter().find(|escape| !self.has(escape));
+        // Where `user@database` follows, this is neither.
+        let pair =
+            |word: &[u8]| matches!(memchr::memchr(b'@', word), Some(at) if at > 0 && at + 1 < word.len());
+        let pair_follows = rest[len..].split(|&byte| byte == b' ').any(pair);
+        let names: &[&str] = if pair_follows && !self.has("%u") { &["%a"] } else { &["%u", "%d", "%a"] };
+        let missing = names.iter().find(|escape| !self.has(escape));
         missing.is_some_and(|escape| self.push(escape, len))
     }
 
@@ -468,6 +482,22 @@ mod tests {
     }
 
     #[test]
+    fn marks_stand_before_values() {
+        assert_eq!(
+            marked("%m [%p] tx=%x 5%% %-8u "),
+            [
+                "%q%m [%p] tx=%x 5%% %-8u ",
+                "%m %q[%p] tx=%x 5%% %-8u ",
+                "%m [%q%p] tx=%x 5%% %-8u ",
+                "%m [%p] %qtx=%x 5%% %-8u ",
+                "%m [%p] tx=%q%x 5%% %-8u ",
+                "%m [%p] tx=%x 5%% %q%-8u ",
+            ]
+        );
+        assert!(marked("100%% %").is_empty());
+    }
+
+    #[test]
     fn a_template_is_read_off_a_line() {
         check(
             "2026-11-23 15:03:15.762 UTC [13884] [user=postgres,db=shop,app=psql] ",
@@ -483,5 +513,12 @@ mod tests {
         check("6b0455ba.36f4 2026-11-23 15:03:22.701 UTC pid=77 ", "%c %m pid=%p ");
         check("2026-11-23 15:03:22 UTC:10.0.0.1(5432):svc@shop:[77]:", "%t:%r:%u@%d:[%p]:");
         check("2026-11-23 15:03:22 UTC|shop|10.0.0.9|77|3/12|0|", "%t|%u|%h|%p|%v|%l|");
+        check(
+            "2026-11-23 15:03:22 UTC u=[svc],d=[shop],r=[[local]],a=[psql] ",
+            "%t u=[%u],d=[%d],r=[%r],a=[%a] ",
+        );
+        check("2026-11-23 15:03:22.701 UTC\t77\tsvc\tshop\t", "%m\t%p\t%u\t%d\t");
+        check("2026-11-23 15:03:22.701 UTC [77] psql svc@shop ", "%m [%p] %a %u@%d ");
+        check("2026-11-23 15:03:22.701 UTC [77] s=2026-11-23 15:00:00 UTC svc@shop ", "%m [%p] s=%s %u@%d ");
     }
 }

@@ -276,13 +276,6 @@ impl<'a> Record<'a> {
                     let (start, _) = session_id(value.raw()).unwrap_or_default();
                     self.head.session.start = start as u32;
                 }
-                b"line_num" | b"session_line_num" => fields.line = integer(value.raw()),
-                b"ps" | b"command_tag" => fields.command = value.text(arena),
-                b"session_start" | b"session_start_time" => {
-                    fields.session_start = clocks.session.read(value.raw()).map(|stamp| stamp.time);
-                }
-                b"vxid" | b"virtual_transaction_id" => fields.vxid = value.raw(),
-                b"txid" | b"transaction_id" => fields.xid = integer(value.raw()),
                 b"error_severity" => {
                     self.word = value.raw();
                     self.severity = severity(self.word);
@@ -297,8 +290,6 @@ impl<'a> Record<'a> {
                 b"context" => fields.context = value.text(arena),
                 b"statement" | b"query" => fields.statement = value.text(arena),
                 b"application_name" => self.head.who.application = name(value.text(arena)),
-                b"backend_type" => fields.backend = value.text(arena),
-                b"leader_pid" => fields.leader = integer(value.raw()) as u32,
                 b"query_id" => fields.query_id = signed(value.raw()),
                 b"record" => nested = Some(value),
                 _ => {}

@@ -33,6 +33,7 @@ mod testing;
 pub use detect::DetectError;
 pub use dialect::{Dialect, Format, Hints, Reader};
 pub use entry::{Entry, Fields, Part, Session, Severity, Who};
+pub use time::zone_taken_as;
 
 use crate::units::ByteOffset;
 

@@ -11,6 +11,7 @@
 use std::fmt;
 
 mod memo;
+mod phrases;
 mod template;
 
 use super::backtrack;
@@ -22,6 +23,7 @@ use crate::units::Timestamp;
 use memo::{Gaps, Plan, changes};
 
 pub(crate) use memo::Memo;
+pub(crate) use phrases::{BACKENDS, phrase_ends};
 pub(crate) use template::{Escape, Piece};
 
 /// How far into a line the prefix and its severity word may reach: names are at most 63 bytes, hosts 255.
@@ -52,6 +54,9 @@ pub(crate) struct Head<'a> {
     pub(crate) session: Session,
     pub(crate) who: Who<'a>,
     pub(crate) fields: Fields<'a>,
+    /// Backend type (`%b`) and command tag (`%i`): how likely they are tells one template from another.
+    pub(crate) backend: &'a [u8],
+    pub(crate) command: &'a [u8],
     /// See [`Entry::origin`](super::entry::Entry::origin).
     pub(crate) origin: u32,
 }
@@ -192,6 +197,15 @@ impl Prefix {
         Self { squeezed: true, ..self }
     }
 
+    /// The same template, guessed anew with a line number where a process id was supposed, if it has none yet.
+    pub(crate) fn counting(self) -> Self {
+        if self.has(Escape::Line) {
+            return self;
+        }
+        let prefix = Self::compile_guess(&self.text.replacen("%p", "%l", 1));
+        Self { squeezed: self.squeezed, ..prefix }
+    }
+
     /// The template as it was given.
     pub(crate) fn text(&self) -> &str {
         &self.text
@@ -289,7 +303,6 @@ impl Prefix {
                             if stamp.decimals != 0 {
                                 return None;
                             }
-                            head.fields.session_start = Some(stamp.time);
                             head.session.start = stamp.time.second() as u32;
                             stamp.len
                         }
@@ -297,7 +310,8 @@ impl Prefix {
                             let Some(Piece::Literal(literal)) = self.pieces.get(index + 1) else {
                                 return None;
                             };
-                            let len = free_len(rest, literal)?;
+                            let phrase = phrase_ends(*escape, rest, literal).next();
+                            let len = phrase.or_else(|| free_len(rest, literal))?;
                             if escape.is_address() && !is_plain_address(*escape, &rest[..len], literal) {
                                 return None;
                             }
@@ -491,14 +505,14 @@ pub(crate) fn assign<'a>(
         Escape::Remote => head.who.host = name(host_of_remote(value)),
         // A template with both has the port in `%r`; the host is the same.
         Escape::Host => head.who.host = name(value),
-        Escape::LocalAddress => {}
-        Escape::Backend => head.fields.backend = value,
-        Escape::Command => head.fields.command = value,
+        Escape::LocalAddress | Escape::VirtualXid => {}
+        Escape::Backend => head.backend = value,
+        Escape::Command => head.command = value,
         Escape::Pid => head.session.pid = digits(value)? as u32,
-        Escape::Leader => head.fields.leader = digits(value)? as u32,
-        Escape::Line => head.fields.line = digits(value)?,
-        Escape::Xid => head.fields.xid = digits(value)?,
-        Escape::VirtualXid => head.fields.vxid = value,
+        // Nobody asks for them, but they must be numbers.
+        Escape::Leader | Escape::Line | Escape::Xid => {
+            digits(value)?;
+        }
         Escape::QueryId => {
             head.fields.query_id = match value {
                 [b'-', magnitude @ ..] => 0i64.wrapping_sub_unsigned(digits(magnitude)?),
@@ -518,12 +532,9 @@ pub(crate) fn assign<'a>(
             head.session.start = start as u32;
             // Where the template has no `%p`, the id says the same; where it has, both agree.
             head.session.pid = pid;
-            head.fields.session_start = Some(Timestamp::from_second(i64::try_from(start).ok()?));
         }
         Escape::SessionStart => {
-            let start = clocks.session.read(value)?.time;
-            head.fields.session_start = Some(start);
-            head.session.start = start.second() as u32;
+            head.session.start = clocks.session.read(value)?.time.second() as u32;
         }
     }
     Some(())
@@ -541,20 +552,15 @@ pub(crate) fn forget(pieces: &[Piece], mark: usize, head: &mut Head<'_>) {
             Escape::User => head.who.user = b"",
             Escape::Database => head.who.database = b"",
             Escape::Remote | Escape::Host => head.who.host = b"",
-            Escape::LocalAddress => {}
-            Escape::Backend => head.fields.backend = b"",
-            Escape::Command => head.fields.command = b"",
+            Escape::LocalAddress | Escape::Leader | Escape::Line | Escape::Xid | Escape::VirtualXid => {}
+            Escape::Backend => head.backend = b"",
+            Escape::Command => head.command = b"",
             Escape::Pid => head.session.pid = if pid_known { head.session.pid } else { 0 },
-            Escape::Leader => head.fields.leader = 0,
-            Escape::Line => head.fields.line = 0,
-            Escape::Xid => head.fields.xid = 0,
-            Escape::VirtualXid => head.fields.vxid = b"",
             Escape::QueryId => head.fields.query_id = 0,
             Escape::SqlState => head.fields.sqlstate = [0; 5],
             Escape::Time | Escape::TimeMillis | Escape::Epoch => head.time = None,
             Escape::SessionId | Escape::SessionStart => {
                 head.session.pid = if pid_known { head.session.pid } else { 0 };
-                head.fields.session_start = None;
                 head.session.start = 0;
             }
         }

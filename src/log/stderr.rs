@@ -23,6 +23,8 @@ pub(crate) struct Stderr {
     /// Continuation lines have the server's tab, so a line with neither prefix nor tab was written by something
     /// else (an archive command, a library). Where tabs were lost, such a line continues the entry before.
     pub(crate) tabs: bool,
+    /// No session has written in the sample: how its prefix goes on behind a `%q` is a guess.
+    pub(crate) no_session: bool,
 }
 
 /// Three bytes that some editors put before UTF-8.
@@ -265,13 +267,15 @@ pub(crate) fn join_lines<'a>(raw: &[u8], crlf: bool, arena: &'a Bump) -> &'a [u8
 }
 
 /// Why a line with the prefix's head is no entry: a word in capitals where the severity stands is one that we do not
-/// know, anything else is another program's.
+/// know, anything else is another program's or has another prefix.
 #[cold]
 pub(crate) fn foreign_reason(line: &[u8]) -> SkipReason {
     let head = &line[..line.len().min(super::prefix::REACH)];
     let unknown = memchr::memmem::find_iter(head, b":  ").next().is_some_and(|colon| {
         let word = head[..colon].trim_ascii_end().rsplit(|&byte| byte == b' ').next().unwrap_or_default();
-        word.len() > 1 && !word.iter().any(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+        word.len() > 1
+            && !word.iter().any(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+            && super::severity::candidates(&head[..colon + 3], head.len()).next().is_none()
     });
     if unknown { SkipReason::UnknownSeverity } else { SkipReason::NoPrefix }
 }

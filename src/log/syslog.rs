@@ -8,7 +8,7 @@
 //! ```
 //!
 //! The server splits a message at its line ends and at some 900 bytes (elog.c, `write_syslog()`), and numbers the
-//! pieces `[message-piece]`. A piece that follows a line end begins with the tab of `append_with_tabs()`; one that was
+//! pieces `[message-piece]`, unless it is told otherwise ([`Numbers`]). A piece that follows a line end begins with the tab of `append_with_tabs()`; one that was
 //! split between words begins with what stood there. Daemons write control characters as `#011`, `#012`.
 
 use bumpalo::Bump;
@@ -19,6 +19,10 @@ use super::frame::{Frame, Join, Unwrapped};
 use super::prefix::number;
 use super::time::{Clock, civil_micros, rfc3339};
 use crate::units::Timestamp;
+
+mod numbers;
+
+pub(crate) use numbers::Numbers;
 
 /// The year of a timestamp that has none, when nobody said otherwise: a leap year, so that every date exists.
 pub(crate) const YEAR: i32 = 2000;
@@ -31,6 +35,8 @@ const MONTHS: [&[u8; 3]; 12] =
 pub(crate) struct Syslog {
     /// Program names that write PostgreSQL's messages (`syslog_ident`); lines of others are skipped.
     pub(crate) idents: Vec<Box<[u8]>>,
+    /// What stands before each piece.
+    pub(crate) numbers: Numbers,
     /// The year of timestamps without one.
     pub(crate) year: i32,
     /// Minutes east of UTC of timestamps without a zone.
@@ -69,7 +75,7 @@ impl Syslog {
         if !self.idents.iter().any(|ident| **ident == *header.ident) {
             return Unwrapped::OtherProgram;
         }
-        let (piece, text) = piece(&line[header.message..]);
+        let (piece, text) = self.numbers.strip(&line[header.message..]);
         let offset = line.len() - text.len();
         let text = unescape(text, arena);
         let join = if header.heroku || text.first() == Some(&b'\t') { Join::Line } else { Join::Glue };
@@ -81,7 +87,7 @@ impl Syslog {
             join,
             partial: false,
             numbered: piece.is_some(),
-            first: matches!(piece, Some((_, 1))),
+            first: piece == Some(1),
         })
     }
 
@@ -241,23 +247,6 @@ fn pid_of(text: &[u8]) -> u32 {
     number(text).map_or(0, |(pid, _)| u32::try_from(pid).unwrap_or(0))
 }
 
-/// `[5-1] text` → ((5, 1), text).
-pub(crate) fn piece(message: &[u8]) -> (Option<(u64, u64)>, &[u8]) {
-    let trimmed = message.strip_prefix(b" ").unwrap_or(message);
-    let numbers = || {
-        let rest = trimmed.strip_prefix(b"[")?;
-        let (seq, len) = number(rest)?;
-        let rest = rest[len..].strip_prefix(b"-")?;
-        let (part, len) = number(rest)?;
-        let rest = rest[len..].strip_prefix(b"]")?;
-        Some(((seq, part), rest.strip_prefix(b" ").unwrap_or(rest)))
-    };
-    match numbers() {
-        Some((numbers, text)) => (Some(numbers), text),
-        None => (None, message),
-    }
-}
-
 /// Undoes `#011`, `#012` and `#015`: the control characters that PostgreSQL writes.
 pub(crate) fn unescape<'a>(text: &'a [u8], arena: &'a Bump) -> &'a [u8] {
     if memchr(b'#', text).is_none() {
@@ -330,12 +319,5 @@ mod tests {
         for no_header in ["", "Nov 23", "x", "2026-11-23 14:00:01 UTC [12] LOG:  x", "<1>", "\tselect 1"] {
             check(no_header, "none");
         }
-    }
-
-    #[test]
-    fn pieces_are_numbered() {
-        assert_eq!(piece(b"[5-2] x"), (Some((5, 2)), &b"x"[..]));
-        assert_eq!(piece(b" [5-2]  x"), (Some((5, 2)), &b" x"[..]));
-        assert_eq!(piece(b"[5] x"), (None, &b"[5] x"[..]));
     }
 }

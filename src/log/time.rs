@@ -72,6 +72,21 @@ const ZONES: &[(&[u8], i32)] = &[
     (b"Z", 0),
 ];
 
+/// Abbreviations that the time zone database prints for several offsets (CST is China too, and Cuba), and whose offset
+/// is in the table.
+const SEVERAL: &[(&[u8], &str)] = &[
+    (b"CDT", "Chicago (UTC-05:00)"),
+    (b"CST", "Chicago (UTC-06:00)"),
+    (b"IST", "India (UTC+05:30)"),
+    (b"PST", "Los Angeles (UTC-08:00)"),
+];
+
+/// What an abbreviation with several meanings is taken for: a place and its offset. `None` for all others.
+#[must_use]
+pub fn zone_taken_as(zone: &[u8]) -> Option<&'static str> {
+    SEVERAL.iter().find(|(name, _)| *name == zone).map(|(_, place)| *place)
+}
+
 /// Longest zone token that is understood; the database's own are at most six letters.
 const ZONE_MAX: usize = 8;
 
@@ -132,7 +147,7 @@ pub(crate) struct Clock {
     last: Option<Last>,
     /// Offset for zones that are not in the table.
     fallback_minutes: i32,
-    /// Abbreviations that were taken as `fallback_minutes`.
+    /// Abbreviations that were taken as `fallback_minutes`, or that have several meanings.
     assumed: Vec<Box<[u8]>>,
 }
 
@@ -190,7 +205,8 @@ impl Clock {
         }
     }
 
-    /// Zone abbreviations that were not known and taken as UTC (or as what the hints said).
+    /// Zone abbreviations that were not known and taken as UTC (or as what the hints said), or as one of several zones
+    /// ([`zone_taken_as`]).
     pub(crate) fn assumed(&self) -> &[Box<[u8]>] {
         &self.assumed
     }
@@ -237,17 +253,50 @@ impl Clock {
             return None;
         }
         let zone = &text[..len];
-        let minutes = zone_minutes(zone).unwrap_or_else(|| {
-            if self.assumed.len() < ASSUMED_MAX && !self.assumed.iter().any(|seen| **seen == *zone) {
-                self.assumed.push(zone.into());
-            }
-            self.fallback_minutes
-        });
+        let minutes = zone_minutes(zone);
+        if (minutes.is_none() || zone_taken_as(zone).is_some())
+            && self.assumed.len() < ASSUMED_MAX
+            && !self.assumed.iter().any(|seen| **seen == *zone)
+        {
+            self.assumed.push(zone.into());
+        }
+        let minutes = minutes.unwrap_or(self.fallback_minutes);
         self.offset = i64::from(minutes) * 60_000_000;
         self.zone[..len].copy_from_slice(zone);
         self.zone_len = len;
         Some(())
     }
+}
+
+/// Length of what is written like a time at the start of `text`, whether such a date exists or not.
+fn shape_len(text: &[u8]) -> Option<usize> {
+    let digits = |from: usize| text.iter().skip(from).take_while(|byte| byte.is_ascii_digit()).count();
+    let year = digits(0);
+    if !(4..=9).contains(&year) {
+        return None;
+    }
+    let mut at = year;
+    for mark in *b"-- ::" {
+        if text.get(at) != Some(&mark) || digits(at + 1) != 2 {
+            return None;
+        }
+        at += 3;
+    }
+    let decimals = fraction(&text[at..]).1;
+    at += if decimals == 0 { 0 } else { 1 + decimals };
+    let zone = zone_len(text.get(at..)?.strip_prefix(b" ")?);
+    (zone > 0).then_some(at + 1 + zone)
+}
+
+/// The same for a time that does not exist alone: the 30th of February, the year 10000.
+pub(crate) fn impossible_len(text: &[u8]) -> Option<usize> {
+    shape_len(text).filter(|_| Clock::new(0).read(text).is_none())
+}
+
+/// Whether a time stands in `text` that does not exist.
+pub(crate) fn is_impossible(text: &[u8]) -> bool {
+    let begins = |&at: &usize| at == 0 || !text[at - 1].is_ascii_digit();
+    (0..text.len()).filter(begins).any(|at| impossible_len(&text[at..]).is_some())
 }
 
 /// `.162` → (162 000, 3): microseconds and decimals. (0, 0) when there is no fraction of one to six digits.
@@ -396,6 +445,40 @@ mod tests {
         ] {
             assert_eq!(Clock::new(0).read(text.as_bytes()), None, "{text}");
         }
+    }
+
+    #[test]
+    fn zones_that_were_assumed_are_remembered() {
+        let mut clock = Clock::new(0);
+        for zone in ["CST", "UTC", "XYZ", "CST", "GMT", "IST"] {
+            assert!(clock.read(format!("2026-11-23 14:59:16.162 {zone} ").as_bytes()).is_some());
+        }
+        let assumed: Vec<&[u8]> = clock.assumed().iter().map(|zone| &**zone).collect();
+        assert_eq!(assumed, [&b"CST"[..], b"XYZ", b"IST"]);
+        for (zone, place) in SEVERAL {
+            let minutes = zone_minutes(zone).unwrap();
+            let sign = if minutes < 0 { '-' } else { '+' };
+            let offset = format!("(UTC{sign}{:02}:{:02})", minutes.abs() / 60, minutes.abs() % 60);
+            assert!(place.ends_with(&offset), "{place}");
+        }
+        assert_eq!(zone_taken_as(b"UTC"), None);
+    }
+
+    #[test]
+    fn times_that_do_not_exist_are_told_from_what_is_none() {
+        for (text, impossible) in [
+            ("2026-02-30 25:61:61.000 UTC [1] ", true),
+            ("[1] 0000-00-00 00:00:00 UTC ", true),
+            ("<10000-01-01 00:00:00.001 +03> ", true),
+            ("2026-11-23 14:59:16.162 UTC [1] ", false),
+            ("[1] 2024-02-29 23:59:60 GMT ", false),
+            ("2026-02-30 25:61:61", false),
+            ("2026-02-30", false),
+            ("u@d ", false),
+        ] {
+            assert_eq!(is_impossible(text.as_bytes()), impossible, "{text}");
+        }
+        assert_eq!(impossible_len(b"2026-02-30 25:61:61.000 UTC [1]"), Some(27));
     }
 
     #[test]

@@ -41,6 +41,7 @@ pub(crate) const USUAL: &[&str] = &[
     "%m [%p] [%c] %u@%d ",
     "%m [%r] [%p] %u@%d ",
     "%m:%r:%u@%d:[%p]:%l:%e:%s:%v:%x:%c:%q%a:",
+    "%t:%r:%u@%d:[%p]:%l:%e:%s:%v:%x:%c:%q%a:",
     "%m:%r:%u@%d:[%p]:",
     "%t:%r:%u@%d:[%p]:",
     "%t:%h:%u@%d:[%p]:",

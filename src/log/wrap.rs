@@ -7,6 +7,7 @@ use super::SkipReason;
 use super::frame::{Frame, Join, Unwrapped};
 use super::json::{Members, Value};
 use super::prefix::number;
+use super::syslog::Numbers;
 use super::time::rfc3339;
 use crate::units::Timestamp;
 
@@ -24,22 +25,42 @@ pub(crate) enum Wrapper {
     Pod,
     /// One JSON object a line with the text in it: docker's json-file (`log`), journald (`MESSAGE`), Cloud SQL
     /// (`textPayload`, `jsonPayload.message`), Azure (`properties.message`), log shippers (`message`).
-    Envelope,
+    Envelope(Envelope),
+}
+
+/// What the objects of a file have in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Envelope {
+    /// Texts under `log` keep their line ends, as docker writes them; other shippers take them off.
+    line_ends: bool,
+    /// What stands before journald's messages.
+    numbers: Numbers,
+}
+
+impl Envelope {
+    /// From the lines of a sample.
+    pub(crate) fn of(lines: &[&[u8]]) -> Self {
+        let arena = Bump::new();
+        let letters: Vec<(Letter<'_>, &[u8])> = lines
+            .iter()
+            .filter_map(|line| {
+                let letter = Letter::open(line)?;
+                Some((letter, letter.said(&arena)?))
+            })
+            .collect();
+        let of_key = |key: &'static [u8]| letters.iter().filter(move |(letter, _)| letter.key == key);
+        Self {
+            line_ends: of_key(b"log").any(|(_, text)| text.ends_with(b"\n")),
+            numbers: Numbers::of(
+                of_key(b"MESSAGE")
+                    .filter(|(letter, _)| letter.is_ours())
+                    .map(|(letter, text)| (letter.pid, *text)),
+            ),
+        }
+    }
 }
 
 impl Wrapper {
-    /// The name that a user knows it by.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Cri => "kubernetes (CRI)",
-            Self::Stamped { stream: false } => "timestamped lines (CloudWatch, kubectl, docker)",
-            Self::Stamped { stream: true } => "timestamped lines with a stream name (aws logs tail)",
-            Self::Compose => "docker compose",
-            Self::Pod => "kubectl",
-            Self::Envelope => "JSON envelope (docker, journald, cloud)",
-        }
-    }
-
     /// The piece of a message in a line without its line end.
     pub(crate) fn unwrap<'a>(self, line: &'a [u8], arena: &'a Bump) -> Unwrapped<'a> {
         match self {
@@ -47,7 +68,7 @@ impl Wrapper {
             Self::Stamped { stream } => Unwrapped::Frame(stamped(line, stream)),
             Self::Compose => compose(line),
             Self::Pod => pod(line),
-            Self::Envelope => envelope(line, arena),
+            Self::Envelope(shape) => envelope(line, shape, arena),
         }
     }
 }
@@ -134,6 +155,8 @@ pub(crate) fn pod_offset(line: &[u8]) -> Option<usize> {
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Letter<'a> {
     pub(crate) text: Option<Value<'a>>,
+    /// journald's text where it is no valid UTF-8, or has control characters: `[76,79,71]`.
+    bytes: Option<&'a [u8]>,
     /// The key that the text stood under.
     pub(crate) key: &'a [u8],
     pub(crate) pid: u32,
@@ -149,6 +172,20 @@ impl<'a> Letter<'a> {
         Some(letter)
     }
 
+    /// The text, unescaped.
+    fn said(&self, arena: &'a Bump) -> Option<&'a [u8]> {
+        match (self.text, self.bytes) {
+            (Some(text), _) => Some(text.text(arena)),
+            (None, Some(list)) => Some(arena.alloc_slice_copy(&numbers_of(list))),
+            (None, None) => None,
+        }
+    }
+
+    /// Whether PostgreSQL wrote it, as far as the envelope says.
+    fn is_ours(&self) -> bool {
+        self.ident.is_empty() || self.ident.starts_with(b"postgres")
+    }
+
     fn members(&mut self, text: &'a [u8]) -> Option<()> {
         let mut members = Members::of(text);
         for (key, value) in members.by_ref() {
@@ -158,6 +195,10 @@ impl<'a> Letter<'a> {
                     Value::Text { .. },
                 ) => {
                     self.text = Some(value);
+                    self.key = key;
+                }
+                (b"MESSAGE", Value::Nested(list)) if list.starts_with(b"[") => {
+                    self.bytes = Some(list);
                     self.key = key;
                 }
                 (b"jsonPayload" | b"properties" | b"fields" | b"_source", Value::Nested(nested)) => {
@@ -181,23 +222,30 @@ impl<'a> Letter<'a> {
     }
 }
 
+/// `[76, 79, 71]` → `LOG`; what is no byte is left out.
+fn numbers_of(list: &[u8]) -> Vec<u8> {
+    list.split(|byte| !byte.is_ascii_digit())
+        .filter_map(|digits| u8::try_from(number(digits)?.0).ok())
+        .collect()
+}
+
 /// The object of a line: `{…}`, also as an element of an array that is written over many lines.
 fn object(line: &[u8]) -> Option<&[u8]> {
     let at = line.iter().position(|byte| !matches!(byte, b' ' | b'\t' | b'[' | b','))?;
     (line[at] == b'{').then_some(&line[at..])
 }
 
-fn envelope<'a>(line: &'a [u8], arena: &'a Bump) -> Unwrapped<'a> {
+fn envelope<'a>(line: &'a [u8], shape: Envelope, arena: &'a Bump) -> Unwrapped<'a> {
     let Some(letter) = Letter::open(line) else { return pretty(line, arena) };
-    let Some(value) = letter.text else { return Unwrapped::OtherProgram };
-    if !letter.ident.is_empty() && !letter.ident.starts_with(b"postgres") {
+    let Some(text) = letter.said(arena) else { return Unwrapped::OtherProgram };
+    if !letter.is_ours() {
         return Unwrapped::OtherProgram;
     }
-    let text = value.text(arena);
     // docker cuts at 16 KiB; the line end comes with the last piece.
-    let partial = letter.key == b"log" && !text.ends_with(b"\n") && text.len() >= 16 * 1024;
+    let partial =
+        shape.line_ends && letter.key == b"log" && !text.ends_with(b"\n") && text.len() >= 16 * 1024;
     let (piece, text) = match letter.key {
-        b"MESSAGE" => super::syslog::piece(text),
+        b"MESSAGE" => shape.numbers.strip(text),
         _ => (None, text),
     };
     let join = if letter.key != b"MESSAGE" || text.first() == Some(&b'\t') || piece.is_none() {
@@ -213,7 +261,7 @@ fn envelope<'a>(line: &'a [u8], arena: &'a Bump) -> Unwrapped<'a> {
         join,
         partial,
         numbered: piece.is_some(),
-        first: matches!(piece, Some((_, 1))),
+        first: piece == Some(1),
     })
 }
 

@@ -33,13 +33,13 @@ pub fn kept_for(fingerprints: usize) -> usize {
 }
 
 /// Which of two calls was first: by time, then by place.
-type Order = (Timestamp, u32, ByteOffset);
+type Moment = (Timestamp, u32, ByteOffset);
 
 /// The first call with one set of parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct First {
     hash: u64,
-    order: Order,
+    order: Moment,
     duration: Micros,
 }
 
@@ -69,7 +69,7 @@ pub struct ParamSets {
 impl ParamSets {
     /// Counts one call. `keep` is [`kept_for`] of the fingerprints seen so far.
     #[inline(always)]
-    pub fn add(&mut self, params: u64, order: Order, duration: Micros, keep: usize) {
+    pub fn add(&mut self, params: u64, order: Moment, duration: Micros, keep: usize) {
         self.calls += 1;
         self.duration += duration;
         self.keep_first(First { hash: spread(params), order, duration }, keep);
@@ -203,7 +203,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn order(place: u64) -> Order {
+    fn order(place: u64) -> Moment {
         (Timestamp(place as i64), 0, ByteOffset(place))
     }
 

@@ -102,7 +102,7 @@ impl<K> Pairing<K> {
                 let called = tally.call(record, &Text::of(sql, record.detail), Some(duration));
                 self.take(called, lengths, tally);
             }
-            Event::Statement(_) => {
+            Event::Statement(_) | Event::Fetching(_) => {
                 self.flush(lengths, tally);
                 self.waiting = Some(K::keep(record));
             }
@@ -321,7 +321,7 @@ impl<'a> Sessions<'a> {
             let Live { session, begins, leading, pairing: Pairing { first, waiting, sheets }, .. } = live;
             let pairing = Pairing { first, waiting: waiting.as_ref().map(OwnedRecord::from), sheets };
             let pending = live.recorded.then(|| OwnedRecord::from(&live.pending));
-            (session, End { begins, leading, pairing, pending, recorded: live.recorded })
+            (session, Box::new(End { begins, leading, pairing, pending, recorded: live.recorded }))
         };
         Ends { sessions: self.live.into_iter().map(owned).collect(), traces: Traces::default() }
     }
@@ -342,7 +342,8 @@ struct End {
 /// All sessions at the ends of an interval.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ends {
-    sessions: HashMap<Session, End>,
+    /// In boxes: where each request has a connection of its own, there are many, and a table has empty places.
+    sessions: HashMap<Session, Box<End>>,
     /// The traces that may go on.
     pub traces: Traces,
 }
@@ -357,7 +358,7 @@ impl Ends {
                     vacant.insert(theirs);
                 }
                 hashbrown::hash_map::Entry::Occupied(mut occupied) => {
-                    occupied.get_mut().fuse(theirs, alone, lengths, tally)
+                    occupied.get_mut().fuse(*theirs, alone, lengths, tally)
                 }
             }
         }
@@ -411,7 +412,7 @@ impl Ends {
     /// The stream is over.
     pub fn finish(mut self, lengths: &Lengths, tally: &mut Tally) {
         // In a fixed order: the tally does not care, but a debugger's reader does.
-        let mut sessions: Vec<(Session, End)> = self.sessions.into_iter().collect();
+        let mut sessions: Vec<(Session, Box<End>)> = self.sessions.into_iter().collect();
         sessions.sort_unstable_by_key(|(session, _)| *session);
         for (_, mut end) in sessions {
             end.settle_first(tally);
@@ -423,7 +424,7 @@ impl Ends {
                 let called = tally.untimed(&waiting.borrow());
                 end.pairing.take(called, lengths, tally);
             }
-            end.pairing.sheets.finish(&mut tally.review.ready);
+            end.pairing.sheets.finish(lengths, &mut tally.review.ready);
         }
         self.traces.merge(std::mem::take(&mut tally.review.traces), &mut tally.review.ready);
         self.traces.finish(lengths, &mut tally.review.ready);

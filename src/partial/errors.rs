@@ -153,7 +153,7 @@ impl Errors {
     /// Counts one error. `statement` is the fingerprint of what raised it; whose it is, [`Errors::owners`] are told.
     pub fn add(&mut self, record: &Record<'_>, order: Order, statement: Option<Fingerprint>) {
         self.total += 1;
-        let message = message::normalise(record.message, MOST_MESSAGE);
+        let message = message::of(record, MOST_MESSAGE);
         let id = xxh3_64_with_seed(message.as_bytes(), record.severity as u64 + 1);
         if !self.table.takes(id) {
             self.other += 1;

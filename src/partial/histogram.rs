@@ -1,7 +1,7 @@
 //! A mergeable histogram of durations: whole counts in log-linear buckets.
 //!
 //! Durations below 128 µs have a bucket each; above, every power of two is cut into 64 buckets of equal width, so
-//! that a bucket's middle is at most 1/129 (0.78 %) away from any value in it. Counts are integers: merging is
+//! that a bucket's middle is at most 1/128 (0.78 %) of a value away from any value in it. Counts are integers: merging is
 //! addition, and the order of merging cannot matter. (The idea is HdrHistogram's; the layout is our own.)
 
 use arrayvec::ArrayVec;
@@ -116,12 +116,6 @@ impl Histogram {
         for (bucket, count) in other.counts() {
             self.count(bucket, count);
         }
-    }
-
-    /// Number of durations counted.
-    #[must_use]
-    pub fn total(&self) -> u64 {
-        self.total
     }
 
     /// By bucket, in order, once nothing waits.

@@ -1,7 +1,7 @@
 //! The clock of a log: per minute the first and last entry, per second the statements.
 //!
-//! Peaks, traffic and gaps are read off this one table. A minute takes about 260 bytes, so the cap of
-//! [`MOST_MINUTES`] (69 days) bounds it at 26 MB; beyond the cap the earliest minutes are kept, whatever the order
+//! Peaks, traffic and gaps are read off this one table. A minute takes about 260 bytes, and up to twice
+//! [`MOST_MINUTES`] (69 days) wait for a pruning, which bounds it at 52 MB a worker; beyond the cap the earliest minutes are kept, whatever the order
 //! in which parts were merged, and the report says so.
 
 use std::collections::BTreeMap;

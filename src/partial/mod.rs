@@ -32,7 +32,6 @@ pub mod writes;
 
 use std::collections::BTreeMap;
 
-pub use crate::bounded;
 pub use ends::Ends;
 pub use lengths::Lengths;
 pub use scan::Scan;

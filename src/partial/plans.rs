@@ -1,11 +1,12 @@
 //! The slowest plan of each fingerprint, as auto_explain logged it.
 
 use super::Order;
-use super::bounded::Bounded;
+use crate::bounded::Bounded;
 use crate::sql::Fingerprint;
 use crate::units::{Micros, Timestamp};
 
-/// Fingerprints whose plan is kept; with [`MOST_BODY`] that is 64 MiB at most.
+/// Fingerprints whose plan is kept. Up to twice as many wait for a pruning; with [`MOST_BODY`] that is 128 MiB a worker
+/// at most.
 const MOST_PLANS: usize = 2048;
 /// Bytes of a plan.
 const MOST_BODY: usize = 32 << 10;

@@ -1,10 +1,11 @@
 //! [`Review`]: what the rules need while a log is read, and what they found so far.
 //!
-//! Calls become steps here, steps wait on sheets (`sheets`) until their minute is complete, and complete sheets are
-//! judged. Judging takes no order, so a worker judges what it has in hand when it holds no lock.
+//! Calls become steps here, steps wait on sheets (`sheets`) until a seam (`seams`), the end of a transaction or of a
+//! burst, or that of their minute, and what stands before one is judged. Judging takes no order, so a worker judges what it has in hand when it holds no lock.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::seams::Seam;
 use super::sheets::{Ready, Sheet, Traces};
 use super::trace::{Caller, Trace};
 use crate::bounded::spread;
@@ -70,7 +71,7 @@ pub struct Review {
     fact: Option<u32>,
     /// Its fact, if it has no number: there are too many.
     beyond: Arc<Fact>,
-    /// Complete sheets.
+    /// Calls that may be judged: what stood before a seam.
     pub ready: Ready,
     /// Room for calls in several pieces; at most [`super::sheets::MOST_SHEET`].
     room: Vec<Step>,
@@ -216,8 +217,9 @@ impl Review {
         let mut room = std::mem::take(&mut self.room);
         let steps = sheet.steps.in_one(&mut room);
         let Sheet { from, stream, first, by_second, next, .. } = *sheet;
-        let (lead, wrote, fresh) = (from.place, from.wrote, from.end == Ending::Silence);
-        let bench = Bench { steps, lead, wrote, fresh, stream, continued: by_second, next, detect: &detect };
+        let Seam { place: lead, wrote, end, carried } = from;
+        let (fresh, continued) = (end == Ending::Silence, by_second);
+        let bench = Bench { steps, lead, wrote, fresh, carried, stream, continued, next, detect: &detect };
         let shared = &self.shared;
         let find = &|fingerprint: u64| {
             shared.lock().unwrap_or_else(PoisonError::into_inner).get(fingerprint).cloned()

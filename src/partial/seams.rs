@@ -4,9 +4,10 @@
 //! every full ten seconds of the clock. What must be known to go on behind a seam is little ([`Seam`]).
 //!
 //! An interval does not know whether a transaction is open where it begins. What would be a seam if none were is kept
-//! until the left neighbour tells.
+//! until the left neighbour tells. A transaction goes on over the end of a minute: what is open there is [`Carried`] to
+//! the next.
 
-use crate::finding::{Class, Clock, Ending, LEAD, Step};
+use crate::finding::{Carried, Class, Clock, Ending, LEAD, Step};
 use crate::units::Timestamp;
 
 /// A place where no unit goes on; without calls before it, the beginning of a sheet.
@@ -18,6 +19,8 @@ pub struct Seam {
     pub wrote: Option<Timestamp>,
     /// What ended the unit before it.
     pub end: Ending,
+    /// What is open at the beginning of a sheet; nothing is elsewhere.
+    pub carried: Carried,
 }
 
 /// Whether a transaction is open.
@@ -32,7 +35,7 @@ enum Turn {
 /// The seams of calls that follow each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seams {
-    /// Whether the sheet begins with the first of the calls.
+    /// Whether the sheet begins with the first of the calls, and it is known what is open there.
     known: bool,
     /// The first one with a whole lead before it.
     first: Option<Seam>,
@@ -43,6 +46,12 @@ pub struct Seams {
     /// When the session wrote last.
     wrote: Option<Timestamp>,
     turn: Turn,
+    /// Whether the transaction that is open at the end, if one is, has written in these calls.
+    writes: bool,
+    /// Whether they hold it on the primary.
+    stays: bool,
+    /// Whether it has failed, or came back from a failure; `None` for neither.
+    failed: Option<bool>,
     /// Whether each of the last two calls begins a transaction, or may, because it is not here.
     begin: [bool; 2],
     /// Whether a unit ends with the last call: what comes next does not end it once more.
@@ -53,27 +62,56 @@ pub struct Seams {
 }
 
 impl Seams {
-    /// Those of no call; `known` if their sheet begins with them.
+    /// Those of no call; with what is open there if they begin a sheet and that is known.
     #[must_use]
-    pub fn new(known: bool) -> Self {
-        Self {
-            known,
+    pub fn new(beginning: Option<Carried>) -> Self {
+        let mut seams = Self {
+            known: false,
             first: None,
             last: None,
             perhaps: None,
             wrote: None,
-            turn: if known { Turn::Outside } else { Turn::Unknown },
+            turn: Turn::Unknown,
+            writes: false,
+            stays: false,
+            failed: None,
             begin: [true; 2],
             ended: false,
             clock: Clock::default(),
             tagged: false,
+        };
+        if let Some(carried) = beginning {
+            seams.begin(carried);
         }
+        seams
     }
 
-    /// The sheet begins with the first of the calls.
-    pub fn begin(&mut self) {
+    /// The sheet begins with the first of the calls, and this is open there.
+    pub fn begin(&mut self, carried: Carried) {
         self.known = true;
-        self.know(false);
+        if self.turn == Turn::Unknown && carried.inside {
+            self.writes |= carried.wrote;
+            self.stays |= carried.stays;
+            self.failed = self.failed.or(Some(carried.failed));
+        }
+        self.know(carried.inside);
+    }
+
+    /// Whether it is known what is open at the beginning of the sheet.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        self.known
+    }
+
+    /// What is open behind the calls; `None` where only the left neighbour can tell.
+    #[must_use]
+    pub fn end(&self) -> Option<Carried> {
+        let failed = self.failed == Some(true);
+        match self.turn {
+            Turn::Unknown => None,
+            Turn::Outside => Some(Carried::default()),
+            Turn::Inside => Some(Carried { inside: true, wrote: self.writes, stays: self.stays, failed }),
+        }
     }
 
     /// Whether seams may be used: it must be known what was written before them.
@@ -113,21 +151,57 @@ impl Seams {
             self.pass_outside(before, last, step, gap);
         }
         self.tagged |= step.tag != 0;
-        if class.writes() {
+        if class.pins() {
             self.wrote = Some(step.time);
         }
         self.ended = class.ends() || step.is_edge();
-        if class.begins() || class.chains() {
-            self.turn = Turn::Inside;
-        }
-        if self.ended {
-            self.turn = Turn::Outside;
-            // `BEGIN; INSERT; COMMIT` in a row are looked at together: no seam behind such three.
-            if class.ends() && !self.begin[0] {
-                self.add(Seam { place: before + 1, wrote: self.wrote, end: Ending::Transaction });
-            }
+        self.follow(step, class);
+        // `BEGIN; INSERT; COMMIT` in a row are looked at together: no seam behind such three.
+        if class.ends() && !self.begin[0] {
+            self.add(self.seam(before + 1, Ending::Transaction));
         }
         self.begin = [self.begin[1], class.begins()];
+    }
+
+    /// What a call does to the transaction that is open.
+    #[inline(always)]
+    pub fn follow(&mut self, step: &Step, class: Class) {
+        if class.turns() || !step.is_call() {
+            self.turn(step, class);
+        }
+        self.writes |= class.writes();
+        self.stays |= class.stays();
+    }
+
+    /// A call that begins or ends a transaction or undoes a part of it, a failure, or the edge of the session.
+    fn turn(&mut self, step: &Step, class: Class) {
+        if class.ends() || step.is_edge() {
+            self.turn = Turn::Outside;
+        } else if class.begins() || class.chains() {
+            self.turn = Turn::Inside;
+        } else {
+            self.failed = Some(!class.undoes());
+            return;
+        }
+        self.writes = false;
+        self.stays = false;
+        self.failed = None;
+    }
+
+    /// What calls that follow do to the transaction that is open, and no more.
+    pub fn follow_all(&mut self, next: &Self) {
+        if next.turn == Turn::Unknown {
+            self.writes |= next.writes;
+            self.stays |= next.stays;
+            self.failed = next.failed.or(self.failed);
+        } else {
+            (self.turn, self.writes, self.stays, self.failed) =
+                (next.turn, next.writes, next.stays, next.failed);
+        }
+    }
+
+    fn seam(&self, place: usize, end: Ending) -> Seam {
+        Seam { place, wrote: self.wrote, end, carried: Carried::default() }
     }
 
     /// A call outside of a transaction, as far as is known.
@@ -137,7 +211,7 @@ impl Seams {
         if let Some(last) = last.filter(|_| !self.ended && !step.is_edge())
             && let Some(end) = Ending::of_burst(last, step, gap, same)
         {
-            let seam = Seam { place: before, wrote: self.wrote, end };
+            let seam = self.seam(before, end);
             match self.turn {
                 Turn::Unknown => self.perhaps = Some(seam),
                 _ => self.add(seam),
@@ -162,8 +236,11 @@ impl Seams {
     pub fn append(&mut self, place: usize, other: Self) {
         let own = *self;
         let moved = |seam: Seam| own.moved(place, seam);
+        let mut ends = own;
+        ends.follow_all(&other);
         let mut other = Self { first: other.first.map(moved), last: other.last.map(moved), ..other };
         other.perhaps = other.perhaps.map(moved);
+        (other.writes, other.stays, other.failed) = (ends.writes, ends.stays, ends.failed);
         match own.turn {
             Turn::Unknown => other.perhaps = other.perhaps.or(own.perhaps),
             turn => other.know(turn == Turn::Inside),

@@ -36,7 +36,7 @@ use super::Lengths;
 use super::pieces::Pieces;
 use super::seams::{Seam, Seams};
 use super::spare::Spare;
-use crate::finding::{Class, Ending, LEAD, MINUTE, NO_TIME, Step};
+use crate::finding::{Carried, Class, Ending, LEAD, MINUTE, NO_TIME, Step};
 use crate::units::{ByteOffset, Timestamp};
 
 /// Bytes of the stream without a call of a session, after which its sheet ends.
@@ -139,8 +139,8 @@ struct Open {
     seams: Seams,
     /// Calls that are, or were, in `steps`.
     count: usize,
-    /// The others.
-    seconds: Option<Seconds>,
+    /// The others; in a box, because few sessions have any.
+    seconds: Option<Box<Seconds>>,
     /// When its first call began.
     start: Timestamp,
     /// When the session's next call began; [`NO_TIME`] as long as nobody knows.
@@ -163,14 +163,14 @@ fn is_in(time: i64, beginning: i64, span: i64) -> bool {
 
 impl Open {
     #[inline(never)]
-    fn new(step: &Step, class: Class, known: bool, out: &mut Ready) -> Self {
+    fn new(step: &Step, class: Class, carried: Option<Carried>, out: &mut Ready) -> Self {
         let mut open = Self {
             minute: beginning(step.time.0, MINUTE),
             first: step.at,
             last: step.at,
             steps: Pieces::default(),
-            from: Seam::default(),
-            seams: Seams::new(known),
+            from: Seam { carried: carried.unwrap_or_default(), ..Seam::default() },
+            seams: Seams::new(carried),
             count: 0,
             seconds: None,
             // Nobody waits for what comes behind the edge of a session.
@@ -188,6 +188,29 @@ impl Open {
             && lengths.within(SHEET_WINDOW, ByteOffset(self.last), ByteOffset(at))
     }
 
+    /// It begins with its first call, and this is open there.
+    fn begin(&mut self, carried: Carried) {
+        self.seams.begin(carried);
+        self.from.carried = carried;
+    }
+
+    /// What is open where the session's next call is, which is not on this sheet; `None` as long as nobody knows.
+    fn carried_to(&self, at: u64, lengths: &Lengths) -> Option<Carried> {
+        match lengths.within(SHEET_WINDOW, ByteOffset(self.last), ByteOffset(at)) {
+            true => self.seams.end(),
+            false => Some(Carried::default()),
+        }
+    }
+
+    /// Tells the next sheet what is open where it begins, if it does not know and somebody does.
+    fn tell(&self, next: &mut Self, lengths: &Lengths) {
+        if !next.seams.is_known()
+            && let Some(carried) = self.carried_to(next.first, lengths)
+        {
+            next.begin(carried);
+        }
+    }
+
     /// The session's next call began at `start` and is not on this sheet.
     fn ends_before(&mut self, start: Timestamp, at: u64, lengths: &Lengths) {
         if lengths.within(SHEET_WINDOW, ByteOffset(self.last), ByteOffset(at)) {
@@ -201,6 +224,7 @@ impl Open {
         if self.count < MOST_SHEET {
             self.push_whole(step, class, out);
         } else {
+            self.seams.follow(step, class);
             self.push_second(step, out);
         }
     }
@@ -230,7 +254,7 @@ impl Open {
     /// The next second begins.
     fn go_on(&mut self, next: Part, out: &mut Ready) {
         let Some(seconds) = &mut self.seconds else {
-            self.seconds = Some(Seconds { first: None, last: next });
+            self.seconds = Some(Box::new(Seconds { first: None, last: next }));
             return;
         };
         let done = std::mem::replace(&mut seconds.last, next);
@@ -253,7 +277,7 @@ impl Open {
     /// Takes over the sheet that goes on where this one was cut.
     fn join(&mut self, other: Self, out: &mut Ready) {
         if self.count + other.count > MOST_SHEET {
-            self.join_full(&other.steps, out);
+            self.join_full(&other.steps, &other.seams, out);
             other.steps.give_back(&mut out.spare);
         } else {
             self.count += other.count;
@@ -274,11 +298,12 @@ impl Open {
     /// Takes over calls that are too many.
     #[cold]
     #[inline(never)]
-    fn join_full(&mut self, steps: &Pieces, out: &mut Ready) {
-        // What they do to transactions is not known here: what is found to be a seam may be none.
+    fn join_full(&mut self, steps: &Pieces, ends: &Seams, out: &mut Ready) {
+        // What each does to transactions is not known here: what is found to be a seam may be none.
         let seams = self.seams;
         steps.iter().for_each(|step| self.push(step, Class::default(), out));
         self.seams = seams;
+        self.seams.follow_all(ends);
     }
 
     /// Hands out what stands before a seam in the calls that follow, and goes on with these: they need not be moved.
@@ -329,6 +354,8 @@ impl Open {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sheets {
     head: Option<Open>,
+    /// Whole sheets behind the head, in order: only a left neighbour can tell whether a transaction goes on there.
+    waiting: Vec<Open>,
     tail: Option<Open>,
 }
 
@@ -336,55 +363,85 @@ impl Sheets {
     /// The session's next call.
     #[inline]
     pub fn push(&mut self, step: &Step, class: Class, lengths: &Lengths, out: &mut Ready) {
-        let Some(current) = self.tail.as_mut().or(self.head.as_mut()) else {
-            self.head = Some(Open::new(step, class, false, out));
+        match self.last() {
+            Some(current) if current.goes_on(step.time.0, step.at, lengths) => current.push(step, class, out),
+            current => {
+                let carried = current.and_then(|current| current.carried_to(step.at, lengths));
+                let next = Open::new(step, class, carried, out);
+                self.end_before(&next, lengths);
+                self.follow(next, lengths, out);
+            }
+        }
+    }
+
+    /// The last sheet.
+    #[inline(always)]
+    fn last(&mut self) -> Option<&mut Open> {
+        self.tail.as_mut().or(self.head.as_mut())
+    }
+
+    /// The last sheet is whole, and this one is the next.
+    fn end_before(&mut self, next: &Open, lengths: &Lengths) {
+        if let Some(current) = self.last() {
+            current.ends_before(next.start, next.first, lengths);
+        }
+    }
+
+    /// A sheet behind the last one.
+    fn follow(&mut self, mut next: Open, lengths: &Lengths, out: &mut Ready) {
+        let Some(current) = self.last() else {
+            self.head = Some(next);
             return;
         };
-        if current.goes_on(step.time.0, step.at, lengths) {
-            current.push(step, class, out);
-            return;
+        current.tell(&mut next, lengths);
+        match self.tail.replace(next) {
+            Some(whole) if whole.seams.is_known() => whole.finish(out),
+            Some(whole) => self.waiting.push(whole),
+            None => {}
         }
-        let next = Open::new(step, class, true, out);
-        current.ends_before(next.start, step.at, lengths);
-        if let Some(done) = self.tail.replace(next) {
-            done.finish(out);
+    }
+
+    /// There is no left neighbour: nothing is open where the session begins.
+    fn begin(&mut self, lengths: &Lengths, out: &mut Ready) {
+        let Some(head) = self.head.as_mut().filter(|head| !head.seams.is_known()) else { return };
+        head.begin(Carried::default());
+        let mut before = None;
+        for mut next in std::mem::take(&mut self.waiting) {
+            before.as_ref().unwrap_or(head).tell(&mut next, lengths);
+            if let Some(whole) = before.replace(next) {
+                whole.finish(out);
+            }
+        }
+        if let Some(tail) = &mut self.tail {
+            before.as_ref().unwrap_or(head).tell(tail, lengths);
+        }
+        if let Some(whole) = before {
+            whole.finish(out);
         }
     }
 
     /// The same session in the interval that follows. `alone` if there is no left neighbour.
     pub fn fuse(&mut self, right: Self, alone: bool, lengths: &Lengths, out: &mut Ready) {
-        let Some(mut theirs) = right.head else { return };
-        let Some(current) = self.tail.as_mut().or(self.head.as_mut()) else {
-            *self = Self { head: Some(theirs), tail: right.tail };
-            return;
-        };
         if alone {
-            current.seams.begin();
+            self.begin(lengths, out);
         }
-        let next = if current.goes_on(theirs.minute, theirs.first, lengths) {
-            current.join(theirs, out);
-            current.hand_out(out);
-            right.tail
-        } else {
-            current.ends_before(theirs.start, theirs.first, lengths);
-            theirs.seams.begin();
-            match right.tail {
-                Some(tail) => {
-                    theirs.finish(out);
-                    Some(tail)
-                }
-                None => Some(theirs),
-            }
-        };
-        if let Some(next) = next
-            && let Some(done) = self.tail.replace(next)
+        let mut theirs = right.head;
+        if let Some(current) = self.last()
+            && let Some(same) = theirs.take_if(|head| current.goes_on(head.minute, head.first, lengths))
         {
-            done.finish(out);
+            current.join(same, out);
+            current.hand_out(out);
         }
+        if let Some(next) = theirs {
+            self.end_before(&next, lengths);
+            self.follow(next, lengths, out);
+        }
+        right.waiting.into_iter().chain(right.tail).for_each(|next| self.follow(next, lengths, out));
     }
 
     /// There is no left neighbour: sheets that have been silent for long are done.
     pub fn sweep(&mut self, end: ByteOffset, lengths: &Lengths, out: &mut Ready) {
+        self.begin(lengths, out);
         if self.tail.is_some()
             && let Some(head) = self.head.take()
         {
@@ -399,7 +456,8 @@ impl Sheets {
     }
 
     /// The stream is over.
-    pub fn finish(self, out: &mut Ready) {
+    pub fn finish(mut self, lengths: &Lengths, out: &mut Ready) {
+        self.begin(lengths, out);
         for open in [self.head, self.tail].into_iter().flatten() {
             open.finish(out);
         }
@@ -408,7 +466,7 @@ impl Sheets {
     /// Whether nothing is open.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.head.is_none() && self.tail.is_none()
+        self.head.is_none()
     }
 }
 

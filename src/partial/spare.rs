@@ -55,7 +55,11 @@ impl Spare {
             room.extend_from_slice(steps);
             *steps = room;
         } else {
-            steps.reserve(more);
+            // A connection of one call is not rare.
+            match steps.capacity() {
+                0 => steps.reserve_exact(more),
+                _ => steps.reserve(more),
+            }
         }
     }
 }

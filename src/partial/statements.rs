@@ -116,24 +116,24 @@ impl StatementTally {
         self.owners.get_or_insert_default().add(actor, route);
     }
 
-    /// Time of an execution that was counted before: whoever sums hours, actors or routes must find it too.
-    pub fn fetched(&mut self, time: Option<Timestamp>, duration: Micros, actor: u64, route: Option<u64>) {
-        self.duration += duration;
-        self.actors.add(actor, 0, duration);
-        if let Some(route) = route {
-            self.routes.add(route, 0, duration);
-        }
-        if let Some(time) = time {
-            self.hours.add(time.hour(), 0, duration);
-        }
-    }
-
-    /// A seam is judged after the chunks on both sides of it.
+    /// What goes over the cut between two chunks is counted after both, so a later text may have been seen first.
     #[cold]
     #[inline(never)]
     fn seen_first(&mut self, order: Order, text: &[u8]) {
         self.origin = order;
         self.sql = sql::normalise(text, MOST_SQL);
+    }
+
+    /// An execution that was counted before took longer.
+    pub(super) fn fetched(&mut self, duration: Micros, time: Option<Timestamp>, actor: u64, route: u64) {
+        self.duration += duration;
+        if let Some(time) = time {
+            self.hours.add(time.hour(), 0, duration);
+        }
+        self.actors.add(actor, 0, duration);
+        if route != 0 {
+            self.routes.add(route, 0, duration);
+        }
     }
 
     fn merge(&mut self, other: Self, keep: usize) {

@@ -65,7 +65,7 @@ pub struct Tally {
     pub others: u64,
     /// First and last statement.
     pub span: Option<(Timestamp, Timestamp)>,
-    /// Time-zone abbreviations that were taken as UTC; the first few of the alphabet.
+    /// Time-zone abbreviations that were taken as UTC, or as one of several zones; the first few of the alphabet.
     pub zones: BTreeSet<Box<[u8]>>,
 }
 
@@ -221,7 +221,11 @@ impl Tally {
     pub fn untimed(&mut self, statement: &Record<'_>) -> bool {
         match Event::of(statement) {
             Event::Statement(sql) => self.call(statement, &Text::of(sql, statement.detail), None),
-            _ => false,
+            // Rows that nobody says anything of are no call.
+            _ => {
+                self.other(statement);
+                false
+            }
         }
     }
 
@@ -233,16 +237,17 @@ impl Tally {
     /// A statement and, later in its session, its duration. The call counts at the time of the duration.
     #[inline(never)]
     pub fn paired(&mut self, statement: &Record<'_>, duration: &Record<'_>) -> bool {
-        if let (Event::Statement(sql), Event::Duration(micros)) = (Event::of(statement), Event::of(duration))
-        {
-            let query_id = if statement.query_id == 0 { duration.query_id } else { statement.query_id };
-            let mut record = *statement;
-            record.at = duration.at;
-            record.time = duration.time;
-            record.query_id = query_id;
-            return self.call(&record, &Text::of(sql, record.detail), Some(micros));
+        let Event::Duration(micros) = Event::of(duration) else { return false };
+        let query_id = if statement.query_id == 0 { duration.query_id } else { statement.query_id };
+        let record = Record { at: duration.at, time: duration.time, query_id, ..*statement };
+        match Event::of(statement) {
+            Event::Statement(sql) => self.call(&record, &Text::of(sql, record.detail), Some(micros)),
+            Event::Fetching(sql) => {
+                self.fetch(&record, sql, micros);
+                false
+            }
+            _ => false,
         }
-        false
     }
 
     /// A duration that belongs to no statement.
@@ -265,9 +270,9 @@ impl Tally {
         let Some(sql) = self.read_kept(record, &text, Some(duration), &mut digest) else { return };
         let order = self.order(record.at);
         let actor = self.actor(record);
-        let route = if digest.comments { self.labels(text.sql).route() } else { None };
+        let labels = if digest.comments { self.labels(text.sql) } else { Labels::default() };
         match self.statements.get(&digest, order, sql) {
-            Some(tally) => tally.fetched(record.time, duration, actor, route),
+            Some(tally) => tally.fetched(duration, record.time, actor, labels.route),
             None => self.statements.other.duration += duration,
         }
     }
@@ -392,7 +397,7 @@ impl Tally {
         }
     }
 
-    /// A time zone was not known and taken as UTC.
+    /// A time zone was not known and taken as UTC, or as one of several.
     pub fn zone(&mut self, name: &[u8]) {
         self.zones.insert(name.into());
         while self.zones.len() > MOST_ZONES {

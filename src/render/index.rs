@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::report::{ForecastRow, RedundantSelect, Report, Statement};
+use crate::report::{RedundantSelect, Report, Statement};
 
 /// Look-ups into one report. Nothing iterates over the maps, so their order never shows.
 pub(super) struct Index<'a> {
@@ -35,24 +35,5 @@ impl<'a> Index<'a> {
     /// The normalised SQL, or the empty string for a fingerprint that the report does not list.
     pub(super) fn sql(&self, fingerprint: &str) -> &'a str {
         self.statement(fingerprint).map_or("", |s| s.sql.as_str())
-    }
-
-    /// The forecast for a fingerprint that cures findings of this kind, with the name of the model.
-    pub(super) fn forecast(
-        &self,
-        finding_kind: &str,
-        fingerprint: &str,
-    ) -> Option<(&'static str, &'a ForecastRow)> {
-        let forecasts = self.report.forecasts.as_ref()?;
-        let (name, forecast) = match finding_kind {
-            "redundant_select" => ("request cache", &forecasts.request_cache),
-            "cacheable_select" | "empty_select" => ("cache", &forecasts.cache),
-            "read_back" => ("write-through", &forecasts.write_through),
-            "n_plus_one" => ("prefetch", &forecasts.prefetch),
-            "row_by_row_insert" | "hot_insert" => ("batching", &forecasts.batching),
-            "replica_reads" => ("replica", &forecasts.replica),
-            _ => return None,
-        };
-        forecast.statements.iter().find(|row| row.fingerprint == fingerprint).map(|row| (name, row))
     }
 }

@@ -13,10 +13,9 @@ use super::index::Index;
 use super::judged;
 use super::shown::{one_line, shortened};
 use super::sql::text_line;
+use super::totals;
 use crate::report::Report;
-use crate::words::{
-    between, bytes, count, counted, duration, duration_or_dash, percent, ratio_or_dash, span,
-};
+use crate::words::{bytes, count, counted, duration, duration_or_dash, percent, ratio_or_dash};
 
 /// Characters of a statement in a cell.
 const SQL: usize = 160;
@@ -108,36 +107,42 @@ fn words(text: &str) -> String {
 }
 
 fn head(report: &Report) -> String {
-    let (input, totals) = (&report.input, &report.totals);
+    let (input, numbers) = (&report.input, &report.totals);
     let name = match input.files.as_slice() {
         [] => "a PostgreSQL log".to_owned(),
         [file] => code(&file.name, 120),
         files => counted(files.len() as u64, "log file"),
     };
-    let when = match (input.first, input.last) {
-        (Some(first), Some(last)) => {
-            format!(", {} UTC ({})", span(first, last), duration(between(first, last)))
-        }
-        _ => String::new(),
-    };
+    let when = totals::when(input).map_or_else(String::new, |when| format!(", {when}"));
     let mut out = format!("## pglens: {name}{when}\n\n");
     let _ = writeln!(
         out,
-        "**{}** statements · **{}** in the database · **{}** fingerprints · **{}** {}",
-        count(totals.statements),
-        duration(totals.duration_us),
-        count(totals.fingerprints),
-        count(totals.errors),
-        if totals.errors == 1 { "error" } else { "errors" }
+        "{} · **{}** in the database{} · {} · {}",
+        bold(numbers.statements, "statement"),
+        totals::in_the_database(report),
+        totals::planning(report)
+            .map_or_else(String::new, |us| format!(" + **{}** parse and bind", duration(us))),
+        bold(numbers.fingerprints, "fingerprint"),
+        bold(numbers.errors, "error"),
     );
+    let server = totals::server(report);
+    if !server.is_empty() {
+        let _ = writeln!(out, "\n{}", server.join(" · "));
+    }
     out
 }
 
+/// A count with its noun, the number in bold.
+fn bold(n: u64, noun: &str) -> String {
+    let text = counted(n, noun);
+    let (number, noun) = text.split_once(' ').unwrap_or((&text, ""));
+    format!("**{number}** {noun}")
+}
+
 fn to_fix(index: &Index<'_>) -> String {
-    let totals = &index.report.totals;
     let found = fixes(index, 5);
     if found.is_empty() {
-        return "\nNothing stands out to be fixed first.\n".to_owned();
+        return format!("\n{}\n", words(&totals::nothing(index.report)));
     }
     let mut out = String::from(
         "\n### What to fix first\n\n| | What | Statements | Time | Do | Brings |\n|--:|---|--:|--:|---|---|\n",
@@ -152,11 +157,18 @@ fn to_fix(index: &Index<'_>) -> String {
                 true => words(&fix.title),
                 false => format!("{} ({})", words(&fix.title), code(&fix.route, 80)),
             },
-            sql(index.sql(&fix.fingerprint)),
+            match fix.others.len() {
+                0 => sql(index.sql(&fix.fingerprint)),
+                n => format!(
+                    "{} and {}",
+                    sql(index.sql(&fix.fingerprint)),
+                    counted(n as u64, "more statement")
+                ),
+            },
             count(fix.cost.statements),
-            percent(fix.cost.statements, totals.statements),
+            percent(fix.cost.statements, index.report.totals.statements),
             duration(fix.cost.duration_us),
-            percent(fix.cost.duration_us.0, totals.duration_us.0),
+            percent(fix.cost.duration_us.0, fix.cost_of.whole(index.report).0),
             words(&fix.advice),
             words(&fix.gain),
         );
@@ -170,7 +182,8 @@ fn redundant(index: &Index<'_>, rows: usize) -> String {
         return String::new();
     }
     let mut out = String::from(
-        "\n### Redundant SELECTs\n\n| Repeats | of calls | Distinct parameter sets | Time on repeats | Statement |\n|--:|--:|--:|--:|---|\n",
+        "\n### Repeats over the whole log\n\nThe same SELECT with the same parameters, whatever was written in \
+         between: what a cache could answer at most.\n\n| Repeats | of calls | Distinct parameter sets | Time on repeats | Statement |\n|--:|--:|--:|--:|---|\n",
     );
     for r in list.iter().take(rows) {
         let about = if r.distinct_params.exact { "" } else { "≈ " };
@@ -225,7 +238,7 @@ fn most_time(report: &Report, rows: usize) -> String {
             duration(s.duration_us),
             percent(s.duration_us.0, report.totals.duration_us.0),
             count(s.calls),
-            duration_or_dash(s.mean_us),
+            duration_or_dash(totals::mean_of(s)),
             duration_or_dash(s.p95_us),
             duration_or_dash(s.max_us),
             sql(&s.sql),

@@ -22,12 +22,13 @@ mod csv;
 mod fix;
 mod html;
 mod index;
-mod json;
+pub mod json;
 mod judged;
 mod markdown;
-pub(crate) mod shown;
+pub mod shown;
 mod sql;
 mod text;
+mod totals;
 
 /// The kinds of output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -67,12 +68,6 @@ impl Format {
             _ => None,
         }
     }
-
-    /// The format of that name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.iter().find(|(known, _)| *known == name).map(|(_, format)| *format)
-    }
 }
 
 /// How an output looks. What it says does not depend on it.
@@ -82,7 +77,7 @@ pub struct Style {
     pub color: bool,
     /// Columns of the terminal; lines of the text output are no longer.
     pub width: usize,
-    /// Rows of a table in the page (pgFouine's 20).
+    /// Rows of a table in the page (pgFouine's 20), of its longest at least 50; in Markdown up to 10 of them.
     pub top: usize,
     /// Statements on the page; the rest is counted there and found in the JSON report.
     pub statements: usize,

@@ -7,7 +7,8 @@ use std::borrow::Cow;
 ///
 /// Terminal escapes (C0, DEL, C1), and direction and invisible characters, with which a statement can be made to
 /// read differently from what it does (CVE-2021-42574), become their code point, as `⟨U+202E⟩`.
-pub(super) fn visible(text: &str) -> Cow<'_, str> {
+#[must_use]
+pub fn visible(text: &str) -> Cow<'_, str> {
     if !text.chars().any(|c| c != '\n' && c != '\t' && is_hidden(c)) {
         return Cow::Borrowed(text);
     }
@@ -23,7 +24,8 @@ pub(super) fn visible(text: &str) -> Cow<'_, str> {
 }
 
 /// The same on one line: runs of white space become one space.
-pub(crate) fn one_line(text: &str) -> String {
+#[must_use]
+pub fn one_line(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for word in text.split_whitespace() {
         if !out.is_empty() {
@@ -64,7 +66,7 @@ pub(super) fn shortened(text: &str, limit: usize) -> Cow<'_, str> {
 }
 
 /// Whether a character is not seen as itself.
-fn is_hidden(c: char) -> bool {
+pub(super) fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180e}'

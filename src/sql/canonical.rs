@@ -10,7 +10,7 @@
 mod lists;
 mod naming;
 
-use lists::{fold_lists, insert_rows};
+use lists::{EndedList, Folded, fold_lists, insert_rows};
 
 use super::hash::{Chain, Fingerprint, ValueHashes};
 use super::lexer::{Lexer, Token, TokenKind};
@@ -39,6 +39,17 @@ pub(super) struct Item<'a> {
     pub(super) text: &'a [u8],
 }
 
+/// A list that became one element.
+#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+pub(super) struct List {
+    /// How many literals stand before its end.
+    pub(super) literals: usize,
+    /// Elements, at least 1.
+    pub(super) count: u32,
+    /// The elements are lists themselves.
+    pub(super) nested: bool,
+}
+
 /// A statement in canonical form.
 pub(super) struct Canonical<'a> {
     /// The tokens that the fingerprint covers.
@@ -47,6 +58,8 @@ pub(super) struct Canonical<'a> {
     pub(super) literals: Vec<Literal<'a>>,
     /// For each literal, the index of its item.
     pub(super) slots: Vec<usize>,
+    /// The folded lists, in the order of their ends.
+    pub(super) lists: Vec<List>,
     /// Rows of an INSERT's VALUES, 1 for an INSERT without, else 0.
     pub(super) rows: u32,
     /// The text ends inside a literal, a quoted name or a comment.
@@ -80,11 +93,22 @@ impl Canonical<'_> {
 
     /// The parameter hash, `None` when a value is not known.
     pub(super) fn params(&self, params: Option<&Params<'_>>) -> Option<(u64, ValueHashes)> {
+        self.params_by(|literal| literal.hash(params))
+    }
+
+    /// The parameter hash of the values whose hashes `hash` says.
+    pub(super) fn params_by(&self, hash: impl Fn(&Literal<'_>) -> Option<u64>) -> Option<(u64, ValueHashes)> {
         let (mut chain, mut values) = (Chain::values(), ValueHashes::default());
-        for literal in &self.literals {
-            let hash = literal.hash(params)?;
-            chain = chain.link(hash);
-            values.push(hash);
+        let mut lists = self.lists.iter().peekable();
+        for read in 0..=self.literals.len() {
+            while let Some(list) = lists.next_if(|list| list.literals == read) {
+                chain = chain.list(list.count, list.nested);
+            }
+            if let Some(literal) = self.literals.get(read) {
+                let hash = hash(literal)?;
+                chain = chain.link(hash);
+                values.push(hash);
+            }
         }
         Some((chain.seal(), values))
     }
@@ -171,13 +195,20 @@ pub(super) fn canonical(sql: &[u8]) -> Canonical<'_> {
         brackets: Vec::new(),
         semicolon: false,
         start: true,
+        first: 0,
     };
     reader.read();
     let Reader { items, literals, slots, .. } = reader;
     let rows = insert_rows(&items);
-    let (items, moved) = fold_lists(&items);
+    let Folded { items, moved, lists } = fold_lists(&items);
+    let list = |ended: EndedList| List {
+        literals: slots.partition_point(|slot| *slot <= ended.last),
+        count: ended.count,
+        nested: ended.nested,
+    };
+    let lists = lists.into_iter().map(list).collect();
     let slots = slots.into_iter().map(|slot| moved[slot]).collect();
-    Canonical { items, literals, slots, rows, truncated, comments }
+    Canonical { items, literals, slots, lists, rows, truncated, comments }
 }
 
 /// The pass from tokens to items: values with their signs and casts, names that are values.
@@ -194,6 +225,8 @@ struct Reader<'a> {
     semicolon: bool,
     /// The next token is the first of a statement.
     start: bool,
+    /// The item that was the first of a statement last.
+    first: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -212,6 +245,9 @@ impl<'a> Reader<'a> {
                 }
             }
             let start = std::mem::replace(&mut self.start, false);
+            if start {
+                self.first = self.items.len();
+            }
             match token.kind {
                 TokenKind::Word => {
                     if !(start && self.naming_statement()) {
@@ -320,7 +356,7 @@ impl<'a> Reader<'a> {
                 None => self.name(token),
             },
             Role::As if self.end_of_cast() => {}
-            Role::Naming if text.eq_ignore_ascii_case(b"execute") && self.role_back(0) == Role::As => {
+            Role::Naming if text.eq_ignore_ascii_case(b"execute") && self.created_as() => {
                 self.push(ItemKind::Word, token);
                 self.varying_name();
             }
@@ -333,6 +369,18 @@ impl<'a> Reader<'a> {
             }
             _ => self.name(token),
         }
+    }
+
+    /// After the AS of `CREATE TABLE … AS`? Every other AS has a column's name behind it, and that may be EXECUTE.
+    fn created_as(&self) -> bool {
+        let [create, between @ .., last] = self.items.get(self.first..).unwrap_or_default() else {
+            return false;
+        };
+        self.brackets.is_empty()
+            && create.is_word("create")
+            && last.is_word("as")
+            && self.role_back(0) == Role::As
+            && !between.iter().any(|item| item.is_word("as"))
     }
 
     /// A word or quoted name that stays.

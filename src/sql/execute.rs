@@ -3,10 +3,9 @@
 //!
 //! So that a statement is the same whether it was executed by name, by the extended protocol or as plain text.
 
+use super::Digest;
 use super::canonical::{Canonical, ItemKind, canonical};
-use super::hash::{Chain, ValueHashes};
 use super::literal::{Form, Literal};
-use super::{Content, Digest, Value};
 
 /// The statement inside the text of a `prepare:` DETAIL: what follows AS.
 pub fn prepared_statement(detail: &[u8]) -> Option<&[u8]> {
@@ -45,30 +44,10 @@ pub fn digest_execute(execute: &[u8], prepare_detail: &[u8]) -> Option<Digest> {
     digest.comments |= call.comments;
     digest.truncated |= call.truncated;
     let prepared = canonical(inner);
-    let values = prepared.literals.iter().try_fold(
-        (Chain::values(), ValueHashes::default()),
-        |(chain, mut values), literal| {
-            let hash = resolved(literal, &arguments)?.hash(None)?;
-            values.push(hash);
-            Some((chain.link(hash), values))
-        },
-    );
-    digest.params = values.map(|(chain, _)| chain.seal());
-    digest.values = values.map(|(_, values)| values).unwrap_or_default();
+    let (params, values) = prepared.params_by(|literal| resolved(literal, &arguments)?.hash(None)).unzip();
+    digest.params = params;
+    digest.values = values.unwrap_or_default();
     Some(digest)
-}
-
-/// The values of the prepared statement that an EXECUTE runs, like [`values`](super::values) of any other.
-pub fn values_execute<'a>(execute: &'a [u8], prepare_detail: &'a [u8]) -> Option<Vec<Value<'a>>> {
-    let inner = prepared_statement(prepare_detail)?;
-    let call = canonical(execute);
-    call.items.first().filter(|item| item.text.eq_ignore_ascii_case(b"execute"))?;
-    let arguments = arguments(&call);
-    let prepared = canonical(inner);
-    Some(super::contents(&prepared, |literal| match resolved(literal, &arguments) {
-        Some(literal) => super::content(&literal, None),
-        None => Content::Unknown,
-    }))
 }
 
 /// The literal itself, or the argument that stands for it.

@@ -344,13 +344,28 @@ impl<'s> Pass<'s, '_, '_, '_> {
     fn end_rows(&mut self) {
         match self.prev {
             Prev::Row => {
-                if !self.rows.unlike {
-                    self.chain = self.rows.first;
-                }
+                self.fold_rows(self.rows);
                 self.prev = Prev::Close;
             }
             Prev::RowsComma => self.prev = Prev::Comma,
             _ => {}
+        }
+    }
+
+    /// The rows of a VALUES, if there are any and all are values, are their first and how many they are.
+    fn fold_rows(&mut self, rows: Rows) {
+        if rows.count > 0 && !rows.unlike {
+            self.chain = rows.first;
+            self.values = self.values.list(rows.count, false);
+        }
+    }
+
+    /// A list of values, if it has an element, is its first element and how many they are.
+    #[inline(always)]
+    fn fold_list(&mut self, list: Frame) {
+        if list.count > 0 {
+            self.chain = list.first;
+            self.values = self.values.list(list.count, list.shape & BRACKETS_SHAPE != 0);
         }
     }
 
@@ -371,12 +386,7 @@ impl<'s> Pass<'s, '_, '_, '_> {
     /// The text is over: lists that it cut off fold what is whole.
     fn end(&mut self) {
         match self.prev {
-            Prev::Row | Prev::RowsComma => {
-                if !self.rows.unlike {
-                    self.chain = self.rows.first;
-                }
-                return;
-            }
+            Prev::Row | Prev::RowsComma => return self.fold_rows(self.rows),
             _ => {}
         }
         if !self.frame.pure || self.depth == 0 {
@@ -386,17 +396,10 @@ impl<'s> Pass<'s, '_, '_, '_> {
             Holds::List | Holds::Bracket
                 if self.frame.count > 0 && !matches!(self.prev, Prev::RowKeyword | Prev::Array) =>
             {
-                self.chain = self.frame.first;
+                self.fold_list(self.frame);
             }
-            Holds::ValuesRow if self.frame.rows.count > 0 && !self.frame.rows.unlike => {
-                self.chain = self.frame.rows.first;
-            }
-            Holds::Row => {
-                let list = &self.stack[self.depth - 1];
-                if list.count > 0 {
-                    self.chain = list.first;
-                }
-            }
+            Holds::ValuesRow => self.fold_rows(self.frame.rows),
+            Holds::Row => self.fold_list(self.stack[self.depth - 1]),
             _ => {}
         }
     }

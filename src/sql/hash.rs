@@ -127,6 +127,14 @@ impl Chain {
         Chain(fold(self.0 ^ word, LINK))
     }
 
+    /// After the values of a folded list, how many elements it has: two lists side by side keep their border. One
+    /// value or row adds nothing; `nested`, whose elements are lists themselves, always adds, or `[[1], [2]]` would
+    /// be `[[1, 2]]`.
+    #[inline(always)]
+    pub(super) const fn list(self, count: u32, nested: bool) -> Self {
+        if count > 1 || nested { self.link(count as u64) } else { self }
+    }
+
     /// Adds one token: its bytes, then at least one zero byte, up to a whole number of words. Tokens hold no
     /// zero byte, so the words of a statement read back in one way only.
     pub(super) fn token(mut self, bytes: &[u8]) -> Self {

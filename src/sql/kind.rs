@@ -141,7 +141,7 @@ impl Words<'_> {
             at += 1;
         }
         let options = self.is(at, b"(")
-            && !matches!(self.lower(at + 1).as_slice(), b"select" | b"with" | b"values" | b"");
+            && !matches!(self.lower(at + 1).as_slice(), b"select" | b"with" | b"values" | b"table" | b"");
         if options {
             while at < self.tokens.len() && !self.is(at, b")") {
                 at += 1;
@@ -178,7 +178,13 @@ impl Words<'_> {
         }
     }
 
-    /// The verb after the common table expressions: the first one outside parentheses.
+    /// Is this the name of a common table expression, which may be any word? It stands after WITH (`from` is the token
+    /// behind it), RECURSIVE or a comma.
+    fn names_expression(&self, from: usize, at: usize) -> bool {
+        at == from || self.is(at - 1, b",") || at == from + 1 && self.is(from, b"recursive")
+    }
+
+    /// The verb after the common table expressions: the first one outside parentheses that is not their name.
     fn main_verb(&self, from: usize) -> Kind {
         let mut depth = 0_usize;
         for at in from..self.tokens.len() {
@@ -190,7 +196,7 @@ impl Words<'_> {
                 depth += 1;
             } else if self.is(at, b")") {
                 depth = depth.saturating_sub(1);
-            } else if depth == 0 {
+            } else if depth == 0 && !self.names_expression(from, at) {
                 match self.lower(at).as_slice() {
                     b"select" | b"values" | b"table" => return Kind::Select,
                     b"insert" => return Kind::Insert,
@@ -245,10 +251,28 @@ mod tests {
     }
 
     #[test]
+    fn a_common_table_expression_may_be_called_like_a_verb() {
+        check("WITH delete AS (DELETE FROM a RETURNING *) INSERT INTO b SELECT * FROM delete", Kind::Insert);
+        check("WITH update AS (UPDATE a SET x=1 RETURNING *) SELECT count(*) FROM update", Kind::Select);
+        check(
+            "WITH x AS (SELECT 1), insert AS (INSERT INTO a VALUES (1) RETURNING id) SELECT * FROM insert",
+            Kind::Select,
+        );
+        check(
+            "WITH values (id, x) AS (VALUES (1,2)) UPDATE t SET x = values.x FROM values WHERE t.id = values.id",
+            Kind::Update,
+        );
+        check("WITH RECURSIVE merge AS (SELECT 1) DELETE FROM t", Kind::Delete);
+        check("WITH RECURSIVE a AS (SELECT 1) SEARCH DEPTH FIRST BY x SET y DELETE FROM t", Kind::Delete);
+        check("WITH RECURSIVE a AS (SELECT 1) CYCLE x SET y USING z UPDATE t SET a = 1", Kind::Update);
+    }
+
+    #[test]
     fn explain_says_both() {
         assert_eq!(explained_kind(b"EXPLAIN ANALYZE INSERT INTO t VALUES (1)"), (Kind::Insert, true));
         assert_eq!(explained_kind(b"EXPLAIN (ANALYZE, BUFFERS off) SELECT 1"), (Kind::Select, true));
         assert_eq!(explained_kind(b"EXPLAIN (SELECT 1)"), (Kind::Select, true));
+        assert_eq!(explained_kind(b"EXPLAIN (TABLE t)"), (Kind::Select, true));
         assert_eq!(explained_kind(b"SELECT 1"), (Kind::Select, false));
     }
 

@@ -276,17 +276,19 @@ pub(super) fn escape_pieces(text: &[u8], mut take: impl FnMut(&[u8])) {
                 at += digits;
             }
             b'u' | b'U' => {
-                let wanted = if next == b'u' { 4 } else { 8 };
-                let (code, digits) = radix_run(&text[at..], 16, wanted);
-                if digits == wanted {
+                let unit = |at: usize| -> Option<(u32, usize)> {
+                    let wanted = match text.get(at..at + 2)? {
+                        b"\\u" => 4,
+                        b"\\U" => 8,
+                        _ => return None,
+                    };
+                    let (code, digits) = radix_run(&text[at + 2..], 16, wanted);
+                    (digits == wanted).then_some((code, at + 2 + wanted))
+                };
+                if let Some((scalar, end)) = unicode_escape(stop, unit) {
                     let mut utf8 = [0; 4];
-                    take(
-                        char::from_u32(code)
-                            .unwrap_or(char::REPLACEMENT_CHARACTER)
-                            .encode_utf8(&mut utf8)
-                            .as_bytes(),
-                    );
-                    at += digits;
+                    take(scalar.encode_utf8(&mut utf8).as_bytes());
+                    at = end;
                 } else {
                     take(&[next]);
                 }
@@ -302,29 +304,47 @@ fn radix_run(text: &[u8], radix: u32, most: usize) -> (u32, usize) {
     digits.fold((0_u32, 0), |(code, n), digit| (code.wrapping_mul(radix).wrapping_add(digit), n + 1))
 }
 
+/// The character of the escape at `at`, and where it ends; two for one outside of the basic plane. `unit` reads one
+/// escape.
+fn unicode_escape(at: usize, unit: impl Fn(usize) -> Option<(u32, usize)>) -> Option<(char, usize)> {
+    let (first, end) = unit(at)?;
+    if let (0xD800..=0xDBFF, Some((second @ 0xDC00..=0xDFFF, end))) = (first, unit(end))
+        && let Some(scalar) = char::from_u32(0x10000 + ((first - 0xD800) << 10) + (second - 0xDC00))
+    {
+        return Some((scalar, end));
+    }
+    Some((char::from_u32(first).unwrap_or(char::REPLACEMENT_CHARACTER), end))
+}
+
 /// The value of `U&'…'`, with the escape character of its UESCAPE clause.
 fn unicode_value(text: &[u8]) -> Vec<u8> {
     let mut raw = Vec::with_capacity(text.len());
     quoted_pieces(text, |piece| raw.extend_from_slice(piece));
     let clause = memchr::memrchr(b'\'', &text[..text.len() - 1]).filter(|at| at + 3 == text.len());
     let escape = clause.filter(|_| has_uescape(text)).map_or(b'\\', |at| text[at + 1]);
+    unicode_unescaped(&raw, escape)
+}
+
+/// The text of `U&'…'` or `U&"…"`, without its quotes and with this escape character.
+pub(super) fn unicode_unescaped(raw: &[u8], escape: u8) -> Vec<u8> {
+    let unit = |at: usize| -> Option<(u32, usize)> {
+        if raw.get(at) != Some(&escape) {
+            return None;
+        }
+        let (skip, wanted) = if raw.get(at + 1) == Some(&b'+') { (2, 6) } else { (1, 4) };
+        let (code, digits) = radix_run(raw.get(at + skip..)?, 16, wanted);
+        (digits == wanted).then_some((code, at + skip + wanted))
+    };
     let mut value = Vec::with_capacity(raw.len());
     let mut at = 0;
     while at < raw.len() {
-        let six = raw.get(at + 1) == Some(&b'+');
-        let (skip, wanted) = if six { (2, 6) } else { (1, 4) };
-        let (code, digits) = radix_run(raw.get(at + skip..).unwrap_or_default(), 16, wanted);
-        if raw[at] != escape {
-            value.push(raw[at]);
-            at += 1;
-        } else if raw.get(at + 1) == Some(&escape) {
+        if raw[at] == escape && raw.get(at + 1) == Some(&escape) {
             value.push(escape);
             at += 2;
-        } else if digits == wanted {
+        } else if let Some((scalar, end)) = unicode_escape(at, unit) {
             let mut utf8 = [0; 4];
-            let scalar = char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER);
             value.extend_from_slice(scalar.encode_utf8(&mut utf8).as_bytes());
-            at += skip + digits;
+            at = end;
         } else {
             value.push(raw[at]);
             at += 1;
@@ -381,6 +401,14 @@ mod tests {
         check(Form::Escape, r"E'a''b'", "a'b");
         check(Form::Unicode, r"U&'d\0061t\+000061'", "data");
         check(Form::Unicode, "U&'d!0061' UESCAPE '!'", "da");
+        for text in [r"E'\uD83D\uDE00'", r"E'\U0000D83D\U0000DE00'", r"E'\U0001F600'"] {
+            check(Form::Escape, text, "\u{1F600}");
+        }
+        check(Form::Escape, r"E'\uD83D\u0041\uDE00'", "\u{FFFD}A\u{FFFD}");
+        for text in [r"U&'\D83D\DE00'", r"U&'\D83D\+00DE00'", "U&'!D83D!DE00' UESCAPE '!'"] {
+            check(Form::Unicode, text, "\u{1F600}");
+        }
+        check(Form::Unicode, r"U&'\D83Dx'", "\u{FFFD}x");
         check(Form::Dollar, "$x$it's$x$", "it's");
         check(Form::Dollar, "$x$cut", "cut");
         check(Form::Bits, "B'101'", "101");

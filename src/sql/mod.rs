@@ -7,6 +7,7 @@ mod canonical;
 mod execute;
 mod fingerprint;
 mod hash;
+mod keys;
 mod kind;
 mod lexer;
 mod literal;
@@ -29,17 +30,17 @@ mod words;
 
 use std::borrow::Cow;
 
-use canonical::{Canonical, canonical};
+use canonical::canonical;
 use literal::Literal;
 
-pub use execute::{digest_execute, prepared_statement, values_execute};
+pub use execute::{digest_execute, prepared_statement};
 pub use hash::{Fingerprint, ValueHashes};
 pub use kind::{Kind, kind};
 pub use lexer::{Lexer, Token, TokenKind};
 pub use params::{Param, Params};
 pub use pretty::{Class, Piece, pretty};
 pub use recall::Recall;
-pub use shape::{Key, Parser, Shape, With, shape};
+pub use shape::{Answer, Key, Parser, Shape, With, shape};
 pub use tags::{Tags, tags};
 
 /// What one pass over a statement yields.
@@ -114,7 +115,13 @@ pub enum Content<'a> {
 
 /// The values of a statement in the order of the parameter hash.
 pub fn values<'a>(sql: &'a [u8], params: Option<&Params<'a>>) -> Vec<Value<'a>> {
-    contents(&canonical(sql), |literal| content(literal, params))
+    let canonical = canonical(sql);
+    let placeholders = canonical.placeholders();
+    let value = |(slot, literal): (&usize, &Literal<'a>)| Value {
+        placeholder: placeholders[*slot],
+        content: content(literal, params),
+    };
+    canonical.slots.iter().zip(&canonical.literals).map(value).collect()
 }
 
 fn content<'a>(literal: &Literal<'a>, params: Option<&Params<'a>>) -> Content<'a> {
@@ -123,14 +130,4 @@ fn content<'a>(literal: &Literal<'a>, params: Option<&Params<'a>>) -> Content<'a
         Ok(None) => Content::Null,
         Err(_) => Content::Unknown,
     }
-}
-
-fn contents<'s, 'a>(
-    canonical: &Canonical<'s>,
-    content: impl Fn(&Literal<'s>) -> Content<'a>,
-) -> Vec<Value<'a>> {
-    let placeholders = canonical.placeholders();
-    let slots = canonical.slots.iter().map(|slot| placeholders[*slot]);
-    let values = canonical.literals.iter().map(content);
-    slots.zip(values).map(|(placeholder, content)| Value { placeholder, content }).collect()
 }

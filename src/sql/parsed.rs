@@ -3,6 +3,8 @@
 //! The first answer of a shape; it knows the grammar of expressions, which our scan of clauses does not. What it
 //! refuses, or holds in a part of its tree that is not followed here, is `None`: then the scan answers.
 
+use std::collections::HashSet;
+
 use sqlparser::ast::{
     AccessExpr, Assignment, CopySource, Cte, Distinct, Expr, FromTable, Function, FunctionArg,
     FunctionArgExpr, FunctionArguments, GroupByExpr, InTarget, JoinConstraint, JoinOperator, LimitClause,
@@ -19,6 +21,28 @@ use super::canonical::{Item, ItemKind};
 const LONGEST: usize = 64 * 1024;
 /// Nesting that the parser may follow; its own default, named so that it never grows by accident.
 const DEEPEST: usize = 50;
+
+/// Names in order of appearance, each once. A statement may have tens of thousands.
+#[derive(Default)]
+pub(super) struct Names {
+    list: Vec<String>,
+    known: HashSet<String>,
+}
+
+impl Names {
+    /// Adds a name unless it is there.
+    pub(super) fn add(&mut self, name: String) {
+        if !self.known.contains(&name) {
+            self.known.insert(name.clone());
+            self.list.push(name);
+        }
+    }
+
+    /// The names alone.
+    pub(super) fn list(self) -> Vec<String> {
+        self.list
+    }
+}
 
 /// Tables read and written, in order of appearance.
 pub(super) struct Tables {
@@ -43,16 +67,36 @@ pub(super) fn tables(items: &[Item<'_>]) -> Option<Tables> {
     }
     let parser = Parser::new(&PostgreSqlDialect {}).with_recursion_limit(DEEPEST);
     let statements = parser.try_with_sql(&text).ok()?.parse_statements().ok()?;
-    let mut walk = Walk { reads: Vec::new(), writes: Vec::new(), ctes: Vec::new(), whole: true };
+    let mut walk = Walk { reads: Names::default(), writes: Names::default(), ctes: Vec::new(), whole: true };
     for statement in &statements {
         walk.statement(statement);
     }
-    (walk.whole && !statements.is_empty()).then_some(Tables { reads: walk.reads, writes: walk.writes })
+    let found = walk.whole && !statements.is_empty();
+    found.then(|| Tables { reads: walk.reads.list(), writes: walk.writes.list() })
+}
+
+/// Is a word, in lower case, a function that is called without parentheses? `FROM current_date` names no table.
+pub(super) fn is_value_function(word: &str) -> bool {
+    matches!(
+        word,
+        "current_catalog"
+            | "current_date"
+            | "current_role"
+            | "current_schema"
+            | "current_time"
+            | "current_timestamp"
+            | "current_user"
+            | "localtime"
+            | "localtimestamp"
+            | "session_user"
+            | "system_user"
+            | "user"
+    )
 }
 
 struct Walk {
-    reads: Vec<String>,
-    writes: Vec<String>,
+    reads: Names,
+    writes: Names,
     /// The names of the common table expressions in scope.
     ctes: Vec<String>,
     /// Nothing was met that is not followed.
@@ -79,16 +123,16 @@ impl Walk {
     fn read(&mut self, name: &ObjectName) {
         match name_text(name) {
             Some(name) if self.ctes.contains(&name) => {}
-            Some(name) if self.reads.contains(&name) => {}
-            Some(name) => self.reads.push(name),
+            // A name in quotes, or in a schema, is a table's.
+            Some(found) if is_value_function(&found) && name.to_string().eq_ignore_ascii_case(&found) => {}
+            Some(name) => self.reads.add(name),
             None => self.whole = false,
         }
     }
 
     fn write(&mut self, name: &ObjectName) {
         match name_text(name) {
-            Some(name) if self.writes.contains(&name) => {}
-            Some(name) => self.writes.push(name),
+            Some(name) => self.writes.add(name),
             None => self.whole = false,
         }
     }
@@ -420,7 +464,8 @@ impl Walk {
             }
             Expr::Tuple(exprs) => self.exprs(exprs),
             Expr::Array(array) => self.exprs(&array.elem),
-            Expr::Interval(interval) => self.expr(&interval.value),
+            // Each interval is a placeholder by now: this is a column of that name, and what follows it was swallowed.
+            Expr::Interval(_) => self.whole = false,
             Expr::CompoundFieldAccess { root, access_chain } => {
                 self.expr(root);
                 for access in access_chain {
@@ -467,5 +512,31 @@ impl Walk {
                 self.expr(expr);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::sql::shape;
+
+    fn tables(sql: &str) -> Vec<String> {
+        shape(sql.as_bytes()).tables().into_iter().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn a_column_called_interval_swallows_no_table() {
+        assert_eq!(tables("SELECT id, name, interval FROM jobs WHERE id = 1"), ["jobs"]);
+        assert_eq!(tables("EXPLAIN SELECT interval FROM jobs"), ["jobs"]);
+        assert_eq!(tables("INSERT INTO t SELECT interval FROM u"), ["t", "u"]);
+        assert_eq!(tables("CREATE TABLE t AS SELECT interval FROM u"), ["t", "u"]);
+        assert_eq!(tables("SELECT now() - interval '1 day' FROM t"), ["t"]);
+    }
+
+    #[test]
+    fn functions_without_parentheses_are_no_tables() {
+        for function in ["current_date", "CURRENT_USER", "user", "localtime", "LocalTimestamp"] {
+            assert_eq!(tables(&format!("SELECT * FROM {function}")), [""; 0], "{function}");
+        }
+        assert_eq!(tables("SELECT * FROM \"user\", s.user"), ["user", "s.user"]);
     }
 }

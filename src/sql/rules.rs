@@ -289,3 +289,26 @@ fn rows_of_an_insert() {
     assert_eq!(rows("SELECT * FROM t WHERE a IN (1, 2)"), 0);
     assert_eq!(rows("VALUES (1), (2)"), 0);
 }
+
+#[test]
+fn execute_names_a_statement_only_where_a_table_is_created() {
+    check("CREATE TABLE t AS EXECUTE p(1)", "CREATE TABLE t AS EXECUTE ? (?)");
+    check("EXPLAIN CREATE TEMP TABLE t (a) AS EXECUTE p", "EXPLAIN CREATE TEMP TABLE t (a) AS EXECUTE ?");
+    let plain = |sql: &str| digest(sql.as_bytes(), None);
+    for sql in [
+        "SELECT a AS execute FROM t",
+        "EXPLAIN SELECT a AS execute FROM t",
+        "CREATE VIEW v AS SELECT a AS execute FROM t",
+        "CREATE TABLE t (b) AS (SELECT a AS execute FROM t)",
+    ] {
+        assert!(!plain(sql).has_values, "{sql}");
+        assert_eq!(plain(sql), reference(sql.as_bytes(), None), "{sql}");
+    }
+}
+
+#[test]
+fn values_of_options_and_types_before_a_statement() {
+    check("EXPLAIN (FORMAT 'json') SELECT a FROM t", "EXPLAIN (FORMAT ?) SELECT a FROM t");
+    check("EXPLAIN (FORMAT ?) SELECT a FROM t", "EXPLAIN (FORMAT ?) SELECT a FROM t");
+    check("PREPARE p (numeric(3)) AS SELECT 1", "PREPARE ? (numeric(?)) AS SELECT ?");
+}

@@ -2,10 +2,10 @@
 //!
 //! Asked once per distinct fingerprint. Findings and forecasts live on it; it knows neither them nor values.
 
-use super::canonical::{Canonical, Item, ItemKind, canonical};
+use super::canonical::{Item, canonical};
 use super::kind::{Kind, explained_kind};
-use super::parsed;
-use super::tables::{name_text, scan};
+use super::tables::scan;
+use super::{keys, parsed};
 
 /// Who found the tables.
 #[derive(Copy, Clone, Debug, Eq, PartialEq)]
@@ -28,6 +28,33 @@ pub struct Key {
     pub nested: bool,
     /// What it is compared with.
     pub with: With,
+    /// The tables that the column may belong to, folded, schemas kept: one if the name before it says which, else
+    /// those of its FROM. Empty for what is written.
+    pub tables: Vec<String>,
+    /// The row has this value, before the statement and after it: the comparison is no alternative (OR), not negated,
+    /// no argument of a function, and UPDATE does not give the column another value.
+    pub sure: bool,
+}
+
+impl Key {
+    /// A column that is written.
+    pub(super) fn written(column: String, placeholder: usize) -> Self {
+        Self { column, placeholder, nested: false, with: With::Value, tables: Vec::new(), sure: true }
+    }
+}
+
+/// What kind of answer a SELECT gives, leaving aside what its subqueries do.
+#[derive(Copy, Clone, Debug, Default, Eq, PartialEq)]
+pub struct Answer {
+    /// Its rows are no rows of a table: an aggregate, DISTINCT, GROUP BY, UNION and their kin.
+    pub folds: bool,
+    /// It says whether there is a row: `SELECT EXISTS (…)`.
+    pub exists: bool,
+    /// It has an ORDER BY.
+    pub ordered: bool,
+    /// It compares other than by equality, and no value behind its FROM is anything but a key, a bound of such a
+    /// comparison, LIMIT or OFFSET.
+    pub ranged: bool,
 }
 
 /// What a column is compared with.
@@ -68,6 +95,10 @@ pub struct Shape {
     pub keys: Vec<Key>,
     /// Columns that INSERT or UPDATE write a placeholder to.
     pub written: Vec<Key>,
+    /// What kind of answer it gives.
+    pub answer: Answer,
+    /// It may write nothing: `ON CONFLICT DO NOTHING`.
+    pub skips: bool,
     /// Who found the tables.
     pub parsed_by: Parser,
 }
@@ -94,7 +125,7 @@ pub fn shape(sql: &[u8]) -> Shape {
         found.reads = tables.reads;
         found.writes = tables.writes;
     }
-    let keys = Keys::find(&canonical);
+    let keys = keys::find(&canonical);
     let several = || found.functions.iter().any(|name| yields_rows(name));
     let values = kind == Kind::Insert && !explain && inserts_values(&canonical.items) && !several();
     Shape {
@@ -110,6 +141,8 @@ pub fn shape(sql: &[u8]) -> Shape {
         values,
         keys: keys.compared,
         written: keys.written,
+        answer: keys.answer,
+        skips: keys.skips,
         parsed_by,
     }
 }
@@ -149,178 +182,6 @@ fn yields_rows(function: &str) -> bool {
         })
 }
 
-/// Finds the columns that placeholders belong to.
-struct Keys<'c, 'a> {
-    items: &'c [Item<'a>],
-    placeholders: Vec<usize>,
-    compared: Vec<Key>,
-    written: Vec<Key>,
-}
-
-/// The clause that an item stands in, as far as keys care.
-#[derive(Copy, Clone, Eq, PartialEq)]
-enum Clause {
-    Where,
-    Set,
-    Other,
-}
-
-impl<'c, 'a> Keys<'c, 'a> {
-    fn find(canonical: &'c Canonical<'a>) -> Self {
-        let mut keys = Keys {
-            items: &canonical.items,
-            placeholders: canonical.placeholders(),
-            compared: Vec::new(),
-            written: Vec::new(),
-        };
-        keys.comparisons();
-        keys.insert();
-        keys
-    }
-
-    fn word(&self, at: usize, word: &str) -> bool {
-        self.items.get(at).is_some_and(|item| {
-            item.kind == ItemKind::Word && item.text.eq_ignore_ascii_case(word.as_bytes())
-        })
-    }
-
-    fn symbol(&self, at: usize, text: &[u8]) -> bool {
-        self.items.get(at).is_some_and(|item| item.kind == ItemKind::Symbol && item.text == text)
-    }
-
-    fn is_value(&self, at: usize) -> bool {
-        self.items.get(at).is_some_and(|item| item.kind == ItemKind::Value)
-    }
-
-    fn column(&self, at: usize) -> Option<String> {
-        let item = self.items.get(at)?;
-        let name = match item.kind {
-            ItemKind::Quoted => true,
-            ItemKind::Word => !super::normalise::is_keyword(&item.text.to_ascii_lowercase()),
-            ItemKind::Value | ItemKind::Symbol => false,
-        };
-        name.then(|| name_text(item))
-    }
-
-    /// `column = ?`, `? = column`, `column IN (?)`, `column = ANY (?)` in WHERE; `column = ?` in SET.
-    fn comparisons(&mut self) {
-        // The clause that each open parenthesis stands in, and whether it is or stands in a subquery.
-        let mut clauses = vec![Clause::Other];
-        let mut queries = vec![false];
-        for at in 0..self.items.len() {
-            let depth = clauses.len() - 1;
-            if self.symbol(at, b"(") {
-                clauses.push(clauses[depth]);
-                let query = self.word(at + 1, "select") || self.word(at + 1, "with");
-                queries.push(queries[depth] || query && !self.is_whole_question(at));
-            } else if self.symbol(at, b")") && depth > 0 {
-                clauses.pop();
-                queries.pop();
-            } else if self.word(at, "where") {
-                clauses[depth] = Clause::Where;
-            } else if self.word(at, "set") {
-                clauses[depth] = Clause::Set;
-            } else if ["select", "group", "order", "returning", "having", "limit", "from", "union", "on"]
-                .iter()
-                .any(|word| self.word(at, word))
-                && !(at > 0 && self.word(at - 1, "distinct"))
-            {
-                clauses[depth] = Clause::Other;
-            }
-            let clause = clauses[clauses.len() - 1];
-            if clause == Clause::Other || !(self.symbol(at, b"=") || self.word(at, "in")) || at == 0 {
-                continue;
-            }
-            let value = (at + 1..at + 4).find(|value| {
-                self.is_value(*value)
-                    && (at + 1..*value).all(|between| self.symbol(between, b"(") || self.word(between, "any"))
-            });
-            let negated = self.word(at - 1, "not");
-            let (column, value) = match value {
-                Some(value) if !negated => (self.column(at - 1), value),
-                _ if self.is_value(at - 1) && self.symbol(at, b"=") => {
-                    let mut name = at + 1;
-                    while self.symbol(name + 1, b".") {
-                        name += 2;
-                    }
-                    (self.column(name), at - 1)
-                }
-                _ => continue,
-            };
-            let Some(column) = column else { continue };
-            let nested = queries.last().copied().unwrap_or(false);
-            let with = match () {
-                () if self.word(at, "in") => With::List,
-                () if self.word(at + 1, "any") => With::Array,
-                () => With::Value,
-            };
-            let key = Key { column, placeholder: self.placeholders[value], nested, with };
-            match clause {
-                Clause::Where => self.compared.push(key),
-                Clause::Set => self.written.push(key),
-                Clause::Other => {}
-            }
-        }
-    }
-
-    /// Whether the parenthesis holds all that is asked: `SELECT EXISTS (SELECT …)`.
-    fn is_whole_question(&self, at: usize) -> bool {
-        at == 2 && self.word(0, "select") && self.word(1, "exists")
-    }
-
-    /// `INSERT INTO t (a, b) VALUES (?, now())`: the columns whose cell is a placeholder.
-    fn insert(&mut self) {
-        let Some(into) = (0..self.items.len()).find(|at| self.word(*at, "into")) else { return };
-        if into == 0 || !self.word(into - 1, "insert") {
-            return;
-        }
-        let mut at = into + 2;
-        while self.symbol(at, b".") {
-            at += 2;
-        }
-        if self.word(at, "as") {
-            at += 2;
-        }
-        if !self.symbol(at, b"(") {
-            return;
-        }
-        let mut columns = Vec::new();
-        while let Some(column) = self.items.get(at + 1).filter(|item| item.kind != ItemKind::Symbol) {
-            columns.push(name_text(column));
-            at += 2;
-            if !self.symbol(at, b",") {
-                break;
-            }
-        }
-        while at < self.items.len() && !self.word(at, "values") {
-            if self.word(at, "select") {
-                return;
-            }
-            at += 1;
-        }
-        let (mut depth, mut cell, mut from) = (0_usize, 0, at + 2);
-        for end in at + 1..self.items.len() {
-            let (open, close) = (self.symbol(end, b"("), self.symbol(end, b")"));
-            depth = if open { depth + 1 } else { depth.saturating_sub(usize::from(close)) };
-            let last = close && depth == 0;
-            if last || (depth == 1 && self.symbol(end, b",")) {
-                if end == from + 1
-                    && self.is_value(from)
-                    && let Some(column) = columns.get(cell)
-                {
-                    let (column, placeholder) = (column.clone(), self.placeholders[from]);
-                    self.written.push(Key { column, placeholder, nested: false, with: With::Value });
-                }
-                cell += 1;
-                from = end + 1;
-            }
-            if last {
-                return;
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -356,6 +217,119 @@ mod tests {
             both
         );
         assert_eq!(nested("WITH u AS (SELECT * FROM t WHERE b = 2) SELECT * FROM u"), both[1..]);
+    }
+
+    #[test]
+    fn what_is_compared_belongs_to_a_table() {
+        let tables = |sql: &str| -> Vec<Vec<String>> {
+            shape(sql.as_bytes()).keys.into_iter().map(|key| key.tables).collect()
+        };
+        for (sql, expected) in [
+            ("SELECT 1 FROM t WHERE a = 1", vec!["t"]),
+            ("SELECT 1 FROM t x, LATERAL (SELECT 1 FROM z) y, s.u AS v WHERE v.a = 1", vec!["s.u"]),
+            ("SELECT 1 FROM t x JOIN u ON x.b = u.b AND u.c = 2 WHERE a = 1", vec!["t", "u"]),
+            (
+                "SELECT 1 FROM (t JOIN \"U\" USING (b)) LEFT JOIN f(1, x) g ON true WHERE 1 = \"U\".a",
+                vec!["U"],
+            ),
+            ("SELECT 1 FROM public.t WHERE public.t.a = 1", vec!["public.t"]),
+            ("SELECT 1 FROM (SELECT * FROM t) x WHERE x.a = 1", vec![]),
+            ("SELECT extract(day FROM d) FROM t WHERE x.a = 1", vec![]),
+            ("UPDATE ONLY t AS x SET b = y.b FROM u y WHERE y.a = 1", vec!["u"]),
+            ("UPDATE t SET b = 2 WHERE t.a = 1", vec!["t"]),
+            ("DELETE FROM t x USING u WHERE x.a = 1", vec!["t"]),
+            ("INSERT INTO t (b) SELECT b FROM u WHERE a = 1", vec!["u"]),
+        ] {
+            assert_eq!(tables(sql), [expected], "{sql}");
+        }
+    }
+
+    #[test]
+    fn what_holds_for_the_row_and_what_may_not() {
+        let sure = |sql: &str| -> Vec<bool> {
+            shape(format!("SELECT 1 FROM t WHERE {sql}").as_bytes()).keys.iter().map(|key| key.sure).collect()
+        };
+        for sql in [
+            "a = 1",
+            "(a = 1)",
+            "((t.a = $1::int) AND b > 2) LIMIT 3",
+            "a IN (1, 2) ORDER BY b",
+            "a = ANY ($1) FOR UPDATE",
+            "1 = a AND (b IS NULL OR c > 2)",
+            "b BETWEEN 1 AND 2 AND a = (3) GROUP BY c",
+        ] {
+            assert_eq!(sure(sql), [true], "{sql}");
+        }
+        for sql in [
+            "NOT a = 1",
+            "NOT (a = 1)",
+            "(a = 1) = false",
+            "(a = 1) IS NOT TRUE",
+            "a = 1 OR b",
+            "b OR a = 1",
+            "b OR (a = 1 AND c)",
+            "(a = 1 AND c) OR b",
+            "(c AND (a = 1 OR b))",
+            "coalesce(a = 1, false)",
+            "f(a = 1)",
+            "CASE WHEN a = 1 THEN b END",
+            "a = 1 + b",
+            "b + a = 1",
+            "a::text = 'x'",
+        ] {
+            assert_eq!(sure(sql), [false], "{sql}");
+        }
+        assert_eq!(sure("a = 1 AND (b = 2 OR c = 3) AND d = 4"), [true, false, false, true]);
+        let update = shape(b"UPDATE t SET a = 2, c = c + 1 WHERE a = 1 AND b = 3 AND c = 4");
+        assert_eq!(update.keys.iter().map(|key| key.sure).collect::<Vec<_>>(), [false, true, false]);
+    }
+
+    #[test]
+    fn what_kind_of_answer_it_is() {
+        let answer = |sql: &str| {
+            let Answer { folds, exists, ordered, .. } = shape(sql.as_bytes()).answer;
+            (folds, exists, ordered)
+        };
+        for (sql, expected) in [
+            ("SELECT a, (SELECT count(*) FROM u GROUP BY b ORDER BY 1) FROM t", (false, false, false)),
+            ("SELECT a FROM t WHERE b IN (SELECT DISTINCT b FROM u)", (false, false, false)),
+            ("SELECT a FROM t ORDER BY a", (false, false, true)),
+            ("SELECT coalesce(MAX(a), 0) FROM t", (true, false, false)),
+            ("SELECT json_agg(a ORDER BY b) FROM t", (true, false, false)),
+            ("SELECT DISTINCT ON (a) b FROM t", (true, false, false)),
+            ("SELECT a FROM t UNION ALL SELECT a FROM u", (true, false, false)),
+            ("SELECT a FROM t GROUP BY a", (true, false, false)),
+            ("SELECT EXISTS (SELECT 1 FROM t)", (false, true, false)),
+            ("SELECT a IS DISTINCT FROM b, t.order FROM t", (false, false, false)),
+        ] {
+            assert_eq!(answer(sql), expected, "{sql}");
+        }
+        let skips = |sql: &str| shape(sql.as_bytes()).skips;
+        assert!(skips("INSERT INTO t (a) VALUES (1) ON CONFLICT (a) DO NOTHING"));
+        assert!(!skips("INSERT INTO t (a) VALUES (1) ON CONFLICT (a) DO UPDATE SET b = 2"));
+    }
+
+    #[test]
+    fn ranges_and_nothing_else() {
+        let ranged = |sql: &str| shape(format!("SELECT 1 FROM t {sql}").as_bytes()).answer.ranged;
+        for sql in [
+            "WHERE a > 1",
+            "WHERE a BETWEEN 1 AND 2 AND c = 3",
+            "WHERE 1 < a AND b NOT LIKE 'x' OFFSET 4",
+            "WHERE (f(a) >= (1)) LIMIT 5 OFFSET 6",
+            "WHERE a <> 1 FETCH FIRST 5 ROWS ONLY",
+        ] {
+            assert!(ranged(sql), "{sql}");
+        }
+        for sql in [
+            "WHERE a = 1",
+            "WHERE lower(a) = 'x' AND b > 1",
+            "JOIN u ON u.a = 1 WHERE b > 1",
+            "WHERE b > 1 AND a IN (SELECT a FROM u WHERE c = 1)",
+            "WHERE a + 2 > 1",
+        ] {
+            assert!(!ranged(sql), "{sql}");
+        }
     }
 
     #[test]

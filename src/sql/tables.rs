@@ -6,8 +6,11 @@
 mod ctes;
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use super::canonical::{Item, ItemKind, quoted_canonical};
+use super::literal::unicode_unescaped;
+use super::parsed::{Names, is_value_function};
 
 /// What the tokens of a statement say about its surroundings.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -23,12 +26,21 @@ pub(super) struct Scan {
 
 /// Reads the canonical tokens from left to right.
 pub(super) fn scan(items: &[Item<'_>]) -> Scan {
-    let mut walk =
-        Walk { items, at: 0, frames: vec![Frame::default()], ctes: ctes::find(items), scan: Scan::default() };
+    let mut walk = Walk {
+        items,
+        at: 0,
+        frames: vec![Frame::default()],
+        ctes: ctes::find(items),
+        reads: Names::default(),
+        writes: Names::default(),
+        functions: Names::default(),
+        scan: Scan::default(),
+    };
     while walk.at < items.len() {
         walk.step();
     }
-    walk.scan
+    let Walk { reads, writes, functions, scan, .. } = walk;
+    Scan { reads: reads.list(), writes: writes.list(), functions: functions.list(), ..scan }
 }
 
 /// The text of a name for people and for comparison: folded when it has no quotes.
@@ -36,11 +48,25 @@ pub(super) fn name_text(item: &Item<'_>) -> String {
     let bytes = match item.kind {
         ItemKind::Quoted => {
             let name = quoted_canonical(item.text);
-            name.strip_prefix(b"\"").map_or_else(|| name.clone(), <[u8]>::to_vec)
+            let name = name.strip_prefix(b"\"").map_or_else(|| name.clone(), undoubled);
+            if item.text.starts_with(b"\"") { name } else { unicode_unescaped(&name, b'\\') }
         }
         ItemKind::Word | ItemKind::Value | ItemKind::Symbol => item.text.to_ascii_lowercase(),
     };
     String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// A quoted name with `""` for each `"` in it, as it is.
+fn undoubled(name: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(name.len());
+    let mut bytes = name.iter().peekable();
+    while let Some(byte) = bytes.next() {
+        plain.push(*byte);
+        if *byte == b'"' {
+            bytes.next_if_eq(&&b'"');
+        }
+    }
+    plain
 }
 
 /// What an open parenthesis holds.
@@ -58,8 +84,11 @@ struct Walk<'i, 'a> {
     items: &'i [Item<'a>],
     at: usize,
     frames: Vec<Frame>,
-    /// From which item on the name of a common table expression is known.
-    ctes: HashMap<String, usize>,
+    /// Between which items the name of a common table expression is known.
+    ctes: HashMap<String, Vec<Range<usize>>>,
+    reads: Names,
+    writes: Names,
+    functions: Names,
     scan: Scan,
 }
 
@@ -143,7 +172,8 @@ impl Walk<'_, '_> {
                 self.at += 1;
             }
             b"from" => self.from(),
-            b"join" => {
+            // `AS join` names a column.
+            b"join" if !self.before(&["as"]) => {
                 self.at += 1;
                 self.table(false);
             }
@@ -162,7 +192,12 @@ impl Walk<'_, '_> {
                 }
                 self.table(true);
             }
-            b"update" if self.at_start() && !self.word(self.at + 1, "set") && !self.before(&["for"]) => {
+            b"update"
+                if self.at_start()
+                    && self.is_name(self.at + 1)
+                    && !self.any(self.at + 1, &["set", "from"])
+                    && !self.before(&["for"]) =>
+            {
                 self.at += 1;
                 self.frame().query = true;
                 self.table(true);
@@ -249,6 +284,13 @@ impl Walk<'_, '_> {
         self.at += 1;
         if self.symbol(self.at, b"(") {
             return;
+        }
+        // `COPY BINARY t`, the older way.
+        if self.word(self.at, "binary")
+            && self.is_name(self.at + 1)
+            && !self.any(self.at + 1, &["from", "to"])
+        {
+            self.at += 1;
         }
         let mut ahead = self.at;
         while ahead < self.items.len() && !self.any(ahead, &["from", "to"]) && !self.symbol(ahead, b";") {
@@ -350,8 +392,12 @@ impl Walk<'_, '_> {
         if self.symbol(end, b"(") && !written {
             return self.name();
         }
+        let value =
+            end == self.at + 1 && self.items[self.at].kind == ItemKind::Word && is_value_function(&name);
         self.at = end;
-        self.found(name, written);
+        if !value {
+            self.found(name, written);
+        }
     }
 
     /// Notes a table; a common table expression is none, and can only be read.
@@ -362,14 +408,14 @@ impl Walk<'_, '_> {
         if !written && self.is_cte(&name) {
             return;
         }
-        let list = if written { &mut self.scan.writes } else { &mut self.scan.reads };
-        if !list.contains(&name) {
-            list.push(name);
-        }
+        let names = if written { &mut self.writes } else { &mut self.reads };
+        names.add(name);
     }
 
+    /// Is the name, which ends before this item, one of a common table expression here?
     fn is_cte(&self, name: &str) -> bool {
-        self.ctes.get(name).is_some_and(|known_from| *known_from <= self.at)
+        let here = |known: &Range<usize>| known.start < self.at && self.at <= known.end;
+        self.ctes.get(name).is_some_and(|known| known.iter().rev().any(here))
     }
 
     /// A name that is no table: a function if an argument list follows.
@@ -392,24 +438,24 @@ impl Walk<'_, '_> {
                 name.as_str(),
                 "any" | "exists" | "coalesce" | "values" | "rows" | "key" | "filter" | "options" | "sets"
             )
-            && !self.scan.functions.contains(&name)
         {
-            self.scan.functions.push(name);
+            self.functions.add(name);
         }
         self.at = end;
     }
 
+    fn is_name(&self, at: usize) -> bool {
+        self.items.get(at).is_some_and(|item| matches!(item.kind, ItemKind::Word | ItemKind::Quoted))
+    }
+
     /// `a`, `a.b`, `a.b.c` from here, and where it ends.
     fn dotted_name(&self) -> Option<(String, usize)> {
-        let is_name = |at: usize| {
-            self.items.get(at).is_some_and(|item| matches!(item.kind, ItemKind::Word | ItemKind::Quoted))
-        };
-        if !is_name(self.at) {
+        if !self.is_name(self.at) {
             return None;
         }
         let mut name = name_text(&self.items[self.at]);
         let mut end = self.at + 1;
-        while self.symbol(end, b".") && is_name(end + 1) {
+        while self.symbol(end, b".") && self.is_name(end + 1) {
             name.push('.');
             name.push_str(&name_text(&self.items[end + 1]));
             end += 2;
@@ -507,6 +553,46 @@ mod tests {
         check("WITH a AS (SELECT 1 FROM b), b AS (SELECT 1 FROM a) SELECT * FROM a, b", &["b"], &[]);
         check("WITH RECURSIVE a AS (SELECT 1 FROM b), b AS (SELECT 1 FROM a) SELECT * FROM a, b", &[], &[]);
         check("WITH t AS (INSERT INTO t VALUES (1) RETURNING *) SELECT * FROM t", &[], &["t"]);
+    }
+
+    #[test]
+    fn a_common_table_expression_is_known_in_its_own_statement_alone() {
+        check("DECLARE c CURSOR FOR WITH a AS (SELECT * FROM a) SELECT * FROM a", &["a"], &[]);
+        check(
+            "DECLARE c CURSOR FOR (WITH x AS (SELECT 1) SELECT * FROM x) UNION (SELECT * FROM x)",
+            &["x"],
+            &[],
+        );
+        check("WITH x AS (SELECT 1) SELECT * FROM x; SELECT * FROM x", &["x"], &[]);
+        check("(WITH RECURSIVE x AS (SELECT * FROM x) SELECT * FROM x) UNION (SELECT * FROM x)", &["x"], &[]);
+        check(
+            "SELECT (WITH x AS (SELECT 1) SELECT a FROM x), (WITH x AS (SELECT 2) SELECT a FROM x)",
+            &[],
+            &[],
+        );
+    }
+
+    #[test]
+    fn names_that_only_look_like_clauses() {
+        check("SELECT * FROM current_date, LOCALTIME, user, t", &["t"], &[]);
+        check("SELECT * FROM \"user\", s.user", &["user", "s.user"], &[]);
+        check("SELECT * FROM U&\"d\\0061t\\+000061\" JOIN \"a\"\"b\" ON true", &["data", "a\"b"], &[]);
+        check("COPY BINARY t FROM STDIN", &[], &["t"]);
+        check("COPY binary FROM STDIN", &[], &["binary"]);
+        check("PREPARE p AS SELECT a AS update FROM t", &["t"], &[]);
+        check("PREPARE p AS SELECT a AS update, c AS join FROM t", &["t"], &[]);
+        check("PREPARE p AS UPDATE t SET a = 1", &[], &["t"]);
+        check("EXPLAIN (TABLE t)", &["t"], &[]);
+    }
+
+    #[test]
+    fn tens_of_thousands_of_names_take_no_time() {
+        let names: Vec<String> = (0..40_000).map(|n| format!("t{n}")).collect();
+        let found = scan(&canonical(format!("SELECT * FROM {}", names.join(",")).as_bytes()).items);
+        assert_eq!(found.reads, names);
+        let calls =
+            format!("SELECT {}", names.iter().map(|name| format!("{name}(1)")).collect::<Vec<_>>().join(","));
+        assert_eq!(scan(&canonical(calls.as_bytes()).items).functions, names);
     }
 
     #[test]

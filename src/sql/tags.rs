@@ -1,7 +1,6 @@
 //! What a statement says about itself: the tags that frameworks write into comments.
 //!
-//! Reads sqlcommenter in its dialects, marginalia and Rails, Datadog, Hasura, PostHog and the notes of EF Core.
-//! Serves grouping by route and units of work by request. It knows comments only as the lexer finds them, so
+//! Reads sqlcommenter in its dialects, marginalia and Rails, Datadog, Hasura and PostHog. Serves grouping by route and units of work by request. It knows comments only as the lexer finds them, so
 //! nothing inside a literal is ever a tag.
 
 use std::collections::BTreeMap;
@@ -13,26 +12,6 @@ const MOST_PAIRS: usize = 32;
 const LONGEST_KEY: usize = 64;
 const LONGEST_VALUE: usize = 256;
 
-/// Keys that say which code asked. Statements are grouped by them.
-const GROUP_KEYS: &[&str] = &[
-    "action",
-    "app_name",
-    "application",
-    "controller",
-    "ddps",
-    "endpoint_id",
-    "framework",
-    "job",
-    "job_class",
-    "line",
-    "namespaced_controller",
-    "operation_name",
-    "route",
-    "sidekiq_job",
-    "source_location",
-    "test",
-];
-
 /// Keys that say on whose behalf it asked, the most telling first. They never group: each request has its own.
 const UNIT_KEYS: &[&str] =
     &["trace_id", "request_id", "correlation_id", "jid", "job_id", "session_id", "txid", "pid"];
@@ -41,13 +20,12 @@ const UNIT_KEYS: &[&str] =
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Tags {
     pairs: BTreeMap<String, String>,
-    note: Option<String>,
 }
 
 impl Tags {
     /// Is there nothing to say?
     pub fn is_empty(&self) -> bool {
-        self.pairs.is_empty() && self.note.is_none()
+        self.pairs.is_empty()
     }
 
     /// The value of a key.
@@ -58,11 +36,6 @@ impl Tags {
     /// All pairs, by key.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.pairs.iter().map(|(key, value)| (key.as_str(), value.as_str()))
-    }
-
-    /// The pairs that say which code asked, by key.
-    pub fn group(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.iter().filter(|(key, _)| GROUP_KEYS.contains(key))
     }
 
     /// The pair that says for which request or job, by the order of preference: trace, request, job.
@@ -76,11 +49,6 @@ impl Tags {
     /// May statements be grouped by this key without being asked? Not by one that differs for each request.
     pub fn is_unit_key(key: &str) -> bool {
         UNIT_KEYS.contains(&key) || key == "traceparent" || key == "tracestate"
-    }
-
-    /// The text of leading line comments that hold no pairs, as EF Core's TagWith writes them.
-    pub fn note(&self) -> Option<&str> {
-        self.note.as_deref()
     }
 
     /// The name under which the statement is listed: route, `controller#action`, job, operation or application; what
@@ -118,7 +86,13 @@ impl Tags {
         list.split([',', ' ']).filter(|name| !name.is_empty())
     }
 
-    fn insert(&mut self, key: String, value: String) {
+    fn insert(&mut self, key: String, mut value: String) {
+        // `/orders?token=…`: what follows the path are values, and another for each request.
+        if (key == "route" || value.starts_with('/') || value.contains("://"))
+            && let Some(end) = value.find('?')
+        {
+            value.truncate(end);
+        }
         if self.pairs.len() < MOST_PAIRS || self.pairs.contains_key(&key) {
             self.pairs.insert(key, value);
         }
@@ -128,40 +102,20 @@ impl Tags {
 /// The tags in a statement's comments. On a shared key, the later comment wins.
 pub fn tags(sql: &[u8]) -> Tags {
     let mut tags = Tags::default();
-    let mut note = String::new();
-    let mut leading = true;
     for token in Lexer::new(sql) {
         if token.kind != TokenKind::Comment {
-            leading = false;
             continue;
         }
         let text = String::from_utf8_lossy(token.text(sql));
-        let line = text.strip_prefix("--");
-        let Some(body) = line.or_else(|| text.strip_prefix("/*").and_then(|text| text.strip_suffix("*/")))
-        else {
-            continue;
-        };
+        let block = || text.strip_prefix("/*").and_then(|text| text.strip_suffix("*/"));
+        let Some(body) = text.strip_prefix("--").or_else(block) else { continue };
         // pg_hint_plan's hints are no tags, and a comment without its end is not to be trusted.
         if body.starts_with('+') || token.unterminated {
             continue;
         }
-        match pairs(body.trim()) {
-            Some(found) => {
-                for (key, value) in found {
-                    tags.insert(key, value);
-                }
-            }
-            None if line.is_some() && leading && !body.trim().is_empty() => {
-                if !note.is_empty() {
-                    note.push('\n');
-                }
-                note.push_str(body.trim());
-            }
-            None => {}
+        for (key, value) in pairs(body.trim()).unwrap_or_default() {
+            tags.insert(key, value);
         }
-    }
-    if !note.is_empty() {
-        tags.note = Some(capped(&note, LONGEST_VALUE));
     }
     if let Some(trace) = tags.get("traceparent").and_then(trace_id) {
         tags.insert("trace_id".to_owned(), trace);
@@ -184,30 +138,45 @@ fn trace_id(traceparent: &str) -> Option<String> {
 fn pairs(body: &str) -> Option<Vec<(String, String)>> {
     let mut found = Vec::new();
     let mut rest = body;
+    let breaks = if body.match_indices(',').any(|(at, _)| key_follows(&body[at + 1..])) {
+        Breaks::Commas
+    } else {
+        Breaks::Blanks
+    };
     while !rest.is_empty() {
-        let (pair, after) = pair(rest)?;
+        let (pair, after) = pair(rest, breaks, found.is_empty())?;
         found.push(pair);
         rest = after.trim_start_matches(|c: char| c == ',' || c.is_whitespace());
     }
     (!found.is_empty()).then_some(found)
 }
 
+/// What may end a value without quotes.
+#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+enum Breaks {
+    /// A comma that a key follows: the comment has some, and its values hold anything else (marginalia).
+    Commas,
+    /// White space that a key follows.
+    Blanks,
+}
+
 /// `key='value'`, `key=value` or `key:value`, and what follows it.
-fn pair(text: &str) -> Option<((String, String), &str)> {
+fn pair(text: &str, breaks: Breaks, first: bool) -> Option<((String, String), &str)> {
     let key_len = key_len(text)?;
     let key = capped(&percent_decoded(&text[..key_len], false), LONGEST_KEY);
     let separator = text.as_bytes()[key_len];
     let rest = &text[key_len + 1..];
     if separator == b':' {
         // A sentence (`TODO: later`) and an address (`http://…`) are no pairs.
-        if rest.is_empty() || rest.starts_with(|c: char| c.is_whitespace()) || rest.starts_with("//") {
+        if rest.is_empty() && first || rest.starts_with(|c: char| c.is_whitespace()) || rest.starts_with("//")
+        {
             return None;
         }
-        let (value, rest) = rest.split_at(bare_end(rest));
+        let (value, rest) = rest.split_at(bare_end(rest, breaks));
         return Some(((key, capped(value.trim(), LONGEST_VALUE)), rest));
     }
     let Some(quote) = rest.chars().next().filter(|c| matches!(c, '\'' | '"')) else {
-        let (value, rest) = rest.split_at(bare_end(rest));
+        let (value, rest) = rest.split_at(bare_end(rest, breaks));
         return Some(((key, capped(&percent_decoded(value.trim(), false), LONGEST_VALUE)), rest));
     };
     let mut value = String::new();
@@ -233,16 +202,23 @@ fn key_len(text: &str) -> Option<usize> {
     (starts && matches!(text.as_bytes().get(len), Some(b'=' | b':'))).then_some(len)
 }
 
-/// Where a value without quotes ends: before a comma or white space that another key follows. marginalia's
-/// values hold anything, so a comma alone is part of them.
-fn bare_end(text: &str) -> usize {
+/// Does a key follow, white space before it aside? `Admin::User` begins with none.
+fn key_follows(text: &str) -> bool {
+    let next = text.trim_start();
+    // A key is short.
+    let window = next.char_indices().nth(LONGEST_KEY + 2).map_or(next, |(end, _)| &next[..end]);
+    key_len(window).is_some_and(|len| !window[len..].starts_with("::"))
+}
+
+/// Where a value without quotes ends: at a break that another key follows, or at breaks that end the comment.
+fn bare_end(text: &str, breaks: Breaks) -> usize {
+    let is_break = |c: char| c == ',' || breaks == Breaks::Blanks && c.is_whitespace();
     let mut at = 0;
-    // Another key is looked for once for each break, and a key is short.
-    while let Some(found) = text[at..].find(|c: char| c == ',' || c.is_whitespace()) {
+    // Another key is looked for once for each break.
+    while let Some(found) = text[at..].find(is_break) {
         let here = at + found;
         let next = text[here..].trim_start_matches(|c: char| c == ',' || c.is_whitespace());
-        let window = next.char_indices().nth(LONGEST_KEY + 1).map_or(next, |(end, _)| &next[..end]);
-        if next.is_empty() || key_len(window).is_some() {
+        if next.is_empty() || key_follows(next) {
             return here;
         }
         at = text.len() - next.len();
@@ -400,16 +376,27 @@ mod tests {
     }
 
     #[test]
-    fn ef_core_notes() {
-        let found = tags(b"-- Orders of the week\n-- second line\n\nSELECT 1");
-        assert_eq!(found.note(), Some("Orders of the week\nsecond line"));
-        assert_eq!(found.iter().count(), 0);
+    fn a_value_between_commas_holds_anything() {
+        let label = |sql: &str| tags(sql.as_bytes()).label(None);
+        let users = Some("users#show".to_owned());
+        assert_eq!(label("SELECT 1 /*application:My Shop: EU,controller:users,action:show*/"), users);
+        assert_eq!(label("SELECT 1 /*controller:users,action:show,comment:see http://x*/"), users);
+        assert_eq!(label("SELECT 1 /*controller:users,action:show,line:/app/a.rb:1:in 'x y: z'*/"), users);
+        assert_eq!(label("SELECT 1 /*controller:users,action:show,db_host:*/"), users);
+        let line = "/app/models/user.rb:12:in 'block in Admin::User#find'";
+        for comment in [format!("controller:users,line:{line}"), format!("line:{line}")] {
+            let found = tags(format!("SELECT 1 /*{comment}*/").as_bytes());
+            assert_eq!(found.get("line"), Some(line), "{comment}");
+        }
+        assert!(tags(b"SELECT 1 /* later: */").is_empty());
+        assert!(tags(b"SELECT 1 /*later:*/").is_empty());
     }
 
     #[test]
     fn prose_hints_and_literals_are_no_tags() {
         for sql in [
             "SELECT 1 /*NO LOAD BALANCE*/",
+            "-- Orders of the week, as EF Core notes them\n\nSELECT 1",
             "/*+ IndexScan(t) */ SELECT 1",
             "SELECT 1 /* TODO: later */",
             "SELECT 1 /* see http://example.org/x */",
@@ -428,6 +415,11 @@ mod tests {
     #[test]
     fn the_later_comment_wins() {
         check("/*route='a',x='1'*/ SELECT 1 /*route='b'*/", &[("route", "b"), ("x", "1")]);
+        // The query of an address holds values.
+        check(
+            "SELECT 1 /*route='%2Fa%3Ftoken%3Ds',url='http://h/a?b=c'*/",
+            &[("route", "/a"), ("url", "http://h/a")],
+        );
     }
 
     #[test]
@@ -457,9 +449,9 @@ mod tests {
     }
 
     #[test]
-    fn group_and_unit_keys_are_apart() {
+    fn labels_and_unit_keys_are_apart() {
         let found = tags(b"SELECT 1 /*route='r',request_id='q',other='o'*/");
-        assert_eq!(found.group().collect::<Vec<_>>(), [("route", "r")]);
+        assert_eq!(found.label(None).as_deref(), Some("r"));
         assert_eq!(found.unit(None), Some(("request_id", "q")));
         assert_eq!(found.unit(Some("other")), Some(("other", "o")));
         assert_eq!(found.label(Some("other")).as_deref(), Some("o"));

@@ -15,7 +15,7 @@
 //! If you change what a literal is, the property tests of recall.rs and the fuzz target `recall` will tell.
 
 use super::Digest;
-use super::canonical::{Canonical, canonical};
+use super::canonical::{Canonical, List, canonical};
 use super::hash::{Chain, Fingerprint};
 use super::literal::{Form, Literal, param_hash};
 use super::params::Params;
@@ -71,10 +71,12 @@ enum Step {
     Same { from: u32, to: u32 },
     /// A value of the text.
     Plain(Plain),
-    /// One or more values with a comma between them, which count as one placeholder.
+    /// A whole list: one or more values with a comma between them, which count as one placeholder.
     List { each: Plain, comma: u64, len: u8 },
     /// A value that stands in the constant text.
     Constant(u64),
+    /// How many elements the list has that ends here, where the text says it.
+    Length { count: u32, nested: bool },
     /// The value of `$n`; 0 for a parameter that has no number.
     Param(u32),
 }
@@ -161,13 +163,21 @@ impl Template {
                 }
                 Step::List { each, comma, len } => {
                     let (mut hash, mut end) = each.read(sql, at)?;
+                    let mut count = 1;
                     while let Some(next) = short(sql, end, comma, len) {
                         chain = chain.link(hash);
                         digest.values.push(hash);
                         (hash, end) = each.read(sql, next)?;
+                        count += 1;
                     }
                     at = end;
-                    hash
+                    digest.values.push(hash);
+                    chain = chain.link(hash).list(count, false);
+                    continue;
+                }
+                Step::Length { count, nested } => {
+                    chain = chain.list(count, nested);
+                    continue;
                 }
                 Step::Constant(hash) => hash,
                 Step::Param(number) => match params.and_then(|params| params.get(number as usize)) {
@@ -229,10 +239,12 @@ struct Found {
     end: usize,
 }
 
-impl Learner<'_> {
+impl<'s> Learner<'s> {
     /// The steps up to the last value. `None`: values that no template holds apart.
     fn values(&mut self, canonical: &Canonical<'_>) -> Option<()> {
         let mut next = 0;
+        // A list without values: `VALUES (DEFAULT), (DEFAULT)`.
+        self.lengths(canonical, 0, None);
         while let Some(literal) = canonical.literals.get(next) {
             let Some(first) = self.find(literal, None) else {
                 self.steps.push(match literal.form {
@@ -240,6 +252,7 @@ impl Learner<'_> {
                     _ => Step::Constant(literal.hash(None)?),
                 });
                 next += 1;
+                self.lengths(canonical, next, None);
                 continue;
             };
             // Two values without anything between them could share their bytes in another way.
@@ -247,17 +260,28 @@ impl Learner<'_> {
                 return None;
             }
             self.same(first.start);
-            let (last, count) = self.run(canonical, next, first);
+            let (last, list) = self.run(canonical, next, first);
             self.at = last.end;
             self.value_before = true;
-            next += count;
+            next += list.map_or(1, |list| list.count as usize);
+            self.lengths(canonical, next, list);
         }
         Some(())
     }
 
+    /// The lengths of the lists that end after so many literals, but for one that counts itself.
+    fn lengths(&mut self, canonical: &Canonical<'_>, literals: usize, counted: Option<List>) {
+        for list in canonical.lists.iter().filter(|list| list.literals == literals) {
+            // One value or row adds nothing to the hash.
+            if Some(*list) != counted && (list.count > 1 || list.nested) {
+                self.steps.push(Step::Length { count: list.count, nested: list.nested });
+            }
+        }
+    }
+
     /// Without values in the text, all of it is one piece, and is compared before parameters are hashed.
     fn compare_first(&mut self) {
-        let outside = |step: &Step| matches!(step, Step::Param(_) | Step::Constant(_));
+        let outside = |step: &Step| matches!(step, Step::Param(_) | Step::Constant(_) | Step::Length { .. });
         if let [values @ .., Step::Short { .. } | Step::Same { .. }] = &*self.steps
             && values.iter().all(outside)
         {
@@ -277,15 +301,26 @@ impl Learner<'_> {
         self.value_before = false;
     }
 
-    /// A value that stands for itself, or all those of a list that is one placeholder: the last of them, and how many
-    /// they are.
-    fn run(&mut self, canonical: &Canonical<'_>, from: usize, first: Found) -> (Found, usize) {
+    /// A value that stands for itself, or all those of a list that is one placeholder: the last of them, and the list.
+    fn run(&mut self, canonical: &Canonical<'_>, from: usize, first: Found) -> (Found, Option<List>) {
+        let Some((last, comma, list)) = self.list(canonical, from, first) else {
+            self.steps.push(Step::Plain(first.plain));
+            return (first, None);
+        };
+        self.steps.push(Step::List { each: first.plain, comma: load(comma, 0), len: comma.len() as u8 });
+        (last, Some(list))
+    }
+
+    /// A list of plain values that may be shorter and longer: its last value, its comma, and the list. A part of a
+    /// list will not do, because its length counts.
+    fn list(&self, canonical: &Canonical<'_>, from: usize, first: Found) -> Option<(Found, &'s [u8], List)> {
         let sql = self.sql;
+        let slot = *canonical.slots.get(from)?;
         let (mut last, mut count) = (first, 1);
-        let mut comma: Option<&[u8]> = None;
-        while let (Some(literal), Some(slot)) =
+        let mut comma: Option<&'s [u8]> = None;
+        while let (Some(literal), Some(next)) =
             (canonical.literals.get(from + count), canonical.slots.get(from + count))
-            && *slot == canonical.slots[from]
+            && *next == slot
             && let Some(found) = self.find(literal, Some(first.plain))
             && let Some(between) = sql.get(last.end..found.start)
             && is_comma(between)
@@ -295,18 +330,13 @@ impl Learner<'_> {
             last = found;
             count += 1;
         }
-        let Some(comma) = comma else {
-            self.steps.push(Step::Plain(first.plain));
-            return (first, 1);
-        };
+        let comma = comma?;
+        let whole =
+            |list: &&List| list.literals == from + count && list.count as usize == count && !list.nested;
+        let list = *canonical.lists.iter().find(whole)?;
         let shorter = [&sql[..first.end], &sql[last.end..]].concat();
         let longer = [&sql[..last.end], comma, &sql[first.start..first.end], &sql[last.end..]].concat();
-        if !self.is_like(&shorter) || !self.is_like(&longer) {
-            self.steps.push(Step::Plain(first.plain));
-            return (first, 1);
-        }
-        self.steps.push(Step::List { each: first.plain, comma: load(comma, 0), len: comma.len() as u8 });
-        (last, count)
+        (self.is_like(&shorter) && self.is_like(&longer)).then_some((last, comma, list))
     }
 
     /// Where a literal stands, if it is plain, and, in a list, of the kind of `like`.

@@ -20,7 +20,7 @@ pub struct Arguments {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Start everything (PostgreSQL, replica, pgbouncer, memcached, Redis, web, worker) until Ctrl-C
+    /// Start everything (PostgreSQL, replica, pgbouncer, memcached, Redis, web, worker, nginx) until Ctrl-C
     Up(Up),
     /// Stop what `up` started
     Down,

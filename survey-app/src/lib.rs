@@ -6,7 +6,7 @@
 //!                                              │  └────► cache ──► memcached, flush lists in Redis
 //!                                              └───────► counters, debug panel, query comments
 //!   metrics ── where each request's time goes ──► /metrics ──► observe (page of a run), lesson (settings compared)
-//!   worker ── jobs over Redis ──► scope          stack ── starts every server for up, demo, run and the tests
+//!   worker ── jobs over Redis ──► scope          stack ── starts every server for up, demo, run, lesson and the tests
 //!                                                provision ── the same servers as a file in git declares them
 //!   capacity, tune ── arithmetic: how much of each, and with which settings
 //! ```

@@ -5,7 +5,6 @@
 use std::collections::BTreeMap;
 use std::io::{self, Cursor};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
 use pglens::analyze::{Settings, analyze};
 use pglens::assemble::{self, Wishes};
@@ -58,7 +57,7 @@ pub(crate) fn analyse_files(files: &[&str], prefix: Option<&str>, config: Config
         filter: Arc::new(Filter::default()),
     };
     let stream = files.iter().map(|file| Box::new(Text((*file).to_owned())) as Box<dyn Source>).collect();
-    let analysis = analyze(vec![stream], &settings, &AtomicU64::new(0));
+    let analysis = analyze(vec![stream], &settings);
     assemble::report(analysis, &Wishes { ignores: config.ignores, ..Wishes::default() })
 }
 

@@ -390,8 +390,22 @@ fn read_block(value: &Value<'_>, number: u64, buffers: &mut Option<Buffers>) {
 }
 
 pub(super) fn mask(format: Format, body: &[u8], normalise: &impl Fn(&[u8]) -> String, out: &mut Vec<u8>) {
+    // The column of `Settings` while its values are read: they are the session's, as literals are.
+    let mut settings = None;
     tokens(format, body, |token| match token {
-        Token::Frame(frame) => out.extend_from_slice(frame),
+        Token::Frame(frame) => {
+            match frame.trim_ascii() {
+                b"\"Settings\"" | b"<Settings>" | b"Settings:" => settings = Some(column_of(frame)),
+                b"}" | b"</Settings>" => settings = None,
+                _ => {}
+            }
+            out.extend_from_slice(frame);
+        }
+        Token::Value(value)
+            if settings.is_some_and(|column| format != Format::Yaml || value.column > column) =>
+        {
+            out.push(b'?');
+        }
         Token::Value(value) if !value.quoted || NAMES.iter().any(|name| value.is(name)) => {
             out.extend_from_slice(value.text);
         }

@@ -349,6 +349,32 @@ Plan:
         assert!(masked(XML.as_bytes(), |_| String::new()).contains("<Filter>(b.x &lt; ?::text)</Filter>"));
     }
 
+    /// As PostgreSQL 15 writes `auto_explain.log_settings`.
+    #[test]
+    fn settings_are_values_in_each_format() {
+        let texts = [
+            (
+                "\nQuery Text: x\nResult  (cost=0.00..0.01 rows=1 width=4)\nSettings: search_path = 'hunter', work_mem = '64MB'",
+                "\nQuery Text: x\nResult  (cost=0.00..0.01 rows=1 width=4)\nSettings: search_path = ?, work_mem = ?",
+            ),
+            (
+                "\n{\n  \"Plan\": {\n    \"Node Type\": \"Result\"\n  },\n  \"Settings\": {\n    \"search_path\": \"hunter\",\n    \"work_mem\": \"64MB\"\n  },\n  \"Operation\": \"Select\"\n}",
+                "\n{\n  \"Plan\": {\n    \"Node Type\": \"Result\"\n  },\n  \"Settings\": {\n    \"search_path\": \"?\",\n    \"work_mem\": \"?\"\n  },\n  \"Operation\": \"Select\"\n}",
+            ),
+            (
+                "\nQuery Text: \"x\"\nPlan: \n  Node Type: \"Result\"\nSettings: \n  search_path: \"hunter\"\n  work_mem: \"64MB\"\nOperation: \"Select\"",
+                "\nQuery Text: \"x\"\nPlan: \n  Node Type: \"Result\"\nSettings: \n  search_path: \"?\"\n  work_mem: \"?\"\nOperation: \"Select\"",
+            ),
+            (
+                "\n<explain>\n  <Settings>\n    <search_path>hunter</search_path>\n  </Settings>\n  <Operation>Select</Operation>\n</explain>",
+                "\n<explain>\n  <Settings>\n    <search_path>?</search_path>\n  </Settings>\n  <Operation>Select</Operation>\n</explain>",
+            ),
+        ];
+        for (body, expected) in texts {
+            assert_eq!(masked(body.as_bytes(), |_| "x".to_owned()), expected);
+        }
+    }
+
     #[test]
     fn a_plan_that_is_cut_off_shows_nothing_more() {
         for body in [TEXT, JSON, YAML, XML] {

@@ -11,6 +11,41 @@ fn error(sample: &[u8]) -> String {
     Dialect::detect(sample, &Hints::default()).map(|dialect| format!("{dialect:?}")).unwrap_err().to_string()
 }
 
+/// A statement of 300 KiB is more than a sample holds.
+#[test]
+fn a_first_record_longer_than_the_sample_is_a_record() {
+    let long = "x".repeat(300 * 1024);
+    let json = format!(
+        r#"{{"timestamp":"2026-11-23 14:00:01.000 UTC","pid":7,"error_severity":"LOG","message":"duration: 1.0 ms  statement: SELECT '{long}'"}}"#
+    );
+    assert_eq!(detected(&json).format(), Format::Json);
+    let record = r#""record":{"log_time":"2026-11-23 14:00:01.000 UTC","error_severity":"LOG","message":"#;
+    let operators = format!(r#"{{"level":"info","logger":"postgres","msg":"record",{record}"{long}"}}}}"#);
+    assert_eq!(detected(&operators).format(), Format::Json);
+    let csv = format!(
+        "2026-11-23 14:00:01.000 UTC,\"u\",\"d\",7,\"h\",6923f001.7,1,\"SELECT\",2026-11-23 14:00:00 UTC,3/1,0,LOG,00000,\
+         \"duration: 1.0 ms  statement: SELECT '{long}'\",,,,,,,,,\"\",\"client backend\",,0"
+    );
+    assert_eq!(detected(&csv).format(), Format::Csv);
+}
+
+#[test]
+fn a_format_that_was_given_is_believed_unless_it_cannot_be() {
+    let long = "x".repeat(300 * 1024);
+    let said = |format, sample: &str| {
+        Dialect::detect(sample.as_bytes(), &Hints { format: Some(format), ..Hints::default() })
+            .map(|dialect| dialect.format())
+    };
+    let json = format!(r#"{{"ps":"{long}","error_severity":"LOG","message":"a"}}"#);
+    assert_eq!(said(Format::Json, &json), Ok(Format::Json));
+    let csv = format!("2026-11-23 14:00:01.000 UTC,\"{long}\",\"d\",7");
+    assert_eq!(said(Format::Csv, &csv), Ok(Format::Csv));
+    let stderr = "2026-11-23 14:00:01.000 UTC [7] u@d LOG:  a";
+    for format in [Format::Json, Format::Csv] {
+        assert!(matches!(said(format, stderr), Err(DetectError::WrongFormat { .. })));
+    }
+}
+
 /// A log that was written with a prefix reads the same, whether the prefix was given or found.
 #[test]
 fn every_usual_prefix_is_found_from_its_own_log() {
@@ -122,13 +157,16 @@ fn errors_say_what_was_seen() {
     );
     assert_eq!(
         error(b"\nhello \x1b[31mworld\n"),
-        "no line looks like a PostgreSQL log entry; the first line is: hello \u{FFFD}[31mworld"
+        "no line looks like a PostgreSQL log entry; the first line is: xxxxx \u{FFFD}[99xxxxxx"
     );
     let hints = Hints { prefix: Some("%p ".into()), ..Hints::default() };
     assert_eq!(
         Dialect::detect(render_log("%m [%p] ").as_bytes(), &hints).unwrap_err().to_string(),
-        "the prefix that was given (%p ) does not match; the first line is: 2026-11-23 14:59:01.001 UTC [977] LOG:  checkpoint starting: time; %m [%p]  would"
+        "the prefix that was given (%p ) does not match; the first line is: 2026-11-23 14:59:01.001 UTC [977] LOG:…; %m [%p]  would"
     );
+    // What looks like an entry in the middle of a statement is none: its values are not shown.
+    let line = "values ('HUNTER', 'ERROR:  x') -- ä7\n";
+    assert_eq!(shown(line.as_bytes()), "xxxxxx ('xxxxxx', 'xxxxx:  x') -- x9");
     let hints = Hints { format: Some(Format::Csv), ..Hints::default() };
     assert!(Dialect::detect(b"x\n", &hints).unwrap_err().to_string().starts_with("the input is not csvlog"));
 }

@@ -14,7 +14,6 @@
 use super::{Clocks, Escape, Head, Piece, Prefix, assign, number, rigid_len};
 use crate::log::entry::{Part, Session, Who};
 use crate::log::severity::{ends_in_word, word_at};
-use crate::units::Timestamp;
 
 /// Stretches of a template that stay the same from line to line.
 const MOST_STRETCHES: usize = 3;
@@ -89,7 +88,6 @@ struct Seen<'a> {
     stretches: [&'a [u8]; MOST_STRETCHES],
     session: Session,
     who: Who<'a>,
-    session_start: Option<Timestamp>,
     origin: u32,
 }
 
@@ -173,7 +171,6 @@ impl<'a> Memo<'a> {
         let (part, len) = word_at(&line[at..])?;
         head.session = seen.session;
         head.who = seen.who;
-        head.fields.session_start = seen.session_start;
         head.origin = seen.origin;
         Some((part, at + len))
     }
@@ -207,8 +204,7 @@ impl<'a> Memo<'a> {
                     time(*escape, rest, head, clocks)?
                 }
                 Step::Changing(Escape::Line) => {
-                    let (line, len) = number(rest)?;
-                    head.fields.line = line;
+                    let (_, len) = number(rest)?;
                     len
                 }
                 Step::Changing(escape) => {
@@ -260,13 +256,8 @@ impl<'a> Memo<'a> {
         }
         self.origins += 1;
         head.origin = self.origins;
-        self.slots[slot(&line[first..])] = Some(Seen {
-            stretches,
-            session: head.session,
-            who: head.who,
-            session_start: head.fields.session_start,
-            origin: self.origins,
-        });
+        self.slots[slot(&line[first..])] =
+            Some(Seen { stretches, session: head.session, who: head.who, origin: self.origins });
     }
 }
 

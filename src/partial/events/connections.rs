@@ -1,9 +1,9 @@
 //! Connections and sessions: counts, names, lengths, and how many there were at once.
 
 use super::{HourSums, Timeline, cut, hash};
+use crate::bounded::Bounded;
 use crate::event::connection::Connection;
 use crate::partial::Order;
-use crate::partial::bounded::Bounded;
 use crate::partial::histogram::Histogram;
 use crate::partial::minutes::{MOST_MINUTES, Minutes};
 use crate::record::Record;

@@ -1,9 +1,9 @@
 //! Lock waits by object and by statement, single waits with their blockers, and the first deadlocks.
 
 use super::{cut, hash, keep_first};
+use crate::bounded::Bounded;
 use crate::event::lock::{self, LockWait, Outcome};
 use crate::partial::Order;
-use crate::partial::bounded::Bounded;
 use crate::record::{OwnedRecord, Record};
 use crate::sql::Fingerprint;
 use crate::units::{Micros, Timestamp};

@@ -1,10 +1,10 @@
 //! Server events that are counted by kind and message only, and changes of settings.
 
 use super::{cut, hash, keep_first};
+use crate::bounded::Bounded;
 use crate::event::message;
 use crate::event::notice::{Change, Kind};
 use crate::partial::Order;
-use crate::partial::bounded::Bounded;
 use crate::record::Record;
 use crate::sql::Fingerprint;
 use crate::units::Timestamp;
@@ -83,7 +83,7 @@ impl Default for Notices {
 impl Notices {
     /// Counts one event.
     pub fn add(&mut self, record: &Record<'_>, kind: Kind, order: Order, statement: Option<Fingerprint>) {
-        let message = message::normalise(record.message, MOST_MESSAGE);
+        let message = message::of(record, MOST_MESSAGE);
         let key = hash(&[kind.as_str().as_bytes(), message.as_bytes()]);
         let mut statements = Bounded::new(MOST_STATEMENTS);
         if let Some(statement) = statement {

@@ -1,8 +1,8 @@
 //! Temporary files by statement, by hour and by size.
 
 use super::HourSums;
+use crate::bounded::Bounded;
 use crate::partial::Order;
-use crate::partial::bounded::Bounded;
 use crate::record::Record;
 use crate::sql::Fingerprint;
 use crate::units::Timestamp;

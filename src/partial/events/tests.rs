@@ -151,7 +151,7 @@ fn shown(mut events: Events) -> String {
     )
 }
 
-use crate::partial::bounded::Bounded;
+use crate::bounded::Bounded;
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(100))]

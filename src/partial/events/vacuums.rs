@@ -1,9 +1,9 @@
 //! Automatic vacuums and analyses by table and by hour.
 
 use super::{HourSums, cut, hash};
+use crate::bounded::Bounded;
 use crate::event::vacuum::{Numbers, Vacuum};
 use crate::partial::Order;
-use crate::partial::bounded::Bounded;
 use crate::units::{Micros, Timestamp};
 
 /// Tables kept.

@@ -5,6 +5,7 @@
 
 use std::fmt::Write as _;
 
+use super::super::totals::mean;
 use crate::report::{Curve, Hour, HourLoad, Traffic};
 use crate::units::{Micros, Timestamp};
 use crate::words::{clock, count, counted, duration, hour_label, instant};
@@ -84,7 +85,7 @@ pub(super) fn statement_hours(hours: &[HourLoad], first: Timestamp, last: Timest
             tenths(bar),
             hour_label(buckets.start(i)),
             counted(*calls, "call"),
-            duration(Micros(us / calls)),
+            duration(mean(Micros(*us), *calls).unwrap_or_default()),
         );
     }
     let _ = write!(
@@ -243,7 +244,7 @@ impl HourBar {
     }
 
     fn average(&self) -> u64 {
-        self.us / self.all().max(1)
+        mean(Micros(self.us), self.all()).unwrap_or_default().0
     }
 }
 
@@ -327,6 +328,7 @@ pub(super) fn hours(bars: &[HourBar]) -> String {
 /// The curve of a forecast. Parameters are spread evenly: they are chosen values, not a scale.
 pub(super) fn curve(
     curve: &Curve,
+    x_axis: &str,
     x_text: impl Fn(Option<u64>) -> String,
     y_text: impl Fn(u64) -> String,
 ) -> String {
@@ -338,10 +340,10 @@ pub(super) fn curve(
         "permille" => Axis { top: 1000, step: 250 },
         _ => Axis::of(curve.points.iter().map(|p| p.1).max().unwrap_or(0).max(1)),
     };
-    let (width, height, left, below) = (460_u64, 150_u64, 56_u64, 24_u64);
+    let (width, height, left, below) = (460_u64, 150_u64, 62_u64, 24_u64);
     let mut out = format!(
         "<svg class=\"chart small\" viewBox=\"0 0 {width} {}\" role=\"img\" aria-label=\"",
-        height + below + 10
+        height + below + 28
     );
     out.push_str(&escape(&curve.name));
     out.push_str("\">");
@@ -370,7 +372,12 @@ pub(super) fn curve(
             height + below
         );
     }
-    let _ = write!(out, "<path class=\"line\" d=\"{line}\"/>{dots}</svg>");
+    let _ = write!(
+        out,
+        "<path class=\"line\" d=\"{line}\"/>{dots}<text class=\"end\" x=\"{width}\" y=\"{}\">{} →</text></svg>",
+        height + below + 20,
+        escape(x_axis)
+    );
     out
 }
 

@@ -2,14 +2,13 @@
 
 use super::super::Style;
 use super::super::shown::{one_line, shortened};
+use super::super::totals::{all_time, in_the_database, mean, planning};
 use super::chart::{self, KINDS};
 use super::statements::Shown;
 use super::view::{Block, Cell, Fact, Figure, Missing, Section, Table, fact, fact_with};
 use crate::report::{Actor, ErrorGroup, Load, Report};
-use crate::units::Micros;
 use crate::words::{
-    between, count, counted, duration, duration_or_dash, hour_label, instant, instant_ms, instant_or_dash,
-    percent, permille,
+    between, count, counted, duration, hour_label, instant, instant_ms, instant_or_dash, percent, permille,
 };
 
 /// Points of a chart at most; more would be thinner than a pixel.
@@ -25,7 +24,7 @@ pub(super) fn overall(report: &Report) -> Section {
         fact("Statements", count(totals.statements)),
         fact_with("with a duration", count(totals.timed), percent(totals.timed, totals.statements)),
         fact("Distinct fingerprints", count(totals.fingerprints)),
-        fact_with("Total duration", duration(totals.duration_us), share_of_the_clock(report)),
+        fact_with("Total duration", in_the_database(report), share_of_the_clock(report)),
         fact(
             "Parse and bind beside it",
             format!("{} and {}", duration(totals.parse_us), duration(totals.bind_us)),
@@ -103,9 +102,12 @@ pub(super) fn kinds(report: &Report) -> Section {
             Cell::Text(one_line(kind).to_uppercase()),
             Cell::count(load.calls),
             Cell::share(load.calls, totals.statements, kind_class(kind)),
-            Cell::duration(load.duration_us),
+            match totals.timed {
+                0 => Cell::unknown(),
+                _ => Cell::duration(load.duration_us),
+            },
             Cell::share(load.duration_us.0, totals.duration_us.0, kind_class(kind)),
-            Cell::average(load.duration_us, load.calls),
+            Cell::average(load.duration_us, if totals.timed > 0 { load.calls } else { 0 }),
         ]
     });
     Section::new("types", "Queries by type").with(Block::Table(table))
@@ -238,7 +240,7 @@ fn actor_table(title: &str, column: &str, list: &[Actor], all: &Load, limit: usi
                 Cell::name(&actor.name),
                 Cell::count_share(actor.calls, all.calls, "neutral"),
                 Cell::duration_share(actor.duration_us, all.duration_us, "neutral"),
-                Cell::average(actor.duration_us, actor.calls),
+                Cell::average(actor.duration_us, if all.duration_us.0 > 0 { actor.calls } else { 0 }),
                 Cell::count(actor.errors),
             ]
         },
@@ -353,16 +355,24 @@ pub(super) fn figures(report: &Report) -> Vec<Fact> {
         })
         .take(2)
         .collect();
-    let average = totals.duration_us.0.checked_div(totals.timed).map(Micros);
+    let average = match mean(totals.duration_us, totals.timed) {
+        Some(average) => format!("{} on average", duration(average)),
+        None => "no durations in the log".to_owned(),
+    };
+    let noun = |n: u64, one: &'static str, many: &'static str| if n == 1 { one } else { many };
     let mut figures = vec![
-        fact_with("statements", count(totals.statements), kinds.join(", ")),
         fact_with(
-            "in the database",
-            duration(totals.duration_us),
-            format!("{} on average", duration_or_dash(average)),
+            noun(totals.statements, "statement", "statements"),
+            count(totals.statements),
+            kinds.join(", "),
         ),
-        fact_with("fingerprints", count(totals.fingerprints), ""),
+        fact_with("in the database", in_the_database(report), average),
     ];
+    if let Some(planning) = planning(report) {
+        let share = format!("{} of the time, beside executing", percent(planning.0, all_time(report).0));
+        figures.push(fact_with("parse and bind", duration(planning), share));
+    }
+    figures.push(fact(noun(totals.fingerprints, "fingerprint", "fingerprints"), count(totals.fingerprints)));
     if let Some(peak) = totals.peak {
         figures.push(fact_with("a second at peak", count(peak.calls), format!("at {}", instant(peak.at))));
     }

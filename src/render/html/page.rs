@@ -5,12 +5,13 @@ use askama::Template;
 use super::super::Style;
 use super::super::index::Index;
 use super::super::shown::{one_line, shortened};
+use super::super::totals;
 use super::findings::{self, FixCard};
 use super::statements::{self, Shown, Statements};
 use super::view::{Block, Cell, Fact, Section};
 use super::{SCRIPT, STYLE, load, policy, server, trust};
 use crate::report::Report;
-use crate::words::{between, counted, duration, span};
+use crate::words::{counted, duration};
 
 /// Everything that `templates/report.html` shows.
 #[derive(Template)]
@@ -31,6 +32,8 @@ pub(super) struct Page {
     /// The first notes on what the numbers rest on; all of them stand in the trust section.
     notes: Vec<String>,
     fixes: Vec<FixCard>,
+    /// What to say where there is none.
+    nothing: String,
     found: bool,
     statements: Statements,
     /// Sections above the statements, below them, and the rest.
@@ -82,14 +85,9 @@ impl Page {
             figures: load::figures(report),
             trust,
             trust_warns,
-            notes: report
-                .input
-                .notes
-                .iter()
-                .take(3)
-                .map(|n| shortened(&one_line(&n.text), 300).into_owned())
-                .collect(),
+            notes: notes(report),
             fixes: findings::cards(&index, &shown),
+            nothing: totals::nothing(report),
             found: !report.findings.is_empty(),
             statements,
             above,
@@ -97,6 +95,20 @@ impl Page {
             trimmed,
         }
     }
+}
+
+/// What to know before reading the numbers: what stands beside the time, and the first notes of the input.
+fn notes(report: &Report) -> Vec<String> {
+    let planning = totals::planning(report).map(|us| {
+        format!(
+            "Parse and bind took {} beside the {} in the database: durations of statements are those of executing \
+             them, and what parse and bind of one took stands in its details.",
+            duration(us),
+            totals::in_the_database(report)
+        )
+    });
+    let told = report.input.notes.iter().take(3).map(|n| shortened(&one_line(&n.text), 300).into_owned());
+    planning.into_iter().chain(told).collect()
 }
 
 /// The log's name, or how many logs there are.
@@ -125,11 +137,7 @@ fn files(report: &Report) -> String {
 }
 
 fn time_span(report: &Report) -> String {
-    let input = &report.input;
-    match (input.first, input.last) {
-        (Some(first), Some(last)) => format!("{} UTC, {}", span(first, last), duration(between(first, last))),
-        _ => "a log without times".to_owned(),
-    }
+    totals::when(&report.input).unwrap_or_else(|| "a log without times".to_owned())
 }
 
 /// How many of what sent the statements.

@@ -5,7 +5,7 @@ use super::super::Style;
 use super::super::shown::{one_line, shortened};
 use super::statements::Shown;
 use super::view::{Block, Cell, Missing, Section, Table, block_of_text, fact, fact_with};
-use crate::report::{Checkpoints, Connections, Locks, Report, Sessions, TempFiles};
+use crate::report::{Checkpoints, Connections, LockGroup, Locks, Report, Sessions, TempFiles};
 use crate::words::{bytes, count, duration, duration_or_dash, instant, instant_or_dash, percent};
 
 /// All of them, in reading order.
@@ -40,7 +40,7 @@ fn locks(locks: &Locks, style: &Style, shown: &Shown<'_>) -> Section {
             .fill(&locks.by_object, style.top, |_, group| {
                 vec![
                     Cell::code(&group.mode),
-                    Cell::name(&group.object),
+                    Cell::name(&object(group)),
                     Cell::count(group.waiting),
                     Cell::count(group.acquired),
                     Cell::duration(group.waited_us),
@@ -71,6 +71,18 @@ fn locks(locks: &Locks, style: &Style, shown: &Shown<'_>) -> Section {
             .with(Block::Text(block_of_text(text.trim_end(), style.sample_bytes)));
     }
     section
+}
+
+/// What a lock is on, by the name of the table where the log tells it.
+fn object(group: &LockGroup) -> String {
+    match &group.relation {
+        None => group.object.clone(),
+        Some(table) => match group.object.split_once(" of relation ") {
+            Some((part, _)) => format!("{part} of {table}"),
+            None if group.object.starts_with("relation ") => table.clone(),
+            None => format!("{} that changed {table}", group.object),
+        },
+    }
 }
 
 fn temp_files(files: &TempFiles, style: &Style, shown: &Shown<'_>) -> Section {

@@ -6,6 +6,7 @@ use super::super::Style;
 use super::super::index::Index;
 use super::super::shown::{one_line, shortened};
 use super::super::sql::{self, Piece};
+use super::super::totals::{all_time, mean_of, planning_of};
 use super::chart;
 use super::load::kind_class;
 use super::view::{Block, Cell, Fact, Section, Table, block_of_text, fact, fact_with};
@@ -234,8 +235,15 @@ fn row(
     let repeats = index.redundant(&s.fingerprint).map(|r| r.repeats);
     let cells = vec![
         ("calls", "Calls", Cell::count(s.calls)),
-        ("total", "Total", Cell::duration_share(s.duration_us, totals.duration_us, kind_class(&s.kind))),
-        ("mean", "Mean", Cell::duration_or_dash(s.mean_us)),
+        (
+            "total",
+            "Total",
+            match s.timed {
+                0 => Cell::unknown(),
+                _ => Cell::duration_share(s.duration_us, totals.duration_us, kind_class(&s.kind)),
+            },
+        ),
+        ("mean", "Mean", Cell::duration_or_dash(mean_of(s))),
         ("p95", "p95", Cell::duration_or_dash(s.p95_us)),
         ("max", "Max", Cell::duration_or_dash(s.max_us)),
         ("repeats", "Repeats", Cell::count_or_dash(repeats)),
@@ -258,6 +266,10 @@ fn row(
     }
     if s.locking {
         marks.push("takes locks".to_owned());
+    }
+    let planned = planning_of(s);
+    if planned > s.duration_us && planned.0.saturating_mul(100) >= all_time(index.report).0 {
+        marks.push(format!("parse and bind {}", duration(planned)));
     }
     if s.truncated {
         marks.push("cut off in the log".to_owned());
@@ -323,12 +335,11 @@ fn facts(index: &Index<'_>, s: &Statement) -> Vec<Fact> {
     let mut facts = vec![
         fact("Kind", one_line(&s.kind)),
         fact_with("Calls", count(s.calls), percent(s.calls, totals.statements) + " of all"),
-        fact_with(
-            "Total",
-            duration(s.duration_us),
-            percent(s.duration_us.0, totals.duration_us.0) + " of all",
-        ),
     ];
+    if s.timed > 0 {
+        let share = percent(s.duration_us.0, totals.duration_us.0) + " of all";
+        facts.push(fact_with("Total", duration(s.duration_us), share));
+    }
     if s.timed < s.calls {
         facts.push(fact("with a duration", count(s.timed)));
     }
@@ -377,11 +388,8 @@ fn who(list: &[Actor], s: &Statement) -> Vec<Fact> {
         .take(5)
         .map(|actor| {
             let share = percent(actor.calls, s.calls);
-            Fact {
-                name: shortened(&one_line(&actor.name), 80).into_owned(),
-                value: share,
-                aside: duration(actor.duration_us),
-            }
+            let time = if s.timed > 0 { duration(actor.duration_us) } else { String::new() };
+            Fact { name: shortened(&one_line(&actor.name), 80).into_owned(), value: share, aside: time }
         })
         .collect()
 }
@@ -430,13 +438,14 @@ fn plan(p: &Plan, style: &Style) -> PlanView {
 pub(super) fn rankings(index: &Index<'_>, style: &Style, shown: &Shown<'_>) -> Vec<Section> {
     let all = &index.report.statements;
     let timed = all.iter().any(|s| s.timed > 0);
+    let time = |s: &Statement| Cell::duration_or_dash((s.timed > 0).then_some(s.duration_us));
     let mut sections = vec![ranking(
         "most-time",
         "Queries that took up the most time (N)",
         all,
         |s| s.duration_us.0,
         ["#Total duration ↓", "#Times executed", "#Average duration"],
-        |s| [Cell::duration(s.duration_us), Cell::count(s.calls), Cell::duration_or_dash(s.mean_us)],
+        |s| [Cell::duration(s.duration_us), Cell::count(s.calls), Cell::duration_or_dash(mean_of(s))],
         style,
         shown,
     )];
@@ -446,7 +455,7 @@ pub(super) fn rankings(index: &Index<'_>, style: &Style, shown: &Shown<'_>) -> V
         all,
         |s| s.calls,
         ["#Times executed ↓", "#Total duration", "#Average duration"],
-        |s| [Cell::count(s.calls), Cell::duration(s.duration_us), Cell::duration_or_dash(s.mean_us)],
+        |s| [Cell::count(s.calls), time(s), Cell::duration_or_dash(mean_of(s))],
         style,
         shown,
     ));
@@ -457,7 +466,7 @@ pub(super) fn rankings(index: &Index<'_>, style: &Style, shown: &Shown<'_>) -> V
             all,
             |s| s.mean_us.map_or(0, |us| us.0),
             ["#Average duration ↓", "#Times executed", "#Total duration"],
-            |s| [Cell::duration_or_dash(s.mean_us), Cell::count(s.calls), Cell::duration(s.duration_us)],
+            |s| [Cell::duration_or_dash(mean_of(s)), Cell::count(s.calls), time(s)],
             style,
             shown,
         ));

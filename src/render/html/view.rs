@@ -3,9 +3,10 @@
 
 use super::super::shown::{capped, one_line, shortened, visible};
 use super::super::sql::Piece;
+use super::super::totals::mean;
 use super::chart;
 use crate::units::{Micros, Timestamp};
-use crate::words::{count, duration, duration_or_dash, instant, percent, permille};
+use crate::words::{count, duration, instant, percent, permille};
 
 /// A part of the page with its own heading and link.
 pub(super) struct Section {
@@ -220,6 +221,11 @@ impl Cell {
         Self::Code(shortened(&one_line(text), 200).into_owned())
     }
 
+    /// A number that nobody knows. It comes last, however its column is sorted.
+    pub(super) fn unknown() -> Self {
+        Self::Number { value: 0, text: "–".to_owned() }
+    }
+
     /// A count.
     pub(super) fn count(n: u64) -> Self {
         Self::Number { value: n, text: count(n) }
@@ -227,7 +233,7 @@ impl Cell {
 
     /// A count that is not always there.
     pub(super) fn count_or_dash(n: Option<u64>) -> Self {
-        n.map_or(Self::Number { value: 0, text: "–".to_owned() }, Self::count)
+        n.map_or_else(Self::unknown, Self::count)
     }
 
     /// A duration.
@@ -237,12 +243,12 @@ impl Cell {
 
     /// A duration that is not always there.
     pub(super) fn duration_or_dash(us: Option<Micros>) -> Self {
-        Self::Number { value: us.map_or(0, |us| us.0), text: duration_or_dash(us) }
+        us.map_or_else(Self::unknown, Self::duration)
     }
 
     /// The average of a sum of durations.
     pub(super) fn average(us: Micros, calls: u64) -> Self {
-        Self::duration_or_dash(us.0.checked_div(calls).map(Micros))
+        Self::duration_or_dash(mean(us, calls))
     }
 
     /// A number of bytes.
@@ -275,6 +281,9 @@ impl Cell {
 
     /// A part of a whole, with a bar.
     pub(super) fn share(part: u64, whole: u64, class: &str) -> Self {
+        if whole == 0 {
+            return Self::unknown();
+        }
         let permille = permille(part, whole);
         Self::Share {
             value: part,
@@ -284,8 +293,11 @@ impl Cell {
         }
     }
 
-    /// A duration with its share of the whole, and a bar.
+    /// A duration with its share of the whole, and a bar; unknown where the whole is.
     pub(super) fn duration_share(us: Micros, whole: Micros, class: &str) -> Self {
+        if whole.0 == 0 {
+            return Self::unknown();
+        }
         Self::Share {
             value: us.0,
             text: duration(us),
@@ -322,11 +334,13 @@ pub(super) struct FoldedFinding {
     pub(super) why: String,
     /// The statement.
     pub(super) sql: Cell,
+    /// Whether it is about the others as much as about the first.
+    pub(super) about_several: bool,
     /// Other statements involved.
     pub(super) related: Vec<Cell>,
     /// One unit as a time line.
     pub(super) timeline: Vec<Moment>,
-    /// What a unit is.
+    /// What the time line shows.
     pub(super) unit: String,
 }
 
@@ -350,10 +364,12 @@ pub(super) struct ForecastView {
     pub(super) title: &'static str,
     /// What was assumed.
     pub(super) assumptions: String,
-    /// Statements and time, before and after.
-    pub(super) changes: [BeforeAfter; 2],
+    /// Statements and, where it is known, time: before and after.
+    pub(super) changes: Vec<BeforeAfter>,
     /// Further numbers.
     pub(super) numbers: Vec<Fact>,
+    /// Numbers before and after, by kind.
+    pub(super) kinds: Option<Table>,
     /// Its curves.
     pub(super) curves: Vec<Figure>,
     /// Per statement.
@@ -370,6 +386,8 @@ pub(super) struct BeforeAfter {
     pub(super) after: String,
     /// The difference, in per cent.
     pub(super) change: String,
+    /// `gain`, `loss` or `same`.
+    pub(super) class: &'static str,
     /// A bar of what remains.
     pub(super) svg: String,
 }

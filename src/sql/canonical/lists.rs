@@ -27,10 +27,34 @@ enum Element {
     },
 }
 
-/// Folds all lists. Also says, for each item, which remaining item now stands for it.
-pub(super) fn fold_lists<'a>(items: &[Item<'a>]) -> (Vec<Item<'a>>, Vec<usize>) {
-    let mut fold =
-        Fold { items, rest: Vec::with_capacity(items.len()), stands_for: (0..items.len()).collect() };
+/// What folding leaves.
+pub(super) struct Folded<'a> {
+    /// The items that remain.
+    pub(super) items: Vec<Item<'a>>,
+    /// For each item, which remaining item now stands for it.
+    pub(super) moved: Vec<usize>,
+    /// In the order of their ends.
+    pub(super) lists: Vec<EndedList>,
+}
+
+/// A list that was folded.
+pub(super) struct EndedList {
+    /// The last item of its elements, before folding.
+    pub(super) last: usize,
+    /// Whole elements.
+    pub(super) count: u32,
+    /// The elements are lists themselves.
+    pub(super) nested: bool,
+}
+
+/// Folds all lists.
+pub(super) fn fold_lists<'a>(items: &[Item<'a>]) -> Folded<'a> {
+    let mut fold = Fold {
+        items,
+        rest: Vec::with_capacity(items.len()),
+        stands_for: (0..items.len()).collect(),
+        lists: Vec::new(),
+    };
     for index in (0..items.len()).rev() {
         match role_at(items, index) {
             Role::In if fold.peek(0, b"(") => fold.list(1, Some(b")"), false),
@@ -52,7 +76,8 @@ pub(super) fn fold_lists<'a>(items: &[Item<'a>]) -> (Vec<Item<'a>>, Vec<usize>) 
             place[old] = place[fold.stands_for[old]];
         }
     }
-    (folded, place)
+    fold.lists.sort_by_key(|list| list.last);
+    Folded { items: folded, moved: place, lists: fold.lists }
 }
 
 /// A bracket after ARRAY, or where an operand is expected; after an operand it is a subscript.
@@ -65,6 +90,7 @@ struct Fold<'i, 'a> {
     /// What remains to the right, the next item last.
     rest: Vec<usize>,
     stands_for: Vec<usize>,
+    lists: Vec<EndedList>,
 }
 
 impl Fold<'_, '_> {
@@ -84,7 +110,7 @@ impl Fold<'_, '_> {
         if rows && !matches!(first, Element::Row { .. }) {
             return;
         }
-        let mut end = first_end;
+        let (mut end, mut count) = (first_end, 1);
         loop {
             if self.item(end).is_none()
                 || close.is_none_or(|close| self.peek(end, close)) && !self.peek(end, b",")
@@ -95,7 +121,7 @@ impl Fold<'_, '_> {
                 return;
             }
             match self.element(end + 1, rows) {
-                Some((next, element)) if element == first => end = next,
+                Some((next, element)) if element == first => (end, count) = (next, count + 1),
                 Some(_) => return,
                 None if self.cut_off(end + 1, rows) => {
                     end = self.rest.len();
@@ -103,6 +129,10 @@ impl Fold<'_, '_> {
                 }
                 None => return,
             }
+        }
+        if let Some(last) = end.checked_sub(1).and_then(|last| self.item(last)) {
+            let nested = matches!(first, Element::Brackets { .. });
+            self.lists.push(EndedList { last, count, nested });
         }
         // Elements are alike and a comma stands before each but the first, so places repeat.
         let period = first_end - from + 1;

@@ -96,16 +96,16 @@ impl Reader<'_> {
         while self.next_is(0, "analyze") || self.next_is(0, "analyse") || self.next_is(0, "verbose") {
             self.words(1);
         }
-        let statement = ["select", "with", "values", "insert", "update", "delete", "merge"];
+        let statement = ["select", "with", "values", "insert", "update", "delete", "merge", "table"];
         if self.text(0) == b"(" && !statement.iter().any(|word| self.next_is(1, word)) && self.text(1) != b"("
         {
             while let Some(token) = self.token() {
                 let close = self.text(0) == b")";
                 let kind = if token.kind == TokenKind::Word { ItemKind::Word } else { ItemKind::Symbol };
-                if token.is_value() {
-                    self.literal(token);
-                } else {
-                    self.push(kind, token);
+                match self.text(0) {
+                    b"?" => self.name_value(Form::Parameter),
+                    _ if token.is_value() => self.literal(token),
+                    _ => self.push(kind, token),
                 }
                 if close {
                     break;
@@ -120,13 +120,11 @@ impl Reader<'_> {
         if self.text(0) == b"(" {
             while let Some(token) = self.token() {
                 let close = self.text(0) == b")";
-                if token.is_value() {
-                    self.literal(token);
-                } else {
-                    self.push(
-                        if token.kind == TokenKind::Word { ItemKind::Word } else { ItemKind::Symbol },
-                        token,
-                    );
+                let kind = if token.kind == TokenKind::Word { ItemKind::Word } else { ItemKind::Symbol };
+                match self.text(0) {
+                    b"?" => self.name_value(Form::Parameter),
+                    _ if token.is_value() => self.literal(token),
+                    _ => self.push(kind, token),
                 }
                 if close {
                     break;

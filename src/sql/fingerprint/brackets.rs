@@ -131,7 +131,7 @@ impl Pass<'_, '_, '_, '_> {
             && whole
             && matches!(prev, Prev::Value | Prev::Element | Prev::SingleElement)
         {
-            self.chain = self.frame.first;
+            self.fold_list(self.frame);
         }
         let inner = self.pop();
         self.chain = self.chain.link(u64::from(b')'));
@@ -185,7 +185,7 @@ impl Pass<'_, '_, '_, '_> {
             && self.frame.count > 0
             && matches!(self.prev, Prev::Value | Prev::Element | Prev::SingleElement);
         if whole {
-            self.chain = self.frame.first;
+            self.fold_list(self.frame);
         }
         let inner = self.pop();
         self.chain = self.chain.link(u64::from(b']'));

@@ -1,7 +1,7 @@
-//! The keeper: a small process that is the parent of every server we start, and outlives nobody.
+//! The keeper: a small process that is the parent of every server we start, and that none of them outlives.
 //!
 //! ```text
-//!   survey-app up ── pipe ──► survey-app keep ──► postgres, pgbouncer, memcached, redis, web, worker
+//!   survey-app up ── pipe ──► survey-app keep ──► postgres, pgbouncer, memcached, redis, web, worker, nginx
 //! ```
 //!
 //! Whatever ends the process in front (Ctrl-C, an error, `kill -9`), the pipe closes, and the keeper stops

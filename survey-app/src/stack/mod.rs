@@ -1,7 +1,7 @@
-//! The stack: PostgreSQL primary and replica, pgbouncer, memcached and Redis, on free ports of the loopback
+//! The stack: PostgreSQL primary and replica, pgbouncer, memcached, Redis and nginx, on free ports of the loopback
 //! interface, in one directory, for as long as one process wants them.
 //!
-//! Serves `up`, `demo`, `run` and the tests. Provisioning talks to PostgreSQL with logging off, so that the
+//! Serves `up`, `demo`, `run`, `lesson` and the tests. Provisioning talks to PostgreSQL with logging off, so that the
 //! logs hold what the application sent and nothing else.
 
 pub mod keeper;
