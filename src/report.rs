@@ -213,7 +213,8 @@ pub struct Totals {
     pub applications: Vec<Actor>,
     /// By client host.
     pub hosts: Vec<Actor>,
-    /// By route tag of the query comments, or by the tag of `--tag KEY`; empty when nothing is tagged.
+    /// By route tag of the query comments, or by the tag of `--tag KEY`; `(none)` for what is not tagged, empty when
+    /// nothing is.
     pub routes: Vec<Actor>,
 }
 
@@ -312,7 +313,8 @@ pub struct Statement {
     pub parse_us: Micros,
     /// Time of bind messages.
     pub bind_us: Micros,
-    /// Rows of all its VALUES lists; `null` for anything but INSERT.
+    /// Rows of all its VALUES lists; `null` for anything but INSERT … VALUES: nobody knows how many rows a SELECT
+    /// yields.
     pub rows: Option<u64>,
     /// Distinct sets of parameters; `null` when the log does not have them.
     pub distinct_params: Option<Distinct>,
@@ -407,8 +409,8 @@ pub struct HotInsert {
     pub table: Option<String>,
     /// Executions.
     pub calls: u64,
-    /// Rows of its VALUES lists.
-    pub rows: u64,
+    /// Rows of its VALUES lists; `null` where they come from elsewhere.
+    pub rows: Option<u64>,
     /// Its duration.
     pub duration_us: Micros,
     /// The second with most calls.

@@ -125,6 +125,11 @@ pub(crate) fn ratio(part: u64, whole: u64) -> String {
     }
 }
 
+/// [`ratio`] of what is not always known.
+pub(crate) fn ratio_or_dash(part: Option<u64>, whole: u64) -> String {
+    part.map_or_else(|| "–".to_owned(), |part| ratio(part, whole))
+}
+
 /// An instant to the second, in UTC.
 pub(crate) fn instant(at: Timestamp) -> String {
     let at = at.to_utc();

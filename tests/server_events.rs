@@ -6,7 +6,7 @@ use std::io::{self, Cursor};
 use pglens::analyze::{self, Settings};
 use pglens::assemble::{self, Wishes};
 use pglens::chunk::{Opened, Remarks, Source};
-use pglens::report::{Note, Report, ServerEvents};
+use pglens::report::{Actor, Note, Report, ServerEvents};
 
 /// One record of the story; empty where it has no such part.
 #[derive(Default, Clone, Copy)]
@@ -327,6 +327,7 @@ fn temporary_files() {
             files.statements.iter().map(|row| (row.count, row.bytes, row.fingerprint.is_empty())).collect();
         // Two texts of one statement; one known by its CONTEXT; one unknown.
         assert_eq!(counts, [(2, 4000, false), (1, 500, false), (1, 7, true)]);
+        assert_eq!(files.statements[2].sql, "(statement not in the log)");
         let sizes: Vec<(u64, u64)> = files.by_size.iter().map(|row| (row.up_to_bytes, row.count)).collect();
         assert_eq!(sizes, [(8, 1), (512, 1), (1024, 1), (4096, 1)]);
     });
@@ -361,15 +362,118 @@ fn connections() {
         assert_eq!((connections.encrypted, connections.session_us.0), (1, 7_000_000));
         // 100, 101, and for a moment 102, which was refused.
         assert_eq!(connections.concurrent, 3);
-        let users: Vec<(&str, u64, u64)> =
-            connections.users.iter().map(|row| (row.name.as_str(), row.calls, row.duration_us.0)).collect();
-        assert_eq!(users, [("app", 2, 7_000_000), ("nobody", 1, 0)]);
+        let users: Vec<_> = connections
+            .users
+            .iter()
+            .map(|row| (row.name.as_str(), row.calls, row.ended, row.duration_us.0, row.errors))
+            .collect();
+        // The deadlock and two cancelled statements; the FATAL. The vacuum's ERROR is nobody's.
+        assert_eq!(users, [("app", 2, 1, 7_000_000, Some(3)), ("nobody", 1, 0, 0, Some(1))]);
         let hosts: Vec<(&str, u64)> =
             connections.hosts.iter().map(|row| (row.name.as_str(), row.calls)).collect();
         assert_eq!(hosts, [("10.0.0.1", 1), ("10.0.0.2", 2)]);
         let applications: Vec<(&str, u64)> =
             connections.applications.iter().map(|row| (row.name.as_str(), row.calls)).collect();
         assert_eq!(applications, [("web", 2), ("(none)", 1)]);
+        // No record names one but those of connections.
+        assert!(connections.applications.iter().all(|row| row.ended == 0 && row.errors.is_none()));
+    });
+}
+
+/// The log as one piece and in small ones.
+fn each_cut(log: &str, check: impl Fn(&Report)) {
+    for chunk in [1, 64, 1 << 20] {
+        check(&read(log, chunk, false));
+    }
+}
+
+#[test]
+fn session_time_is_that_of_sessions_that_ended() {
+    let named = |second: u32, pid: u32, names: &str, text: &str| {
+        format!("2026-11-23 12:00:{second:02}.000 UTC [{pid}] {names},client=10.0.0.1 {text}\n")
+    };
+    let web = "user=u,db=shop,app=web";
+    let log = [
+        named(
+            1,
+            7,
+            "user=u,db=shop,app=[unknown]",
+            "LOG:  connection authorized: user=u database=shop application_name=web",
+        ),
+        named(
+            2,
+            8,
+            "user=u,db=shop,app=[unknown]",
+            "LOG:  connection authorized: user=u database=shop application_name=web",
+        ),
+        named(3, 8, web, "ERROR:  division by zero"),
+        named(3, 8, web, "STATEMENT:  SELECT 1/0"),
+        named(
+            11,
+            7,
+            web,
+            "LOG:  disconnection: session time: 0:00:10.000 user=u database=shop host=10.0.0.1 port=5",
+        ),
+    ]
+    .concat();
+    each_cut(&log, |report| {
+        let connections = &report.connections;
+        for rows in [&connections.users, &connections.databases, &connections.applications] {
+            let [row] = &rows[..] else { panic!("{rows:?}") };
+            // Two connections, one of 10 seconds that ended: 10 seconds on average.
+            assert_eq!((row.calls, row.ended, row.duration_us.0, row.errors), (2, 1, 10_000_000, Some(1)));
+        }
+    });
+}
+
+#[test]
+fn routes_add_up() {
+    let line = |second: u32, text: &str| format!("2026-11-23 12:00:{second:02}.000 UTC [7] u@shop {text}\n");
+    let insert = "INSERT INTO c (id) VALUES (1) /*route='/customer'*/";
+    let log = [
+        line(1, "ERROR:  duplicate key value violates unique constraint \"c\""),
+        line(1, &format!("STATEMENT:  {insert}")),
+        line(2, "ERROR:  duplicate key value violates unique constraint \"c\""),
+        line(2, &format!("STATEMENT:  {insert}")),
+        line(3, "ERROR:  division by zero"),
+        line(3, "STATEMENT:  SELECT 1/0"),
+        line(4, &format!("LOG:  duration: 1.000 ms  statement: {insert}")),
+        line(5, "LOG:  duration: 3.000 ms  statement: SELECT a FROM t"),
+        // More rows of a portal: time, and no call.
+        line(6, "LOG:  duration: 2.000 ms  execute fetch from c1: SELECT a FROM t"),
+    ]
+    .concat();
+    each_cut(&log, |report| {
+        let rows = |list: &[Actor]| -> Vec<(String, u64, u64, u64)> {
+            list.iter().map(|row| (row.name.clone(), row.calls, row.duration_us.0, row.errors)).collect()
+        };
+        assert_eq!(
+            rows(&report.totals.routes),
+            [("(none)".to_owned(), 1, 5000, 1), ("/customer".to_owned(), 1, 1000, 2)]
+        );
+        assert_eq!(rows(&report.totals.users), [("u".to_owned(), 2, 6000, 3)]);
+        let by_hour: u64 = report.totals.by_hour.iter().map(|row| row.all.duration_us.0).sum();
+        assert_eq!((report.totals.statements, report.totals.duration_us.0, by_hour), (2, 6000, 6000));
+        let insert = report.statements.iter().find(|row| row.kind == "insert").unwrap();
+        assert_eq!(rows(&insert.routes), [("/customer".to_owned(), 1, 1000, 2)]);
+        assert_eq!(rows(&insert.users), [("u".to_owned(), 1, 1000, 2)]);
+    });
+}
+
+#[test]
+fn rows_of_a_select_are_unknown() {
+    let line = |sql: &str| {
+        format!("2026-11-23 12:00:01.000 UTC [7] u@shop LOG:  duration: 500.000 ms  statement: {sql}\n")
+    };
+    let log = line("INSERT INTO item SELECT g FROM generate_series(1, 80000) g")
+        + &line("INSERT INTO item VALUES (1), (2), (3)");
+    each_cut(&log, |report| {
+        let mut rows: Vec<_> = report.hot_inserts.iter().map(|row| row.rows).collect();
+        rows.sort_unstable();
+        assert_eq!(rows, [None, Some(3)]);
+        let mut rows: Vec<_> = report.statements.iter().map(|row| row.rows).collect();
+        rows.sort_unstable();
+        assert_eq!(rows, [None, Some(3)]);
     });
 }
 

@@ -27,6 +27,8 @@ const MOST_SLOWEST: usize = 20;
 const OTHER: &str = "(other)";
 /// The name of those without one.
 const NONE: &str = "(none)";
+/// Stands for the text of a statement that the log does not name.
+const UNKNOWN: &str = "(statement not in the log)";
 
 /// What whoever reads the report asked for.
 #[derive(Debug, Clone, Default)]
@@ -63,10 +65,14 @@ pub fn report(analysis: Analysis, wishes: &Wishes) -> Report {
     totals.last = tally.span.map(|span| span.1);
     totals.by_hour = statements::hours(&finished.list, &errors.list);
     totals.traffic = tally.minutes.traffic();
+    let beyond = Load { calls: finished.other.calls, duration_us: finished.other.duration };
     let loads = finished.list.iter().map(|tally| tally.actors.clone());
-    [totals.users, totals.databases, totals.applications, totals.hosts] =
-        actors::actors(loads, Some(errors.actors.clone()), &directory);
-    totals.routes = actors::routes(finished.list.iter().map(|tally| tally.routes.clone()), &directory);
+    let sums = actors::Sums::of(loads, errors.owners.actors.clone()).beyond(beyond);
+    [totals.users, totals.databases, totals.applications, totals.hosts] = actors::actors(&sums, &directory);
+    let loads = finished.list.iter().map(|tally| tally.routes.clone());
+    let sums = actors::Sums::of(loads, errors.owners.routes.clone()).beyond(beyond);
+    let all = Load { calls: totals.statements, duration_us: totals.duration_us };
+    totals.routes = actors::all_routes(&sums, &directory, (all, totals.errors));
 
     let review = tally.review;
     let (facts, detect) = (review.all_facts(), review.detect().clone());
@@ -112,7 +118,7 @@ pub fn report(analysis: Analysis, wishes: &Wishes) -> Report {
     let slowest = slowest.map(|call| statements::slow_call(call, wishes)).collect();
     let groups = errors::groups(errors.list, &texts, wishes);
     let temp_files = events::temp_files(told.temp_files, &texts);
-    let connections = events::connections(told.connections, input.first);
+    let connections = events::connections(told.connections, input.first, &totals);
     let others = events::Others { warnings: tally.warnings, others: tally.others };
     let server = events::server(told.notices, others, &texts, wishes);
     drop(texts);

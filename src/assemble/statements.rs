@@ -3,10 +3,11 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 
-use super::{Wishes, actors, example, mean};
+use super::actors::{self, Sums};
+use super::{Wishes, example, mean};
 use crate::finding::Fact;
 use crate::partial::actors::Directory;
-use crate::partial::errors::ErrorTally;
+use crate::partial::errors::{ErrorTally, Owners};
 use crate::partial::slowest::SlowCall as KeptCall;
 use crate::partial::statements::{Finished, StatementTally};
 use crate::report::*;
@@ -95,7 +96,7 @@ pub(super) fn hot_inserts(list: &[StatementTally]) -> Vec<HotInsert> {
             fingerprint: tally.fingerprint.to_string(),
             table: tally.shape.writes.first().cloned(),
             calls: tally.calls,
-            rows: tally.rows,
+            rows: tally.shape.values.then_some(tally.rows),
             duration_us: tally.duration,
             peak: tally.minutes.as_ref().and_then(|minutes| minutes.peak()),
             table_reads: of(&reads, tally),
@@ -165,7 +166,10 @@ fn row(
         // A bucket's middle may lie outside what was measured; the extremes are known exactly.
         tally.histogram.quantile(permille).map(|value| value.clamp(tally.min, tally.max))
     };
-    let [users, databases, applications, hosts] = actors::actors([tally.actors.clone()], None, directory);
+    let Owners { actors: failures, routes: failed_routes } =
+        tally.owners.take().map(|owners| *owners).unwrap_or_default();
+    let [users, databases, applications, hosts] =
+        actors::actors(&Sums::of([tally.actors.clone()], failures), directory);
     let statement = Statement {
         fingerprint,
         sql: tally.sql.clone(),
@@ -186,7 +190,7 @@ fn row(
         p99_us: quantile(990),
         parse_us: tally.parse,
         bind_us: tally.bind,
-        rows: (shape.kind == Kind::Insert).then_some(tally.rows),
+        rows: shape.values.then_some(tally.rows),
         distinct_params: (known > 0).then_some(distinct),
         query_ids: tally.query_ids.clone(),
         truncated: tally.truncated,
@@ -203,7 +207,7 @@ fn row(
         databases,
         applications,
         hosts,
-        routes: actors::routes([tally.routes.clone()], directory),
+        routes: actors::routes(&Sums::of([tally.routes.clone()], failed_routes), directory),
         examples: tally.slowest.list().iter().map(|call| example(call, wishes)).collect(),
         plan: None,
     };

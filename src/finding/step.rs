@@ -496,7 +496,7 @@ impl Fact {
             && !words.has(&["tablesample"])
             && !words.watches(&shape.reads)
             && !words.many;
-        let values = shape.kind == Kind::Insert && shape.reads.is_empty() && !shape.has_from && !words.many;
+        let values = shape.values && shape.reads.is_empty() && !shape.has_from;
         let verb = words.verb().unwrap_or(match shape.kind {
             _ if planned => Verb::Other,
             Kind::Select | Kind::Copy if shape.writes.is_empty() && !writes_by_call => match shape.explain {

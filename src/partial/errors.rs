@@ -110,13 +110,38 @@ pub struct Errors {
     pub other: u64,
     /// All of them.
     pub total: u64,
-    /// By user, database, application and host.
-    pub actors: ActorLoads,
+    /// Whose they are.
+    pub owners: Owners,
 }
 
 impl Default for Errors {
     fn default() -> Self {
-        Self { table: Bounded::new(MOST_ERRORS), other: 0, total: 0, actors: ActorLoads::default() }
+        Self { table: Bounded::new(MOST_ERRORS), other: 0, total: 0, owners: Owners::default() }
+    }
+}
+
+/// Whose errors there are, by hash. Errors have no time.
+#[derive(Debug, Clone, Default)]
+pub struct Owners {
+    /// By user, database, application and host.
+    pub actors: ActorLoads,
+    /// By route, of those that are tagged.
+    pub routes: ActorLoads,
+}
+
+impl Owners {
+    /// One error of an actor, on a route if it is tagged.
+    pub fn add(&mut self, actor: u64, route: Option<u64>) {
+        self.actors.add(actor, 1, Micros(0));
+        if let Some(route) = route {
+            self.routes.add(route, 1, Micros(0));
+        }
+    }
+
+    /// Adds another part's.
+    pub fn merge(&mut self, theirs: Self) {
+        self.actors.merge(theirs.actors);
+        self.routes.merge(theirs.routes);
     }
 }
 
@@ -125,10 +150,9 @@ fn cut(text: &[u8]) -> &[u8] {
 }
 
 impl Errors {
-    /// Counts one error. `statement` is the fingerprint of what raised it.
-    pub fn add(&mut self, record: &Record<'_>, order: Order, statement: Option<Fingerprint>, actor: u64) {
+    /// Counts one error. `statement` is the fingerprint of what raised it; whose it is, [`Errors::owners`] are told.
+    pub fn add(&mut self, record: &Record<'_>, order: Order, statement: Option<Fingerprint>) {
         self.total += 1;
-        self.actors.add(actor, 1, Micros(0));
         let message = message::of(record, MOST_MESSAGE);
         let id = xxh3_64_with_seed(message.as_bytes(), record.severity as u64 + 1);
         if !self.table.takes(id) {
@@ -173,7 +197,7 @@ impl Errors {
     pub fn merge(&mut self, theirs: Self) {
         self.total += theirs.total;
         self.other += theirs.other;
-        self.actors.merge(theirs.actors);
+        self.owners.merge(theirs.owners);
         let other = &mut self.other;
         self.table.limit_from(&theirs.table, |dropped| *other += dropped.count);
         for (id, tally) in theirs.table {
@@ -201,7 +225,7 @@ impl Errors {
             tally.statements.prune(drop);
             tally
         });
-        FinishedErrors { list: list.collect(), other: self.other, total: self.total, actors: self.actors }
+        FinishedErrors { list: list.collect(), other: self.other, total: self.total, owners: self.owners }
     }
 }
 
@@ -213,6 +237,6 @@ pub struct FinishedErrors {
     pub other: u64,
     /// All of them.
     pub total: u64,
-    /// By user, database, application and host.
-    pub actors: ActorLoads,
+    /// Whose they are.
+    pub owners: Owners,
 }

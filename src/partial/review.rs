@@ -50,6 +50,12 @@ impl Labels {
             ignore: Rule::bits(tags.ignored()),
         }
     }
+
+    /// The hash of the route, if there is one.
+    #[must_use]
+    pub fn route(&self) -> Option<u64> {
+        (self.route != 0).then_some(self.route)
+    }
 }
 
 /// What the rules know and found.

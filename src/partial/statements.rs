@@ -3,6 +3,7 @@
 use super::Order;
 use super::actors::ActorLoads;
 use super::distinct::{self, ParamSets};
+use super::errors::Owners;
 use super::histogram::Histogram;
 use super::minutes::Minutes;
 use super::slowest::{Calls, Slowest};
@@ -42,6 +43,8 @@ pub struct StatementTally {
     pub timed: u64,
     /// Executions that failed.
     pub errors: u64,
+    /// Whose they were; most statements never fail.
+    pub owners: Option<Box<Owners>>,
     /// Sum of durations.
     pub duration: Micros,
     /// Shortest.
@@ -88,6 +91,7 @@ impl StatementTally {
             calls: 0,
             timed: 0,
             errors: 0,
+            owners: None,
             duration: Micros(0),
             min: Micros(u64::MAX),
             max: Micros(0),
@@ -104,6 +108,12 @@ impl StatementTally {
             params: ParamSets::default(),
             minutes,
         }
+    }
+
+    /// An execution failed.
+    pub fn fail(&mut self, actor: u64, route: Option<u64>) {
+        self.errors += 1;
+        self.owners.get_or_insert_default().add(actor, route);
     }
 
     /// What goes over the cut between two chunks is counted after both, so a later text may have been seen first.
@@ -148,6 +158,9 @@ impl StatementTally {
         self.hours.merge(&other.hours);
         self.actors.merge(other.actors);
         self.routes.merge(other.routes);
+        if let Some(owners) = other.owners {
+            self.owners.get_or_insert_default().merge(*owners);
+        }
         other.query_ids.into_iter().for_each(|id| self.query_id(id));
         self.slowest.merge(other.slowest);
         self.params.merge(other.params, keep);

@@ -163,7 +163,7 @@ impl Tally {
         if rules {
             self.review.see(record, sql, &digest, duration, &labels);
         }
-        let route = (labels.route != 0).then_some(labels.route);
+        let route = labels.route();
         if let Some(time) = record.time {
             self.minutes.call(time);
             widen(&mut self.span, (time, time));
@@ -353,13 +353,16 @@ impl Tally {
         }
         let order = self.order(record.at);
         let actor = self.actor(record);
+        let tagged = digest.as_ref().is_some_and(|digest| digest.comments);
+        let route = if tagged { self.labels(record.statement).route() } else { None };
         let statement = digest.map(|digest| {
             if let Some(tally) = self.statements.get(&digest, order, record.statement) {
-                tally.errors += 1;
+                tally.fail(actor, route);
             }
             digest.fingerprint
         });
-        self.errors.add(record, order, statement, actor);
+        self.errors.owners.add(actor, route);
+        self.errors.add(record, order, statement);
         if let Some(event) = ServerEvent::of(record) {
             self.events.add(record, event, order, statement);
         }

@@ -344,14 +344,14 @@ fn from_numbers(index: &Index<'_>) -> Vec<Fix> {
     // Where a unit inserts row by row, that is the matter.
     let in_units = report.findings.iter().filter(|f| f.kind == "row_by_row_insert" && !f.minor);
     let joined: HashSet<&str> = in_units.map(|finding| finding.fingerprint.as_str()).collect();
-    // Two rows or more a statement is someone who batches already.
+    // Two rows or more a statement is someone who batches already; of a SELECT nobody knows the rows.
     let one_by_one = |insert: &&HotInsert| {
         insert.calls >= FEW
-            && insert.rows < insert.calls.saturating_mul(2)
+            && insert.rows.is_some_and(|rows| rows < insert.calls.saturating_mul(2))
             && !joined.contains(insert.fingerprint.as_str())
     };
     let inserts = report.hot_inserts.iter().filter(one_by_one).take(HEAVIEST);
-    found.extend(inserts.map(|insert| row_by_row(index, insert)));
+    found.extend(inserts.filter_map(|insert| Some(row_by_row(index, insert, insert.rows?))));
     found.extend(heaviest(report).into_iter().map(|statement| most_time(report, statement)));
     found.retain(|fix| weight(report, fix) >= WORTH_A_LOOK);
     found
@@ -423,8 +423,8 @@ fn repeated(index: &Index<'_>, redundant: &RedundantSelect) -> Fix {
     }
 }
 
-fn row_by_row(index: &Index<'_>, insert: &HotInsert) -> Fix {
-    let batches = insert.rows.max(insert.calls).div_ceil(BATCH);
+fn row_by_row(index: &Index<'_>, insert: &HotInsert, rows: u64) -> Fix {
+    let batches = rows.max(insert.calls).div_ceil(BATCH);
     let saved = insert.calls.saturating_sub(batches);
     let table = insert.table.as_deref().unwrap_or("its table");
     let peak = match insert.peak {
@@ -442,7 +442,7 @@ fn row_by_row(index: &Index<'_>, insert: &HotInsert) -> Fix {
         why: format!(
             "{} with {} a statement{peak}.",
             counted(insert.calls, "INSERT"),
-            match ratio(insert.rows, insert.calls).as_str() {
+            match ratio(rows, insert.calls).as_str() {
                 "1.0" => "1 row".to_owned(),
                 rows => format!("{rows} rows"),
             }

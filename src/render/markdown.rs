@@ -15,7 +15,7 @@ use super::shown::{one_line, shortened};
 use super::sql::text_line;
 use super::totals;
 use crate::report::Report;
-use crate::words::{bytes, count, counted, duration, duration_or_dash, percent, ratio};
+use crate::words::{bytes, count, counted, duration, duration_or_dash, percent, ratio_or_dash};
 
 /// Characters of a statement in a cell.
 const SQL: usize = 160;
@@ -214,7 +214,7 @@ fn inserts(index: &Index<'_>, rows: usize) -> String {
             out,
             "| {} | {} | {} | {} | {} |",
             count(h.calls),
-            ratio(h.rows, h.calls),
+            ratio_or_dash(h.rows, h.calls),
             h.peak.map_or_else(|| "–".to_owned(), |peak| count(peak.calls)),
             duration(h.duration_us),
             code(h.table.as_deref().unwrap_or(""), 80),

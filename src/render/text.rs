@@ -18,7 +18,7 @@ use super::shown::one_line;
 use super::sql::text_line;
 use super::totals;
 use crate::report::{Cost, Input, Report};
-use crate::words::{bytes, count, counted, duration, duration_or_dash, instant, percent, ratio};
+use crate::words::{bytes, count, counted, duration, duration_or_dash, instant, percent, ratio_or_dash};
 
 /// Lines of a screen.
 const LINES: usize = 40;
@@ -457,7 +457,7 @@ fn inserts(screen: &mut Screen, index: &Index<'_>, rows: usize) {
         let numbers = format!(
             "{} {} {} {}  ",
             right(&count(h.calls), 8),
-            right(&ratio(h.rows, h.calls), 14),
+            right(&ratio_or_dash(h.rows, h.calls), 14),
             right(&h.peak.map_or_else(|| "–".to_owned(), |peak| count(peak.calls)), 9),
             right(&duration(h.duration_us), 8),
         );

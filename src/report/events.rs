@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Actor, ErrorStatement, HourLoad};
+use super::{ErrorStatement, HourLoad};
 use crate::units::{Micros, Timestamp};
 
 /// Lock waits and deadlocks (`log_lock_waits`).
@@ -85,7 +85,7 @@ pub struct LockWait {
 pub struct LockStatement {
     /// Its fingerprint; empty when the log does not say.
     pub fingerprint: String,
-    /// Its normalised SQL.
+    /// Its normalised SQL; `(statement not in the log)` when the log does not say, `(other)` beyond the cap.
     pub sql: String,
     /// Waits begun.
     pub waiting: u64,
@@ -158,7 +158,7 @@ pub struct TempFile {
 pub struct TempFileStatement {
     /// Its fingerprint; empty when the log does not say.
     pub fingerprint: String,
-    /// Its normalised SQL.
+    /// Its normalised SQL; `(statement not in the log)` when the log does not say, `(other)` beyond the cap.
     pub sql: String,
     /// Files.
     pub count: u64,
@@ -335,14 +335,31 @@ pub struct Connections {
     pub peak: Option<super::Peak>,
     /// By hour: calls are connections received, durations those of sessions that ended.
     pub by_hour: Vec<HourLoad>,
-    /// By role; calls are connections authorised, durations those of sessions that ended.
-    pub users: Vec<Actor>,
+    /// By role; calls are connections authorised.
+    pub users: Vec<Sessions>,
     /// By database.
-    pub databases: Vec<Actor>,
-    /// By `application_name`; without durations, because a disconnection does not name it in every format.
-    pub applications: Vec<Actor>,
+    pub databases: Vec<Sessions>,
+    /// By `application_name`. Only records that name it say under which name a session ended (`%a` in the prefix,
+    /// csvlog, jsonlog).
+    pub applications: Vec<Sessions>,
     /// By client host; calls are connections received.
-    pub hosts: Vec<Actor>,
+    pub hosts: Vec<Sessions>,
+}
+
+/// Connections and sessions of one user, database, application or host.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sessions {
+    /// Its name; `(none)` where the log says nothing, `(other)` for what was beyond the cap.
+    pub name: String,
+    /// Connections.
+    pub calls: u64,
+    /// Sessions that ended.
+    #[serde(default)]
+    pub ended: u64,
+    /// Their time.
+    pub duration_us: Micros,
+    /// Its ERROR, FATAL and PANIC records; `null` where records of errors do not name it.
+    pub errors: Option<u64>,
 }
 
 /// What else the server had to say.

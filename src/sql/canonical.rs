@@ -125,11 +125,11 @@ impl Item<'_> {
         }
     }
 
-    fn is_symbol(&self, text: &[u8]) -> bool {
+    pub(super) fn is_symbol(&self, text: &[u8]) -> bool {
         self.kind == ItemKind::Symbol && self.text == text
     }
 
-    fn is_word(&self, word: &str) -> bool {
+    pub(super) fn is_word(&self, word: &str) -> bool {
         self.kind == ItemKind::Word && self.text.eq_ignore_ascii_case(word.as_bytes())
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Asked once per distinct fingerprint. Findings and forecasts live on it; it knows neither them nor values.
 
-use super::canonical::canonical;
+use super::canonical::{Item, canonical};
 use super::kind::{Kind, explained_kind};
 use super::tables::scan;
 use super::{keys, parsed};
@@ -89,6 +89,8 @@ pub struct Shape {
     pub returning: bool,
     /// A temporary table is made or named as one.
     pub temp: bool,
+    /// It inserts the rows of a VALUES list and no others: how many is known from its text.
+    pub values: bool,
     /// Columns that WHERE compares with a placeholder by `=`, `IN` or `= ANY`.
     pub keys: Vec<Key>,
     /// Columns that INSERT or UPDATE write a placeholder to.
@@ -124,6 +126,8 @@ pub fn shape(sql: &[u8]) -> Shape {
         found.writes = tables.writes;
     }
     let keys = keys::find(&canonical);
+    let several = || found.functions.iter().any(|name| yields_rows(name));
+    let values = kind == Kind::Insert && !explain && inserts_values(&canonical.items) && !several();
     Shape {
         kind,
         explain,
@@ -134,12 +138,48 @@ pub fn shape(sql: &[u8]) -> Shape {
         has_from: found.has_from,
         returning: found.returning,
         temp: found.temp,
+        values,
         keys: keys.compared,
         written: keys.written,
         answer: keys.answer,
         skips: keys.skips,
         parsed_by,
     }
+}
+
+/// Whether an INSERT writes the rows of its VALUES, or DEFAULT VALUES: no SELECT, no TABLE, no second statement.
+fn inserts_values(items: &[Item<'_>]) -> bool {
+    let (mut depth, mut insert, mut values) = (0_usize, false, false);
+    for (index, item) in items.iter().enumerate() {
+        let before = index.checked_sub(1).and_then(|before| items.get(before));
+        if item.is_symbol(b"(") {
+            depth += 1;
+        } else if item.is_symbol(b")") {
+            depth = depth.saturating_sub(1);
+        } else if item.is_symbol(b";") {
+            return false;
+        } else if depth > 0 || before.is_some_and(|before| before.is_symbol(b".")) {
+            // A column, or the name of a table.
+        } else if !insert {
+            insert = item.is_word("insert");
+        } else if item.is_word("select") || item.is_word("table") {
+            return false;
+        } else {
+            values |= item.is_word("values");
+        }
+    }
+    values
+}
+
+/// Whether a function of VALUES makes many rows of one.
+fn yields_rows(function: &str) -> bool {
+    let name = function.rsplit('.').next().unwrap_or(function);
+    let json = name.strip_prefix("jsonb_").or_else(|| name.strip_prefix("json_"));
+    matches!(name, "generate_series" | "generate_subscripts" | "unnest" | "string_to_table")
+        || matches!(name, "regexp_split_to_table" | "regexp_matches")
+        || json.is_some_and(|name| {
+            matches!(name, "array_elements" | "array_elements_text" | "each" | "each_text" | "object_keys")
+        })
 }
 
 #[cfg(test)]
@@ -314,6 +354,35 @@ mod tests {
         );
         check("UPDATE t SET a = 1, b = b + 1 WHERE id = 2", &[("id", 2)], &[("a", 0)]);
         check("INSERT INTO t VALUES (1)", &[], &[]);
+    }
+
+    #[test]
+    fn rows_are_known_of_values_alone() {
+        for sql in [
+            "INSERT INTO t VALUES (1)",
+            "insert into public.table (a) values (1), (2) on conflict (a) do update set b = (select 1)",
+            "INSERT INTO t DEFAULT VALUES",
+            "INSERT INTO t (\"select\") VALUES ((SELECT max(a) FROM t)) RETURNING a;",
+            "WITH u AS (SELECT 1) INSERT INTO t VALUES (2)",
+        ] {
+            assert!(shape(sql.as_bytes()).values, "{sql}");
+        }
+        for sql in [
+            "INSERT INTO t SELECT g FROM generate_series(1, 80000) g",
+            "INSERT INTO t SELECT unnest($1::int[])",
+            "INSERT INTO t VALUES (pg_catalog.unnest($1), 2)",
+            "INSERT INTO t VALUES (jsonb_array_elements($1))",
+            "INSERT INTO t SELECT * FROM (VALUES (1), (2)) v",
+            "INSERT INTO t (VALUES (1), (2))",
+            "INSERT INTO t SELECT 1 UNION ALL VALUES (2)",
+            "INSERT INTO t TABLE u",
+            "INSERT INTO t VALUES (1); INSERT INTO u SELECT 1",
+            "WITH u AS (INSERT INTO t VALUES (1) RETURNING id) INSERT INTO v SELECT id FROM u",
+            "EXPLAIN INSERT INTO t VALUES (1)",
+            "SELECT insert, values FROM t",
+        ] {
+            assert!(!shape(sql.as_bytes()).values, "{sql}");
+        }
     }
 
     #[test]

@@ -393,7 +393,7 @@ pub fn report() -> Report {
             fingerprint: s.fingerprint.clone(),
             table: s.writes.first().cloned(),
             calls: s.calls,
-            rows: s.rows.unwrap(),
+            rows: s.rows,
             duration_us: s.duration_us,
             peak: Some(Peak { calls: 12 + s.calls / 2_400, at: at(37_842) }),
             table_reads: load(&statements, |other| &other.reads, s),

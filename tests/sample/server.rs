@@ -132,6 +132,23 @@ pub fn autovacuum() -> Autovacuum {
     }
 }
 
+/// All sessions that ended, by name.
+fn sessions(names: &[(&str, u64)], connections: u64) -> Vec<Sessions> {
+    let ended = actors(names, 4_190, 1_204_000_000_000);
+    let begun = actors(names, connections, 0);
+    ended
+        .into_iter()
+        .zip(begun)
+        .map(|(ended, begun)| Sessions {
+            name: ended.name,
+            calls: begun.calls,
+            ended: ended.calls,
+            duration_us: ended.duration_us,
+            errors: Some(ended.errors),
+        })
+        .collect()
+}
+
 pub fn connections() -> Connections {
     Connections {
         received: 4_218,
@@ -151,10 +168,10 @@ pub fn connections() -> Connections {
                 duration_us: Micros(SHAPE[h as usize] * 1_204_000_000),
             })
             .collect(),
-        users: actors(&USERS, 4_216, 1_204_000_000_000),
-        databases: actors(&DATABASES, 4_216, 1_204_000_000_000),
-        applications: actors(&APPLICATIONS, 4_216, 1_204_000_000_000),
-        hosts: actors(&HOSTS, 4_218, 1_204_000_000_000),
+        users: sessions(&USERS, 4_216),
+        databases: sessions(&DATABASES, 4_216),
+        applications: sessions(&APPLICATIONS, 4_216),
+        hosts: sessions(&HOSTS, 4_218),
         ..Default::default()
     }
 }

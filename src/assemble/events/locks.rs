@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use super::{OTHER, Texts, lossy, named};
+use super::{OTHER, Texts, lossy, named, row_named};
 use crate::assemble::{Wishes, secrets};
 use crate::event::lock::{self, Outcome};
 use crate::partial::Order;
@@ -50,7 +50,7 @@ pub(in crate::assemble) fn locks(mut tally: LockTally, texts: &Texts<'_>, wishes
     };
     let rows = tally.statements.into_iter();
     let mut statements: Vec<LockStatement> =
-        rows.map(|(_, (fingerprint, waits))| statement(named(fingerprint, texts), waits)).collect();
+        rows.map(|(_, (fingerprint, waits))| statement(row_named(fingerprint, texts), waits)).collect();
     statements
         .sort_by_cached_key(|row| (Reverse(row.waited_us), Reverse(row.waiting), row.fingerprint.clone()));
     if tally.other_statements != Waits::default() {

@@ -6,9 +6,11 @@ mod server;
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
-use super::{NONE, OTHER, lossy};
+use super::{NONE, OTHER, UNKNOWN, lossy};
 use crate::partial::events::{Checkpoints as CheckpointTally, Connections as ConnectionTally};
-use crate::partial::events::{HourSums, NamedLoads, TableVacuums, TempFiles as TempFileTally, Vacuums};
+use crate::partial::events::{
+    HourSums, NamedLoads, SessionLoad, TableVacuums, TempFiles as TempFileTally, Vacuums,
+};
 use crate::partial::statements::StatementTally;
 use crate::report::*;
 use crate::sql::Fingerprint;
@@ -19,6 +21,14 @@ pub(super) use server::{Others, server};
 
 /// Statements by fingerprint: whose text an event shows.
 pub(super) type Texts<'t> = HashMap<u64, &'t StatementTally>;
+
+/// [`named`] for a list of statements, which has one row for what the log does not say.
+fn row_named(statement: Option<Fingerprint>, texts: &Texts<'_>) -> (String, String) {
+    match statement {
+        None => (String::new(), UNKNOWN.to_owned()),
+        known => named(known, texts),
+    }
+}
 
 /// Fingerprint and normalised SQL; both empty where the log does not say.
 fn named(statement: Option<Fingerprint>, texts: &Texts<'_>) -> (String, String) {
@@ -50,7 +60,9 @@ pub(super) fn temp_files(mut tally: TempFileTally, texts: &Texts<'_>) -> TempFil
         .statements
         .into_iter()
         .map(|(_, (statement, sizes))| {
-            let (fingerprint, sql) = named(statement, texts);
+            // A portal's files are removed when it is closed, after its execution: then the log names no statement. It
+            // may be that of the execution before, or one that was too quick to be logged: nobody knows.
+            let (fingerprint, sql) = row_named(statement, texts);
             TempFileStatement {
                 fingerprint,
                 sql,
@@ -178,8 +190,12 @@ fn vacuum_table(table: &TableVacuums) -> VacuumTable {
     }
 }
 
-/// Connections and sessions; `first` is the time of the log's first entry.
-pub(super) fn connections(mut tally: ConnectionTally, first: Option<Timestamp>) -> Connections {
+/// Connections and sessions; `first` is the time of the log's first entry, `totals` know whose the errors are.
+pub(super) fn connections(
+    mut tally: ConnectionTally,
+    first: Option<Timestamp>,
+    totals: &Totals,
+) -> Connections {
     tally.finish();
     let most = tally.timeline.peak(first);
     let ended = tally.ended > 0;
@@ -204,29 +220,36 @@ pub(super) fn connections(mut tally: ConnectionTally, first: Option<Timestamp>) 
         concurrent_at: most.map(|(_, at)| at),
         peak: tally.seconds.peak(),
         by_hour: hour_loads(&tally.hours),
-        users: named_loads(tally.users),
-        databases: named_loads(tally.databases),
-        applications: named_loads(tally.applications),
-        hosts: named_loads(tally.hosts),
+        users: sessions(tally.users, &totals.users, totals.errors),
+        databases: sessions(tally.databases, &totals.databases, totals.errors),
+        applications: sessions(tally.applications, &totals.applications, totals.errors),
+        hosts: sessions(tally.hosts, &totals.hosts, totals.errors),
     }
 }
 
-/// Most time first, then connections, then name; a log that never names any has none.
-fn named_loads(loads: NamedLoads) -> Vec<Actor> {
-    let actor = |name, calls, duration_us| Actor { name, calls, duration_us, errors: 0 };
-    let mut rows: Vec<Actor> = loads
+/// Most time first, then connections, then name; a log that never names any has none. `actors` are those of the
+/// statements and of all `errors`.
+fn sessions(loads: NamedLoads, actors: &[Actor], errors: u64) -> Vec<Sessions> {
+    // Where no prefix names anybody, nobody knows whose the errors are.
+    let known = !actors.is_empty() || errors == 0;
+    let errors: HashMap<&str, u64> = actors.iter().map(|actor| (actor.name.as_str(), actor.errors)).collect();
+    let row = |name: String, load: SessionLoad| Sessions {
+        errors: known.then(|| errors.get(name.as_str()).copied().unwrap_or(0)),
+        name,
+        calls: load.connections,
+        ended: load.ended,
+        duration_us: load.time,
+    };
+    let mut rows: Vec<Sessions> = loads
         .names
         .into_iter()
-        .map(|(_, (name, calls, duration))| {
-            let name = if name.is_empty() { NONE.to_owned() } else { lossy(&name) };
-            actor(name, calls, duration)
-        })
+        .map(|(_, (name, load))| row(if name.is_empty() { NONE.to_owned() } else { lossy(&name) }, load))
         .collect();
     if rows.iter().all(|row| row.name == NONE) {
         rows.clear();
     }
-    if loads.other.0 > 0 {
-        rows.push(actor(OTHER.to_owned(), loads.other.0, loads.other.1));
+    if loads.other != SessionLoad::default() {
+        rows.push(row(OTHER.to_owned(), loads.other));
     }
     rows.sort_by(|a, b| (b.duration_us, b.calls, &a.name).cmp(&(a.duration_us, a.calls, &b.name)));
     rows

@@ -6,6 +6,7 @@ use crate::event::connection::Connection;
 use crate::partial::Order;
 use crate::partial::histogram::Histogram;
 use crate::partial::minutes::{MOST_MINUTES, Minutes};
+use crate::record::Record;
 use crate::units::{Micros, Timestamp};
 
 /// Names kept of each sort.
@@ -13,48 +14,68 @@ const MOST_NAMES: usize = 4096;
 /// Bytes of a name; PostgreSQL's own limit is 63, a host name's 255.
 const MOST_NAME: usize = 256;
 
-/// A number of connections and the time of sessions, by name.
+/// Connections, and the sessions that ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SessionLoad {
+    /// Connections.
+    pub connections: u64,
+    /// Sessions that ended.
+    pub ended: u64,
+    /// Their time.
+    pub time: Micros,
+}
+
+impl SessionLoad {
+    /// One connection.
+    const BEGAN: Self = Self { connections: 1, ended: 0, time: Micros(0) };
+
+    /// One session that ended.
+    fn ended(time: Micros) -> Self {
+        Self { connections: 0, ended: 1, time }
+    }
+
+    fn add(&mut self, other: Self) {
+        self.connections += other.connections;
+        self.ended += other.ended;
+        self.time += other.time;
+    }
+}
+
+/// Connections and sessions by name.
 #[derive(Debug, Clone)]
 pub struct NamedLoads {
-    /// Name, connections, time of sessions.
-    pub names: Bounded<(Box<[u8]>, u64, Micros)>,
+    /// Name and load.
+    pub names: Bounded<(Box<[u8]>, SessionLoad)>,
     /// Beyond the cap.
-    pub other: (u64, Micros),
+    pub other: SessionLoad,
 }
 
 impl Default for NamedLoads {
     fn default() -> Self {
-        Self { names: Bounded::new(MOST_NAMES), other: (0, Micros(0)) }
+        Self { names: Bounded::new(MOST_NAMES), other: SessionLoad::default() }
     }
 }
 
-fn add_load(known: &mut (Box<[u8]>, u64, Micros), new: (Box<[u8]>, u64, Micros)) {
-    known.1 += new.1;
-    known.2 += new.2;
-}
-
-fn add_other(other: &mut (u64, Micros), dropped: &(Box<[u8]>, u64, Micros)) {
-    other.0 += dropped.1;
-    other.1 += dropped.2;
+fn add_load(known: &mut (Box<[u8]>, SessionLoad), new: (Box<[u8]>, SessionLoad)) {
+    known.1.add(new.1);
 }
 
 impl NamedLoads {
-    fn add(&mut self, name: &[u8], connections: u64, duration: Micros) {
-        let other = &mut self.other;
-        let load = (cut(name, MOST_NAME), connections, duration);
-        self.names.absorb(hash(&[&load.0]), load, add_load, |dropped| add_other(other, &dropped));
+    fn add(&mut self, name: &[u8], load: SessionLoad) {
+        let beyond = &mut self.other;
+        let named = (cut(name, MOST_NAME), load);
+        self.names.absorb(hash(&[&named.0]), named, add_load, |dropped| beyond.add(dropped.1));
     }
 
     fn merge(&mut self, other: Self) {
-        self.other.0 += other.other.0;
-        self.other.1 += other.other.1;
+        self.other.add(other.other);
         let beyond = &mut self.other;
-        self.names.merge(other.names, add_load, |dropped| add_other(beyond, &dropped));
+        self.names.merge(other.names, add_load, |dropped| beyond.add(dropped.1));
     }
 
     fn finish(&mut self) {
         let beyond = &mut self.other;
-        self.names.prune(|dropped| add_other(beyond, &dropped));
+        self.names.prune(|dropped| beyond.add(dropped.1));
     }
 }
 
@@ -93,7 +114,7 @@ pub struct Connections {
     pub users: NamedLoads,
     /// By database.
     pub databases: NamedLoads,
-    /// By application; without times, because the end of a session does not name it in every format.
+    /// By application. The message of a session's end does not name it: only ends whose record does are here.
     pub applications: NamedLoads,
     /// By host.
     pub hosts: NamedLoads,
@@ -126,11 +147,12 @@ impl Default for Connections {
 
 impl Connections {
     /// Counts one record.
-    pub fn add(&mut self, time: Option<Timestamp>, connection: Connection<'_>, order: Order) {
+    pub fn add(&mut self, record: &Record<'_>, connection: Connection<'_>, order: Order) {
+        let time = record.time;
         match connection {
             Connection::Received { host } => {
                 self.received += 1;
-                self.hosts.add(host, 1, Micros(0));
+                self.hosts.add(host, SessionLoad::BEGAN);
                 if let Some(time) = time {
                     self.hours.add(time.hour(), 1, 0);
                     self.seconds.call(time);
@@ -141,9 +163,9 @@ impl Connections {
                 self.authorized += 1;
                 self.encrypted += u64::from(authorized.encrypted);
                 self.replication += u64::from(authorized.replication);
-                self.users.add(authorized.user, 1, Micros(0));
-                self.databases.add(authorized.database, 1, Micros(0));
-                self.applications.add(authorized.application, 1, Micros(0));
+                self.users.add(authorized.user, SessionLoad::BEGAN);
+                self.databases.add(authorized.database, SessionLoad::BEGAN);
+                self.applications.add(authorized.application, SessionLoad::BEGAN);
                 if let Some(time) = time {
                     self.timeline.authorized(time, order);
                 }
@@ -157,9 +179,13 @@ impl Connections {
                 self.session += ended.session;
                 self.max = self.max.max(ended.session);
                 self.histogram.add(ended.session);
-                self.users.add(ended.user, 0, ended.session);
-                self.databases.add(ended.database, 0, ended.session);
-                self.hosts.add(ended.host, 0, ended.session);
+                let load = SessionLoad::ended(ended.session);
+                self.users.add(ended.user, load);
+                self.databases.add(ended.database, load);
+                self.hosts.add(ended.host, load);
+                if !record.who.application.is_empty() {
+                    self.applications.add(record.who.application, load);
+                }
                 if let Some(time) = time {
                     self.hours.add(time.hour(), 0, ended.session.0);
                     let length = i64::try_from(ended.session.0).unwrap_or(i64::MAX);

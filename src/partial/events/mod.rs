@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 pub use checkpoints::Checkpoints;
-pub use connections::{Connections, NamedLoads};
+pub use connections::{Connections, NamedLoads, SessionLoad};
 pub use locks::{Locks, Sighting, Waits};
 pub use notices::{Notice, Notices, ParameterChange};
 pub use temp_files::{LargeFile, Sizes, TempFiles};
@@ -69,7 +69,7 @@ impl Events {
                 self.vacuums.cancelled(table);
                 self.notices.add(record, Kind::Autovacuum, order, cause);
             }
-            ServerEvent::Connection(connection) => self.connections.add(record.time, connection, order),
+            ServerEvent::Connection(connection) => self.connections.add(record, connection, order),
             ServerEvent::Notice(kind) => {
                 if let Some(change) = notice::change(record.message) {
                     self.notices.change(record.time, change, order);

@@ -16,7 +16,7 @@ use super::view::{
 use crate::report::{Curve, Finding, Forecast, Judged, Load, Report, TimelineRow};
 use crate::units::{Micros, Timestamp};
 use crate::words::{
-    between, bytes, count, counted, duration, duration_or_dash, instant, percent, permille, ratio,
+    between, bytes, count, counted, duration, duration_or_dash, instant, percent, permille, ratio_or_dash,
 };
 
 /// Findings on the page; each carries a time line.
@@ -178,8 +178,11 @@ pub(super) fn inserts(report: &Report, style: &Style, shown: &Shown<'_>) -> Sect
             Cell::code(h.table.as_deref().unwrap_or("–")),
             shown.sql(&h.fingerprint),
             Cell::count(h.calls),
-            Cell::count(h.rows),
-            Cell::Number { value: permille(h.rows, h.calls), text: ratio(h.rows, h.calls) },
+            Cell::count_or_dash(h.rows),
+            Cell::Number {
+                value: h.rows.map_or(0, |rows| permille(rows, h.calls)),
+                text: ratio_or_dash(h.rows, h.calls),
+            },
             match h.peak {
                 Some(peak) => Cell::Share {
                     value: peak.calls,

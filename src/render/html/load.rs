@@ -217,9 +217,7 @@ pub(super) fn actors(report: &Report, style: &Style) -> Section {
     let tables = lists
         .into_iter()
         .filter(|(_, _, list)| !list.is_empty())
-        .map(|(title, column, list)| {
-            actor_table(title, [column, "#Calls", "#Duration ↓"], list, &all, style.top)
-        })
+        .map(|(title, column, list)| actor_table(title, column, list, &all, style.top))
         .collect();
     let mut section = Section::new("who", "Who sent them").with(Block::Pair(tables));
     if totals.routes.is_empty() {
@@ -232,9 +230,9 @@ pub(super) fn actors(report: &Report, style: &Style) -> Section {
     section
 }
 
-/// A table of actors. The titles are those of their names, what is counted, and its time.
-pub(super) fn actor_table(title: &str, titles: [&str; 3], list: &[Actor], all: &Load, limit: usize) -> Table {
-    Table::new(title, &[titles[0], titles[1], titles[2], "#Average", "#Errors"]).fill(
+/// A table of actors; `column` says what they are.
+fn actor_table(title: &str, column: &str, list: &[Actor], all: &Load, limit: usize) -> Table {
+    Table::new(title, &[column, "#Calls", "#Duration ↓", "#Average", "#Errors"]).fill(
         list,
         limit,
         |_, actor| {

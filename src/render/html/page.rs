@@ -152,6 +152,10 @@ fn dimensions(report: &Report) -> String {
     ];
     let parts: Vec<String> = lists
         .into_iter()
+        .map(|(list, noun)| {
+            // `(none)` and `(other)` are nobody's names.
+            (list.iter().filter(|actor| !actor.name.starts_with('(')).collect::<Vec<_>>(), noun)
+        })
         .filter(|(list, _)| !list.is_empty())
         .map(|(list, noun)| match list.as_slice() {
             [only] => format!("{noun} {}", shortened(&one_line(&only.name), 60)),

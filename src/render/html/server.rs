@@ -3,10 +3,9 @@
 
 use super::super::Style;
 use super::super::shown::{one_line, shortened};
-use super::load::actor_table;
 use super::statements::Shown;
 use super::view::{Block, Cell, Missing, Section, Table, block_of_text, fact, fact_with};
-use crate::report::{Actor, Checkpoints, Connections, Load, LockGroup, Locks, Report, TempFiles};
+use crate::report::{Checkpoints, Connections, LockGroup, Locks, Report, Sessions, TempFiles};
 use crate::words::{bytes, count, duration, duration_or_dash, instant, instant_or_dash, percent};
 
 /// All of them, in reading order.
@@ -247,19 +246,16 @@ fn connections(c: &Connections, style: &Style) -> Section {
             format!("longest {}", duration_or_dash(c.session_max_us)),
         ),
     ]));
-    let lists: [(&str, &str, &Vec<Actor>); 4] = [
+    let lists: [(&str, &str, &Vec<Sessions>); 4] = [
         ("Sessions by user", "User", &c.users),
         ("Sessions by database", "Database", &c.databases),
         ("Sessions by application", "Application", &c.applications),
         ("Connections by host", "Host", &c.hosts),
     ];
-    let all = Load { calls: c.received.max(c.authorized), duration_us: c.session_us };
     let tables: Vec<Table> = lists
         .into_iter()
         .filter(|(_, _, list)| !list.is_empty())
-        .map(|(title, column, list)| {
-            actor_table(title, [column, "#Connections", "#Session time ↓"], list, &all, style.top)
-        })
+        .map(|(title, column, list)| session_table(title, column, list, c, style.top))
         .collect();
     if !tables.is_empty() {
         section = section.with(Block::Pair(tables));
@@ -270,6 +266,28 @@ fn connections(c: &Connections, style: &Style) -> Section {
             24 * 7,
             |_, h| vec![Cell::instant(Some(h.hour)), Cell::count(h.calls), Cell::duration(h.duration_us)],
         ),
+    )
+}
+
+/// A table of whose sessions they were. Time is that of sessions that ended: the others have none yet.
+fn session_table(title: &str, column: &str, list: &[Sessions], c: &Connections, limit: usize) -> Table {
+    let all = c.received.max(c.authorized);
+    Table::new(title, &[column, "#Connections", "#Ended", "#Session time ↓", "#Average", "#Errors"]).fill(
+        list,
+        limit,
+        |_, row| {
+            vec![
+                Cell::name(&row.name),
+                Cell::count_share(row.calls, all, "neutral"),
+                Cell::count(row.ended),
+                match row.ended {
+                    0 => Cell::duration_or_dash(None),
+                    _ => Cell::duration_share(row.duration_us, c.session_us, "neutral"),
+                },
+                Cell::average(row.duration_us, row.ended),
+                Cell::count_or_dash(row.errors),
+            ]
+        },
     )
 }
 

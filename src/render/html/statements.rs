@@ -60,6 +60,10 @@ impl<'a> Shown<'a> {
 
     /// A cell with this normalised text, linked to the statement.
     pub(super) fn sql_as(&self, fingerprint: &str, normalised: &str) -> Cell {
+        // What stands for statements that have no fingerprint is no SQL.
+        if fingerprint.is_empty() {
+            return self.sent(fingerprint, normalised);
+        }
         Cell::Sql { href: self.href(fingerprint), pieces: sql::line(normalised, 80, LINE) }
     }
 
