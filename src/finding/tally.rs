@@ -173,7 +173,7 @@ pub struct Join {
     pub duration: Micros,
     /// Transactions saved.
     pub commits: u64,
-    /// Of these the ones of traces and requests that tell of no transaction: see [`Findings::enclose`].
+    /// Of these the ones of traces and requests that tell of no transaction: see `Findings::enclose`.
     pub loose: u64,
     /// Units in which a question led to them, with which they could be joined.
     pub led: u64,

@@ -142,7 +142,8 @@ impl Framed {
             let line = line_at(buffer, newline + 1);
             if self.begins(&line[no_text(line, newline + 1)..], &arena) {
                 let before = memrchr(b'\n', &buffer[..newline]).map_or(0, |newline| newline + 1);
-                let before = self.outer.unwrap(line_at(buffer, before), &arena);
+                let line = line_at(buffer, before);
+                let before = self.outer.unwrap(&line[no_text(line, before)..], &arena);
                 if !matches!(before, Unwrapped::Frame(Frame { partial: true, .. })) {
                     return Some(newline + 1);
                 }

@@ -151,6 +151,14 @@ mod properties {
         .collect()
     });
 
+    #[test]
+    fn a_mark_before_the_first_piece_of_a_message_does_not_end_it() {
+        for mark in ["\u{FEFF}", "\0\0"] {
+            let log = format!("{mark}{}\n{}{}", PIECES[13], PIECES[12], PIECES[0]);
+            DIALECTS.iter().for_each(|dialect| same_at_every_cut(dialect, log.as_bytes()));
+        }
+    }
+
     proptest! {
         #[test]
         fn no_byte_is_lost_and_cuts_do_not_matter(
