@@ -14,6 +14,8 @@
 mod burst;
 pub mod chatty_transaction;
 pub mod check_then_write;
+mod fact;
+mod functions;
 pub mod idle_in_transaction;
 mod known;
 pub mod n_plus_one;
@@ -26,14 +28,13 @@ pub mod row_by_row_insert;
 mod step;
 mod tally;
 mod unit;
+mod wording;
 
 pub use burst::{Clock, Ending};
+pub use fact::{Depends, Fact, Facts, Ignored, MOST_FACTS, Verb, table_id, table_name};
 pub use known::{Class, Known};
 pub use outline::LEAD;
-pub use step::{
-    Depends, FAILURE, Fact, Facts, Ignored, MOST_FACTS, MOST_PAIRS, Marks, NO_TIME, Step, Verb, column_id,
-    pair, table_id, table_name,
-};
+pub use step::{FAILURE, MOST_PAIRS, Marks, NO_TIME, Step, column_id, pair};
 pub use tally::{Calls, FindingTally, Findings, Found, Join, Key, MOST_EXAMPLE, MOST_FINDINGS, Row};
 pub use unit::{Bench, Carried, Judge, MINUTE, Unit, UnitCounts, UnitKind};
 

@@ -14,10 +14,9 @@ use std::sync::Arc;
 use super::check_then_write::Look;
 use super::outline::{self, Cut, Find, Outline, Run};
 use super::{
-    Depends, Detect, Fact, Findings, Known, NO_TIME, Step, Verb, chatty_transaction, check_then_write,
+    Detect, Fact, Findings, Known, NO_TIME, Step, Verb, chatty_transaction, check_then_write,
     idle_in_transaction, known, n_plus_one, read_back, redundant_select, row_by_row_insert,
 };
-use crate::sql::{Answer, Kind, With};
 use crate::units::Timestamp;
 
 /// A sheet ends at every full minute.
@@ -502,50 +501,6 @@ impl Judge {
                 }
             }
             UnitKind::Trace | UnitKind::Request => {}
-        }
-    }
-}
-
-impl Fact {
-    /// An error in place of a statement.
-    #[must_use]
-    pub fn failed() -> Self {
-        Self { verb: Verb::Failed, barrier: false, ..Self::unknown() }
-    }
-
-    /// A statement that nothing is known about: it may do anything.
-    #[must_use]
-    pub fn unknown() -> Self {
-        Self {
-            kind: Kind::Other,
-            verb: Verb::Other,
-            reads: Box::default(),
-            writes: Box::default(),
-            question: false,
-            keyed: false,
-            asked: Box::default(),
-            by_id: false,
-            answer: Answer::default(),
-            with: With::Value,
-            page: false,
-            locking: false,
-            depends: Depends::Tables,
-            stays: false,
-            pins: false,
-            values: false,
-            returning: false,
-            skips: false,
-            barrier: true,
-            chains: false,
-            count: false,
-            ignored: None,
-            columns: Box::default(),
-            keys: 0,
-            own_keys: 0,
-            parents: Box::default(),
-            names: Box::default(),
-            temporary: false,
-            placeholders: 0,
         }
     }
 }
