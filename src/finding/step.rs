@@ -166,7 +166,7 @@ impl Step {
     }
 
     /// Whether all that `self` asks by was named by `write`: its key, or what it wrote. Only if the one asks about a
-    /// table that the other writes ([`Fact::asks_about`]), that is the same row.
+    /// table that the other writes ([`Fact::asks_about`](super::Fact::asks_about)), that is the same row.
     #[must_use]
     pub fn asks_for(&self, write: &Self) -> bool {
         self.asks_by(&write.pairs)
