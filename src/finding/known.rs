@@ -89,16 +89,39 @@ impl Class {
         self.is & WRITES != 0
     }
 
-    /// Whether its transaction stays with the primary.
-    #[must_use]
-    pub fn stays(self) -> bool {
-        self.is & STAYS != 0
-    }
-
     /// Whether it writes or may do so: reads that come soon after it stay with the primary.
     #[must_use]
     pub fn pins(self) -> bool {
         self.is & PINS != 0
+    }
+}
+
+/// What calls did to their transaction, one after the other.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Deeds(u16);
+
+impl Deeds {
+    /// One call more.
+    #[inline(always)]
+    pub fn add(&mut self, class: Class) {
+        self.0 |= class.is;
+    }
+
+    /// What other calls did besides.
+    pub fn join(&mut self, other: Self) {
+        self.0 |= other.0;
+    }
+
+    /// Whether one of them writes.
+    #[must_use]
+    pub fn write(self) -> bool {
+        self.0 & WRITES != 0
+    }
+
+    /// Whether one of them keeps the transaction on the primary.
+    #[must_use]
+    pub fn stay(self) -> bool {
+        self.0 & STAYS != 0
     }
 }
 

@@ -32,7 +32,7 @@ mod wording;
 
 pub use burst::{Clock, Ending};
 pub use fact::{Depends, Fact, Facts, Ignored, MOST_FACTS, Verb, table_id, table_name};
-pub use known::{Class, Known};
+pub use known::{Class, Deeds, Known};
 pub use outline::LEAD;
 pub use step::{FAILURE, MOST_PAIRS, Marks, NO_TIME, Step, column_id, pair};
 pub use tally::{Calls, FindingTally, Findings, Found, Join, Key, MOST_EXAMPLE, MOST_FINDINGS, Row};

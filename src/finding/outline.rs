@@ -353,7 +353,7 @@ impl<'p> Pass<'p> {
         let (start, wrote, carried) = (bench.lead, bench.wrote, bench.carried);
         let kind = if carried.inside { UnitKind::Transaction } else { UnitKind::Burst };
         let cut = Cut {
-            has: if carried.wrote { WROTE } else { 0 } | if carried.stays { HELD } else { 0 },
+            has: if carried.did.write() { WROTE } else { 0 } | if carried.did.stay() { HELD } else { 0 },
             start,
             failed: carried.failed,
             back: Some((0, 0)),

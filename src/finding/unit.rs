@@ -14,7 +14,7 @@ use std::sync::Arc;
 use super::check_then_write::Look;
 use super::outline::{self, Cut, Find, Outline, Run};
 use super::{
-    Detect, Fact, Findings, Known, NO_TIME, Step, Verb, chatty_transaction, check_then_write,
+    Deeds, Detect, Fact, Findings, Known, NO_TIME, Step, Verb, chatty_transaction, check_then_write,
     idle_in_transaction, known, n_plus_one, read_back, redundant_select, row_by_row_insert,
 };
 use crate::units::Timestamp;
@@ -248,10 +248,8 @@ pub struct Judge {
 pub struct Carried {
     /// Whether a transaction is open; where none is, nothing goes on.
     pub inside: bool,
-    /// Whether it has written.
-    pub wrote: bool,
-    /// Whether it stays with the primary.
-    pub stays: bool,
+    /// What its calls did.
+    pub did: Deeds,
     /// Whether it has failed: its COMMIT is a ROLLBACK.
     pub failed: bool,
 }

@@ -7,7 +7,7 @@
 //! until the left neighbour tells. A transaction goes on over the end of a minute: what is open there is [`Carried`] to
 //! the next.
 
-use crate::finding::{Carried, Class, Clock, Ending, LEAD, Step};
+use crate::finding::{Carried, Class, Clock, Deeds, Ending, LEAD, Step};
 use crate::units::Timestamp;
 
 /// A place where no unit goes on; without calls before it, the beginning of a sheet.
@@ -46,10 +46,8 @@ pub struct Seams {
     /// When the session wrote last.
     wrote: Option<Timestamp>,
     turn: Turn,
-    /// Whether the transaction that is open at the end, if one is, has written in these calls.
-    writes: bool,
-    /// Whether they hold it on the primary.
-    stays: bool,
+    /// What these calls did to the transaction that is open at the end, if one is.
+    did: Deeds,
     /// Whether it has failed, or came back from a failure; `None` for neither.
     failed: Option<bool>,
     /// Whether each of the last two calls begins a transaction, or may, because it is not here.
@@ -72,8 +70,7 @@ impl Seams {
             perhaps: None,
             wrote: None,
             turn: Turn::Unknown,
-            writes: false,
-            stays: false,
+            did: Deeds::default(),
             failed: None,
             begin: [true; 2],
             ended: false,
@@ -90,8 +87,7 @@ impl Seams {
     pub fn begin(&mut self, carried: Carried) {
         self.known = true;
         if self.turn == Turn::Unknown && carried.inside {
-            self.writes |= carried.wrote;
-            self.stays |= carried.stays;
+            self.did.join(carried.did);
             self.failed = self.failed.or(Some(carried.failed));
         }
         self.know(carried.inside);
@@ -110,7 +106,7 @@ impl Seams {
         match self.turn {
             Turn::Unknown => None,
             Turn::Outside => Some(Carried::default()),
-            Turn::Inside => Some(Carried { inside: true, wrote: self.writes, stays: self.stays, failed }),
+            Turn::Inside => Some(Carried { inside: true, did: self.did, failed }),
         }
     }
 
@@ -169,8 +165,7 @@ impl Seams {
         if class.turns() || !step.is_call() {
             self.turn(step, class);
         }
-        self.writes |= class.writes();
-        self.stays |= class.stays();
+        self.did.add(class);
     }
 
     /// A call that begins or ends a transaction or undoes a part of it, a failure, or the edge of the session.
@@ -183,20 +178,17 @@ impl Seams {
             self.failed = Some(!class.undoes());
             return;
         }
-        self.writes = false;
-        self.stays = false;
+        self.did = Deeds::default();
         self.failed = None;
     }
 
     /// What calls that follow do to the transaction that is open, and no more.
     pub fn follow_all(&mut self, next: &Self) {
         if next.turn == Turn::Unknown {
-            self.writes |= next.writes;
-            self.stays |= next.stays;
+            self.did.join(next.did);
             self.failed = next.failed.or(self.failed);
         } else {
-            (self.turn, self.writes, self.stays, self.failed) =
-                (next.turn, next.writes, next.stays, next.failed);
+            (self.turn, self.did, self.failed) = (next.turn, next.did, next.failed);
         }
     }
 
@@ -240,7 +232,7 @@ impl Seams {
         ends.follow_all(&other);
         let mut other = Self { first: other.first.map(moved), last: other.last.map(moved), ..other };
         other.perhaps = other.perhaps.map(moved);
-        (other.writes, other.stays, other.failed) = (ends.writes, ends.stays, ends.failed);
+        (other.did, other.failed) = (ends.did, ends.failed);
         match own.turn {
             Turn::Unknown => other.perhaps = other.perhaps.or(own.perhaps),
             turn => other.know(turn == Turn::Inside),
