@@ -137,6 +137,13 @@ impl ByteOffset {
     }
 }
 
+/// `part` of `of`, as a part of `whole` in the same proportion, rounded down; 0 of 0 is 0.
+#[must_use]
+pub fn scale(part: u64, of: u64, whole: u64) -> u64 {
+    let scaled = (u128::from(part) * u128::from(whole)).checked_div(u128::from(of)).unwrap_or(0);
+    u64::try_from(scaled).unwrap_or(u64::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
-use super::{Wishes, lossy, secrets};
+use super::{Wishes, lossy};
 use crate::event::{message, parts, sqlstate};
 use crate::partial::errors::ErrorTally;
 use crate::partial::statements::StatementTally;
@@ -55,7 +55,7 @@ fn group(error: ErrorTally, texts: &HashMap<u64, &StatementTally>, wishes: &Wish
 
 fn example(record: &Record<'_>, wishes: &Wishes) -> ErrorExample {
     let texts = [record.message, record.detail, record.hint, record.context, record.statement];
-    let [message, detail, hint, context, statement] = match wishes.show_values && !secrets::any(&texts) {
+    let [message, detail, hint, context, statement] = match wishes.show(&texts) {
         true => texts.map(lossy),
         false => masked(record),
     };

@@ -43,6 +43,13 @@ pub struct Wishes {
     pub notes: Vec<Note>,
 }
 
+impl Wishes {
+    /// Whether the literals of these texts, which belong together, may be shown: all of them or none.
+    fn show(&self, texts: &[&[u8]]) -> bool {
+        self.show_values && !secrets::any(texts)
+    }
+}
+
 /// The report on an analysis.
 #[must_use]
 pub fn report(analysis: Analysis, wishes: &Wishes) -> Report {
@@ -159,7 +166,7 @@ fn lossy(bytes: &[u8]) -> String {
 /// A call as an example; its literals only on request.
 fn example(call: &KeptCall, wishes: &Wishes) -> Example {
     let [user, database, application, host] = call.who.each_ref().map(|name| lossy(name));
-    let shown = wishes.show_values && !secrets::any(&[&call.sql, &call.params]);
+    let shown = wishes.show(&[&call.sql, &call.params]);
     let params = (!call.params.is_empty()).then(|| lossy(&call.params));
     Example {
         time: call.time,

@@ -1,6 +1,6 @@
 //! Plans of auto_explain → the rows of their statements.
 
-use super::{Wishes, lossy, secrets};
+use super::{Wishes, lossy};
 use crate::event::explain::{self, Format};
 use crate::partial::plans::{KeptPlan, Plans};
 use crate::report::{Plan, PlanBuffers, Statement};
@@ -24,7 +24,7 @@ pub(super) fn attach(statements: &mut [Statement], mut plans: Plans, wishes: &Wi
 
 fn plan(kept: &KeptPlan, wishes: &Wishes) -> Plan {
     let figures = explain::figures(&kept.body);
-    let text = match wishes.show_values && !secrets::any(&[&kept.body]) {
+    let text = match wishes.show(&[&kept.body]) {
         true => lossy(&kept.body),
         false => explain::masked(&kept.body, |sql| sql::normalise(sql, MOST_SQL)),
     };

@@ -35,7 +35,9 @@ pub use fact::{Depends, Fact, Facts, Ignored, MOST_FACTS, Verb, table_id, table_
 pub use known::{Class, Deeds, Known};
 pub use outline::LEAD;
 pub use step::{FAILURE, MOST_PAIRS, Marks, NO_TIME, Step, column_id, pair};
-pub use tally::{Calls, FindingTally, Findings, Found, Join, Key, MOST_EXAMPLE, MOST_FINDINGS, Row};
+pub use tally::{
+    Calls, Enclosed, FindingTally, Findings, Found, Join, Key, MOST_EXAMPLE, MOST_FINDINGS, Row,
+};
 pub use unit::{Bench, Carried, Judge, MINUTE, Unit, UnitCounts, UnitKind};
 
 /// The rules, as they are named in every output.

@@ -3,7 +3,7 @@
 //! In a trace, a request or a transaction they may stand anywhere; in a burst in a row. `BEGIN; INSERT; COMMIT`
 //! five times in a row counts as well: [`pairs`] looks at a session's transactions beside each other. Commits that
 //! would be saved are counted where each INSERT is its own transaction; for those of a trace or request that says
-//! nothing of transactions, their session tells (`Findings::enclose`).
+//! nothing of transactions, their session tells ([`Enclosed`](super::Enclosed)).
 
 use super::tally::{COMMITS_SAVED, LOOSE};
 use super::{Calls, Detect, Findings, Join, Rule, Unit, UnitKind, Verb};

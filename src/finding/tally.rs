@@ -8,7 +8,7 @@ use super::replica_reads::Reads;
 use super::row_by_row_insert::SIZES;
 use super::{Rule, Step, Unit, UnitKind};
 use crate::bounded::Bounded;
-use crate::units::{Micros, Timestamp};
+use crate::units::{Micros, Timestamp, scale};
 
 /// Findings kept; what is beyond is counted as capped.
 pub const MOST_FINDINGS: usize = 16_384;
@@ -147,8 +147,8 @@ pub struct Findings {
     reads: Bounded<(u64, u64, Reads)>,
     /// What joining calls would save, by rule and statement.
     joins: Bounded<(Rule, u64, Join)>,
-    /// By statement: single-row INSERTs of traces and requests, and how many were in a transaction of their session.
-    tagged: BTreeMap<u64, (u64, u64)>,
+    /// By statement: single-row INSERTs of traces and requests.
+    tagged: BTreeMap<u64, Enclosed>,
     /// For `read_back`, which a log may have in every unit.
     pub(super) room: Room,
 }
@@ -173,7 +173,7 @@ pub struct Join {
     pub duration: Micros,
     /// Transactions saved.
     pub commits: u64,
-    /// Of these the ones of traces and requests that tell of no transaction: see `Findings::enclose`.
+    /// Of these the ones of traces and requests that tell of no transaction: see [`Enclosed`].
     pub loose: u64,
     /// Units in which a question led to them, with which they could be joined.
     pub led: u64,
@@ -181,6 +181,36 @@ pub struct Join {
     pub led_duration: Micros,
     /// Of INSERTs: how many are left when a statement takes at most so many rows, for each of [`SIZES`].
     pub left: [u64; SIZES.len()],
+}
+
+/// Calls of traces and requests, and how many of them were in a transaction of their session.
+///
+/// Many drivers tag each statement but not their BEGIN and COMMIT: a trace does not know then whether its writes are
+/// committed one by one. Their session does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Enclosed {
+    /// All.
+    pub calls: u64,
+    /// Those in a transaction.
+    pub enclosed: u64,
+}
+
+impl Enclosed {
+    /// Adds others.
+    pub(super) fn add(&mut self, other: Self) {
+        self.calls += other.calls;
+        self.enclosed += other.enclosed;
+    }
+
+    /// Of `some` of them, as many as were in a transaction.
+    fn inside(self, some: u64) -> u64 {
+        scale(self.enclosed, self.calls, some)
+    }
+
+    /// Of `some` of them, as many as were in none.
+    pub(super) fn outside(self, some: u64) -> u64 {
+        scale(self.calls - self.enclosed, self.calls, some)
+    }
 }
 
 impl Default for Findings {
@@ -265,14 +295,9 @@ impl Findings {
         }
     }
 
-    /// Single-row INSERTs of traces and requests, `enclosed` of them in a transaction of their session.
-    ///
-    /// Many drivers tag each statement but not their BEGIN and COMMIT: a trace does not know then whether its INSERTs
-    /// are committed one by one. Their session does.
-    pub(super) fn enclose(&mut self, fingerprint: u64, calls: u64, enclosed: u64) {
-        let own = self.tagged.entry(fingerprint).or_default();
-        own.0 += calls;
-        own.1 += enclosed;
+    /// Single-row INSERTs of traces and requests.
+    pub(super) fn enclose(&mut self, fingerprint: u64, calls: Enclosed) {
+        self.tagged.entry(fingerprint).or_default().add(calls);
         if self.tagged.len() > MOST_FINDINGS {
             self.tagged.pop_last();
         }
@@ -298,9 +323,7 @@ impl Findings {
         for (own, theirs) in [(&mut self.suppressed, other.suppressed), (&mut self.excused, other.excused)] {
             theirs.into_iter().for_each(|(key, calls)| count_capped(own, key, calls));
         }
-        other.tagged.into_iter().for_each(|(fingerprint, (calls, enclosed))| {
-            self.enclose(fingerprint, calls, enclosed);
-        });
+        other.tagged.into_iter().for_each(|(fingerprint, calls)| self.enclose(fingerprint, calls));
         self.joins.limit_from(&other.joins, drop);
         for (_, (rule, fingerprint, join)) in other.joins {
             self.join(rule, fingerprint, join);
@@ -321,12 +344,13 @@ impl Findings {
         self.joins.prune(drop);
         let capped = self.list.is_capped() || self.reads.is_capped();
         let mut list: Vec<FindingTally> = self.list.into_iter().map(|(_, finding)| finding).collect();
+        let inside =
+            |fingerprint: u64, loose: u64| self.tagged.get(&fingerprint).map_or(0, |all| all.inside(loose));
         for finding in &mut list {
             if let Some(loose) = finding.numbers.remove(LOOSE)
-                && let enclosed = enclosed(&self.tagged, finding.key.fingerprint, loose)
                 && let Some(saved) = finding.numbers.get_mut(COMMITS_SAVED)
             {
-                *saved -= enclosed;
+                *saved -= inside(finding.key.fingerprint, loose);
             }
         }
         list.sort_unstable_by_key(|finding| finding.key);
@@ -334,18 +358,11 @@ impl Findings {
         reads.sort_unstable_by_key(|reads| (reads.0, reads.1));
         let mut joins: Vec<(Rule, u64, Join)> = self.joins.into_iter().map(|(_, join)| join).collect();
         for (_, fingerprint, join) in &mut joins {
-            join.commits -= enclosed(&self.tagged, *fingerprint, join.loose);
+            join.commits -= inside(*fingerprint, join.loose);
         }
         joins.sort_unstable_by_key(|join| (join.0, join.1));
         Found { list, suppressed: self.suppressed, excused: self.excused, reads, joins, capped }
     }
-}
-
-/// How many of the loose commits of a statement are none, by the share of its calls that were in a transaction.
-fn enclosed(tagged: &BTreeMap<u64, (u64, u64)>, fingerprint: u64, loose: u64) -> u64 {
-    let (calls, enclosed) = tagged.get(&fingerprint).copied().unwrap_or_default();
-    let share = u128::from(loose) * u128::from(enclosed) / u128::from(calls.max(1));
-    u64::try_from(share).unwrap_or(loose)
 }
 
 /// Adds to a count; beyond the cap the smallest keys are kept, whatever the order.

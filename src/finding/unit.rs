@@ -14,8 +14,8 @@ use std::sync::Arc;
 use super::check_then_write::Look;
 use super::outline::{self, Cut, Find, Outline, Run};
 use super::{
-    Deeds, Detect, Fact, Findings, Known, NO_TIME, Step, Verb, chatty_transaction, check_then_write,
-    idle_in_transaction, known, n_plus_one, read_back, redundant_select, row_by_row_insert,
+    Deeds, Detect, Enclosed, Fact, Findings, Known, NO_TIME, Step, Verb, chatty_transaction,
+    check_then_write, idle_in_transaction, known, n_plus_one, read_back, redundant_select, row_by_row_insert,
 };
 use crate::units::Timestamp;
 
@@ -68,8 +68,8 @@ pub struct UnitCounts {
     pub unjudged: u64,
     /// Traces and requests that write and say nothing of a transaction around it.
     pub loose: u64,
-    /// Writes of traces and requests, and how many of them were in a transaction of their session.
-    pub tagged_writes: (u64, u64),
+    /// Writes of traces and requests.
+    pub tagged_writes: Enclosed,
 }
 
 impl UnitCounts {
@@ -83,16 +83,13 @@ impl UnitCounts {
         self.by_second += other.by_second;
         self.unjudged += other.unjudged;
         self.loose += other.loose;
-        self.tagged_writes.0 += other.tagged_writes.0;
-        self.tagged_writes.1 += other.tagged_writes.1;
+        self.tagged_writes.add(other.tagged_writes);
     }
 
     /// Traces and requests that write outside of a transaction, as far as their sessions tell.
     #[must_use]
     pub fn loose_units(&self) -> u64 {
-        let (writes, enclosed) = self.tagged_writes;
-        let left = u128::from(self.loose) * u128::from(writes - enclosed) / u128::from(writes.max(1));
-        u64::try_from(left).unwrap_or(self.loose)
+        self.tagged_writes.outside(self.loose)
     }
 }
 
@@ -358,10 +355,10 @@ impl Judge {
         counts: &mut UnitCounts,
     ) {
         let class = |place: usize| known.class(self.outline.facts[place]);
-        let enclosed = u64::from(cut.kind == UnitKind::Transaction);
+        let one = Enclosed { calls: 1, enclosed: u64::from(cut.kind == UnitKind::Transaction) };
         let edges = [cut.start, cut.end - 1];
         let turns = |place: usize| bench.steps[place].tag != 0 && class(place).turns();
-        if enclosed > 0 && edges.into_iter().any(turns) {
+        if one.enclosed > 0 && edges.into_iter().any(turns) {
             return;
         }
         for place in cut.start..cut.end {
@@ -369,10 +366,9 @@ impl Judge {
             if step.tag == 0 || !class.writes() {
                 continue;
             }
-            counts.tagged_writes.0 += 1;
-            counts.tagged_writes.1 += enclosed;
+            counts.tagged_writes.add(one);
             if class.is & known::SINGLE != 0 && step.marks.rows() == 1 {
-                out.enclose(step.fingerprint, 1, enclosed);
+                out.enclose(step.fingerprint, one);
             }
         }
     }

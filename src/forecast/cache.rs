@@ -9,11 +9,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::{Inputs, permille, rows, scale};
+use super::{Inputs, permille, rows};
 use crate::finding::{Depends, Facts};
 use crate::partial::trace::{Asked, Asking, Replay, Writes, table_key};
 use crate::report::{Curve, Forecast, Load};
-use crate::units::{Micros, Timestamp};
+use crate::units::{Micros, Timestamp, scale};
 
 /// Ages in seconds that are tried.
 const TTLS: [i64; 4] = [1, 10, 60, 300];

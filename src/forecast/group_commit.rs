@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
 
-use super::{Inputs, scale};
+use super::Inputs;
 use crate::partial::trace::Commit;
 use crate::report::{Curve, Forecast, Load};
-use crate::units::Micros;
+use crate::units::{Micros, scale};
 
 /// Values of `commit_delay` that are tried, in microseconds. The first is PostgreSQL's default.
 const DELAYS: [u64; 6] = [0, 500, 1000, 2000, 4000, 10_000];

@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use crate::finding::{Facts, Found, Join, Rule};
 use crate::partial::trace::Replay;
 use crate::report::{Forecast, ForecastRow, Forecasts, Load};
-use crate::units::Micros;
+use crate::units::{Micros, scale};
 
 /// Statements listed by one forecast.
 const MOST_ROWS: usize = 200;
@@ -150,10 +150,5 @@ fn without(inputs: &Inputs<'_>, rule: Rule, assumptions: &str) -> Forecast {
 
 /// `part` of `whole` in thousandths.
 fn permille(part: u64, whole: u64) -> u64 {
-    (u128::from(part) * 1000).checked_div(u128::from(whole)).unwrap_or(0) as u64
-}
-
-/// `part` of a sample, for the whole.
-fn scale(part: u64, sample: u64, whole: u64) -> u64 {
-    (u128::from(part) * u128::from(whole)).checked_div(u128::from(sample)).unwrap_or(0) as u64
+    scale(part, whole, 1000)
 }

@@ -10,12 +10,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::{Inputs, rows, scale};
+use super::{Inputs, rows};
 use crate::finding::{Depends, Fact};
 use crate::partial::trace::{Asked, Asking, Moment, Replay, Writes, table_key};
 use crate::partial::writes::RowWrite;
 use crate::report::{Forecast, Load};
-use crate::units::Micros;
+use crate::units::{Micros, scale};
 
 /// Writes of one column and value that are compared with an asking, latest first.
 const MOST_LOOKED_AT: usize = 256;

@@ -168,7 +168,16 @@ impl Search {
             return false;
         }
         let next = pieces.get(index + 1);
-        if self.explain_phrase(pieces, index, escape, width, slice, at) {
+        // The blanks of a backend type or a command tag are no ends.
+        let follows: Option<&[u8]> = next.map(|next| match next {
+            Piece::Literal(literal) => &**literal,
+            Piece::Field { .. } | Piece::SessionOnly => b"",
+        });
+        if width == 0
+            && let Some(follows) = follows
+            && phrase_ends(escape, rest, follows)
+                .any(|end| self.try_end(pieces, index, width, slice, at, end))
+        {
             return true;
         }
         match next {
@@ -192,26 +201,6 @@ impl Search {
                 (least..=most).any(|end| self.try_end(pieces, index, width, slice, at, end))
             }
         }
-    }
-
-    /// A backend type or a command tag: their blanks are no ends.
-    fn explain_phrase(
-        &mut self,
-        pieces: &[Piece],
-        index: usize,
-        escape: Escape,
-        width: i32,
-        slice: &[u8],
-        at: usize,
-    ) -> bool {
-        let literal: &[u8] = match pieces.get(index + 1) {
-            Some(Piece::Literal(literal)) => literal,
-            Some(_) => b"",
-            None => return false,
-        };
-        width == 0
-            && phrase_ends(escape, &slice[at..], literal)
-                .any(|end| self.try_end(pieces, index, width, slice, at, end))
     }
 
     /// An address before a literal: `2001:db8::7` may hold what follows it in the template. One that is complete as an

@@ -109,10 +109,6 @@ impl<K> Pairing<K> {
             }
             Event::Duration(_) => self.pair(record, lengths, tally),
             Event::Failure => {
-                if let Some(waiting) = self.waiting.take() {
-                    let called = tally.failed(&waiting.record());
-                    self.take(called, lengths, tally);
-                }
                 self.flush(lengths, tally);
                 if !tally.review.detect().off {
                     let failure = Step::failure(record.time.unwrap_or(NO_TIME), record.at.0);

@@ -59,11 +59,10 @@ pub struct Seams {
     tagged: bool,
 }
 
-impl Seams {
-    /// Those of no call; with what is open there if they begin a sheet and that is known.
-    #[must_use]
-    pub fn new(beginning: Option<Carried>) -> Self {
-        let mut seams = Self {
+/// Those of no call: where they begin nobody knows.
+impl Default for Seams {
+    fn default() -> Self {
+        Self {
             known: false,
             first: None,
             last: None,
@@ -76,13 +75,11 @@ impl Seams {
             ended: false,
             clock: Clock::default(),
             tagged: false,
-        };
-        if let Some(carried) = beginning {
-            seams.begin(carried);
         }
-        seams
     }
+}
 
+impl Seams {
     /// The sheet begins with the first of the calls, and this is open there.
     pub fn begin(&mut self, carried: Carried) {
         self.known = true;

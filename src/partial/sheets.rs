@@ -163,14 +163,14 @@ fn is_in(time: i64, beginning: i64, span: i64) -> bool {
 
 impl Open {
     #[inline(never)]
-    fn new(step: &Step, class: Class, carried: Option<Carried>, out: &mut Ready) -> Self {
+    fn new(step: &Step, class: Class, out: &mut Ready) -> Self {
         let mut open = Self {
             minute: beginning(step.time.0, MINUTE),
             first: step.at,
             last: step.at,
             steps: Pieces::default(),
-            from: Seam { carried: carried.unwrap_or_default(), ..Seam::default() },
-            seams: Seams::new(carried),
+            from: Seam::default(),
+            seams: Seams::default(),
             count: 0,
             seconds: None,
             // Nobody waits for what comes behind the edge of a session.
@@ -365,9 +365,8 @@ impl Sheets {
     pub fn push(&mut self, step: &Step, class: Class, lengths: &Lengths, out: &mut Ready) {
         match self.last() {
             Some(current) if current.goes_on(step.time.0, step.at, lengths) => current.push(step, class, out),
-            current => {
-                let carried = current.and_then(|current| current.carried_to(step.at, lengths));
-                let next = Open::new(step, class, carried, out);
+            _ => {
+                let next = Open::new(step, class, out);
                 self.end_before(&next, lengths);
                 self.follow(next, lengths, out);
             }

@@ -124,15 +124,23 @@ impl StatementTally {
         self.sql = sql::normalise(text, MOST_SQL);
     }
 
-    /// An execution that was counted before took longer.
-    pub(super) fn fetched(&mut self, duration: Micros, time: Option<Timestamp>, actor: u64, route: u64) {
+    /// Calls took so long; none where one that was counted before took longer.
+    #[inline(always)]
+    pub(super) fn spend(
+        &mut self,
+        calls: u64,
+        duration: Micros,
+        time: Option<Timestamp>,
+        actor: u64,
+        route: Option<u64>,
+    ) {
         self.duration += duration;
         if let Some(time) = time {
-            self.hours.add(time.hour(), 0, duration);
+            self.hours.add(time.hour(), calls, duration);
         }
-        self.actors.add(actor, 0, duration);
-        if route != 0 {
-            self.routes.add(route, 0, duration);
+        self.actors.add(actor, calls, duration);
+        if let Some(route) = route {
+            self.routes.add(route, calls, duration);
         }
     }
 
@@ -320,21 +328,14 @@ impl Statements {
         let duration = call.duration.unwrap_or_default();
         if let Some(duration) = call.duration {
             tally.timed += 1;
-            tally.duration += duration;
             tally.min = tally.min.min(duration);
             tally.max = tally.max.max(duration);
             tally.histogram.add(duration);
         }
-        if let Some(time) = call.record.time {
-            tally.hours.add(time.hour(), 1, duration);
-            if let Some(minutes) = &mut tally.minutes {
-                minutes.call(time);
-            }
+        if let (Some(time), Some(minutes)) = (call.record.time, &mut tally.minutes) {
+            minutes.call(time);
         }
-        tally.actors.add(call.actor, 1, duration);
-        if let Some(route) = call.route {
-            tally.routes.add(route, 1, duration);
-        }
+        tally.spend(1, duration, call.record.time, call.actor, call.route);
         tally.query_id(call.record.query_id);
         if tally.slowest.wants(call.duration, call.order) {
             tally.slowest.add(call);

@@ -159,7 +159,7 @@ impl Tally {
         let rules = !self.review.detect().off;
         let order = self.order(record.at);
         let actor = self.actor(record);
-        let labels = if digest.comments { self.labels(text.sql) } else { Labels::default() };
+        let labels = self.labels(&digest, text.sql);
         if rules {
             self.review.see(record, sql, &digest, duration, &labels);
         }
@@ -204,8 +204,14 @@ impl Tally {
         self.gate.as_mut().is_none_or(|gate| gate.keeps_event(record, statement))
     }
 
+    /// What the comments of a text say, if it has any.
+    #[inline(always)]
+    fn labels(&mut self, digest: &Digest, text: &[u8]) -> Labels {
+        if digest.comments { self.read_labels(text) } else { Labels::default() }
+    }
+
     #[inline(never)]
-    fn labels(&mut self, text: &[u8]) -> Labels {
+    fn read_labels(&mut self, text: &[u8]) -> Labels {
         let tags = sql::tags(text);
         let detect = self.review.detect();
         let route = tags.label(detect.group_tag.as_deref()).map(|label| {
@@ -227,11 +233,6 @@ impl Tally {
                 false
             }
         }
-    }
-
-    /// A statement that was logged without a duration failed.
-    pub fn failed(&mut self, statement: &Record<'_>) -> bool {
-        self.untimed(statement)
     }
 
     /// A statement and, later in its session, its duration. The call counts at the time of the duration.
@@ -270,9 +271,9 @@ impl Tally {
         let Some(sql) = self.read_kept(record, &text, Some(duration), &mut digest) else { return };
         let order = self.order(record.at);
         let actor = self.actor(record);
-        let labels = if digest.comments { self.labels(text.sql) } else { Labels::default() };
+        let labels = self.labels(&digest, text.sql);
         match self.statements.get(&digest, order, sql) {
-            Some(tally) => tally.fetched(duration, record.time, actor, labels.route),
+            Some(tally) => tally.spend(0, duration, record.time, actor, labels.route()),
             None => self.statements.other.duration += duration,
         }
     }
@@ -353,8 +354,7 @@ impl Tally {
         }
         let order = self.order(record.at);
         let actor = self.actor(record);
-        let tagged = digest.as_ref().is_some_and(|digest| digest.comments);
-        let route = if tagged { self.labels(record.statement).route() } else { None };
+        let route = digest.as_ref().and_then(|digest| self.labels(digest, record.statement).route());
         let statement = digest.map(|digest| {
             if let Some(tally) = self.statements.get(&digest, order, record.statement) {
                 tally.fail(actor, route);

@@ -12,7 +12,7 @@ use std::collections::HashSet;
 use super::index::Index;
 use super::totals::{all_time, mean_of, planning_of};
 use crate::report::{Cost, Finding, HotInsert, RedundantSelect, Report, Statement};
-use crate::units::Micros;
+use crate::units::{Micros, scale};
 use crate::words::{between, count, counted, duration, percent, ratio};
 
 /// Rows that one statement should carry at least where rows come in numbers; what a batch is assumed to hold.
@@ -345,13 +345,12 @@ fn from_numbers(index: &Index<'_>) -> Vec<Fix> {
     let in_units = report.findings.iter().filter(|f| f.kind == "row_by_row_insert" && !f.minor);
     let joined: HashSet<&str> = in_units.map(|finding| finding.fingerprint.as_str()).collect();
     // Two rows or more a statement is someone who batches already; of a SELECT nobody knows the rows.
-    let one_by_one = |insert: &&HotInsert| {
-        insert.calls >= FEW
-            && insert.rows.is_some_and(|rows| rows < insert.calls.saturating_mul(2))
-            && !joined.contains(insert.fingerprint.as_str())
+    let one_by_one = |insert: &HotInsert| {
+        let rows = insert.rows.filter(|rows| *rows < insert.calls.saturating_mul(2))?;
+        let is_new = insert.calls >= FEW && !joined.contains(insert.fingerprint.as_str());
+        is_new.then(|| row_by_row(index, insert, rows))
     };
-    let inserts = report.hot_inserts.iter().filter(one_by_one).take(HEAVIEST);
-    found.extend(inserts.filter_map(|insert| Some(row_by_row(index, insert, insert.rows?))));
+    found.extend(report.hot_inserts.iter().filter_map(one_by_one).take(HEAVIEST));
     found.extend(heaviest(report).into_iter().map(|statement| most_time(report, statement)));
     found.retain(|fix| weight(report, fix) >= WORTH_A_LOOK);
     found
@@ -380,7 +379,7 @@ fn heaviest(report: &Report) -> Vec<&Statement> {
         "transaction" => is_slow(s),
         _ => s.timed >= FEW || is_slow(s),
     };
-    let time = |s: &Statement| s.duration_us.0.saturating_add(planning_of(s).0);
+    let time = |s: &Statement| s.duration_us + planning_of(s);
     let mut heaviest: Vec<&Statement> = report.statements.iter().filter(can_be_helped).collect();
     heaviest.sort_by_key(|s| Reverse(time(s)));
     heaviest.truncate(HEAVIEST);
@@ -447,7 +446,10 @@ fn row_by_row(index: &Index<'_>, insert: &HotInsert, rows: u64) -> Fix {
                 rows => format!("{rows} rows"),
             }
         ),
-        cost: Cost { statements: saved, duration_us: share(insert.duration_us, saved, insert.calls) },
+        cost: Cost {
+            statements: saved,
+            duration_us: Micros(scale(saved, insert.calls, insert.duration_us.0)),
+        },
         cost_of: CostOf::Joinable,
         advice: "Send many rows a statement: one INSERT with many VALUES, unnest() of arrays, or COPY."
             .to_owned(),
@@ -578,12 +580,6 @@ fn saving(report: &Report, cost: Cost) -> String {
     }
 }
 
-/// `part / whole` of a duration.
-fn share(us: Micros, part: u64, whole: u64) -> Micros {
-    let scaled = u128::from(us.0) * u128::from(part) / u128::from(whole.max(1));
-    Micros(u64::try_from(scaled).unwrap_or(u64::MAX))
-}
-
 /// What everything is ordered by: millionths of the statements plus millionths of the time that could go.
 ///
 /// Half counts of what goes only in part or at a price: a slow statement stays, and rows of many sessions have to wait
@@ -605,6 +601,5 @@ fn weight(report: &Report, fix: &Fix) -> u64 {
 
 /// `part` of `whole` in millionths; 0 of 0 is 0.
 fn millionths(part: u64, whole: u64) -> u64 {
-    let scaled = (u128::from(part) * 1_000_000).checked_div(u128::from(whole)).unwrap_or(0);
-    u64::try_from(scaled).unwrap_or(u64::MAX)
+    scale(part, whole, 1_000_000)
 }

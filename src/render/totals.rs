@@ -20,18 +20,18 @@ pub(super) fn when(input: &Input) -> Option<String> {
 /// Time of all statements: what executing them took, and parse and bind beside it.
 pub(super) fn all_time(report: &Report) -> Micros {
     let totals = &report.totals;
-    add(totals.duration_us, add(totals.parse_us, totals.bind_us))
+    totals.duration_us + totals.parse_us + totals.bind_us
 }
 
 /// What parse and bind of all statements took, where it is so much that it must be said.
 pub(super) fn planning(report: &Report) -> Option<Micros> {
-    let planning = add(report.totals.parse_us, report.totals.bind_us);
+    let planning = report.totals.parse_us + report.totals.bind_us;
     (planning.0 > 0 && planning.0.saturating_mul(PLANNING) >= all_time(report).0).then_some(planning)
 }
 
 /// What parse and bind of a statement took.
 pub(super) fn planning_of(statement: &Statement) -> Micros {
-    add(statement.parse_us, statement.bind_us)
+    statement.parse_us + statement.bind_us
 }
 
 /// The time of all statements; a dash where the log has no durations.
@@ -91,10 +91,6 @@ pub(super) fn nothing(report: &Report) -> String {
             counted(n, "statement")
         ),
     }
-}
-
-fn add(a: Micros, b: Micros) -> Micros {
-    Micros(a.0.saturating_add(b.0))
 }
 
 #[cfg(test)]

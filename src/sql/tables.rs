@@ -94,9 +94,7 @@ struct Walk<'i, 'a> {
 
 impl Walk<'_, '_> {
     fn word(&self, at: usize, word: &str) -> bool {
-        self.items.get(at).is_some_and(|item| {
-            item.kind == ItemKind::Word && item.text.eq_ignore_ascii_case(word.as_bytes())
-        })
+        self.items.get(at).is_some_and(|item| item.is_word(word))
     }
 
     fn any(&self, at: usize, words: &[&str]) -> bool {

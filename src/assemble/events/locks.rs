@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 
 use super::{OTHER, Texts, lossy, named, row_named};
-use crate::assemble::{Wishes, secrets};
+use crate::assemble::Wishes;
 use crate::event::lock::{self, Outcome};
 use crate::partial::Order;
 use crate::partial::events::{Locks as LockTally, Sighting, Waits};
@@ -149,11 +149,10 @@ fn deadlock(record: &Record<'_>, wishes: &Wishes) -> Deadlock {
         let (mode, object) = (lossy(wait.mode), lossy(wait.object));
         format!("Process {} waits for {mode} on {object}; blocked by process {}", wait.pid, wait.blocked_by)
     });
-    let statements =
-        found.statements.iter().map(|(_, text)| match wishes.show_values && !secrets::any(&[text]) {
-            true => lossy(text),
-            false => sql::normalise(text, MOST_TEXT),
-        });
+    let statements = found.statements.iter().map(|(_, text)| match wishes.show(&[text]) {
+        true => lossy(text),
+        false => sql::normalise(text, MOST_TEXT),
+    });
     Deadlock {
         time: record.time,
         waits: waits.collect(),

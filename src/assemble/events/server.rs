@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 
 use super::{Texts, lossy, named};
-use crate::assemble::{Wishes, secrets};
+use crate::assemble::Wishes;
 use crate::partial::events::{Notice, Notices, ParameterChange as ChangeTally};
 use crate::report::{ErrorStatement, ParameterChange, ServerEventGroup, ServerEvents};
 
@@ -54,15 +54,14 @@ fn group(mut notice: Notice, texts: &Texts<'_>, wishes: &Wishes) -> ServerEventG
         count: notice.count,
         first: notice.span.map(|span| span.0),
         last: notice.span.map(|span| span.1),
-        example: (wishes.show_values && !secrets::any(&[&notice.example.1]))
-            .then(|| lossy(&notice.example.1)),
+        example: (wishes.show(&[&notice.example.1])).then(|| lossy(&notice.example.1)),
         statements,
     }
 }
 
 fn parameter(change: &ChangeTally, wishes: &Wishes) -> ParameterChange {
     let value = change.value.as_ref().map(|value| {
-        let shown = change.plain || wishes.show_values && !secrets::any(&[value]);
+        let shown = change.plain || wishes.show(&[value]);
         if shown { lossy(value) } else { "?".to_owned() }
     });
     ParameterChange { time: change.time, name: lossy(&change.name), value }

@@ -5,7 +5,8 @@
 
 use bumpalo::Bump;
 
-use super::{Hints, SAMPLE, detect_within, is_of_session, lines};
+use super::best::is_of_session;
+use super::{Hints, SAMPLE, detect_within, lines};
 use crate::log::dialect::{Dialect, Shape};
 use crate::log::frame::{Framed, Inner, Unwrapped};
 use crate::log::prefix::{Clocks, Head, Line, REACH};

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::log::testing::{read, render_log, same_at_every_cut};
+use crate::log::usual::USUAL;
 
 fn detected(sample: &str) -> Dialect {
     Dialect::detect(sample.as_bytes(), &Hints::default()).unwrap_or_else(|error| panic!("{error}"))

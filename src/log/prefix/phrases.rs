@@ -46,13 +46,12 @@ const LONGEST: usize = 64;
 
 /// Whether a text is all that an escape prints.
 fn is_phrase(escape: Escape, text: &[u8]) -> bool {
-    let known = |list: &[&str]| list.iter().any(|phrase| phrase.as_bytes() == text);
+    let is_one = |list: &[&str], text: &[u8]| list.iter().any(|phrase| phrase.as_bytes() == text);
     match escape {
-        Escape::Backend => known(BACKENDS),
+        Escape::Backend => is_one(BACKENDS, text),
         Escape::Command => {
             let text = text.strip_suffix(b" waiting").unwrap_or(text);
-            STATES.iter().any(|state| state.as_bytes() == text)
-                || text.split(|&byte| byte == b' ').all(is_capitals)
+            is_one(STATES, text) || text.split(|&byte| byte == b' ').all(is_capitals)
         }
         _ => false,
     }
