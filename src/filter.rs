@@ -341,13 +341,14 @@ mod tests {
             len: 0,
             time: Some(Timestamp(NOON + second * 1_000_000)),
             session: Session::default(),
-            who: Who { user: user.as_bytes(), database: b"shop", application: b"web 1", host: b"10.0.0.1" },
+            who: Who::nobody(),
             origin: 0,
             part: Part::Record(Severity::Log),
             text: message.as_bytes(),
             fields: None,
         };
-        Record::new(&entry, Severity::Log)
+        let who = Who { user: user.as_bytes(), database: b"shop", application: b"web 1", host: b"10.0.0.1" };
+        Record { who, ..Record::new(&entry, Severity::Log) }
     }
 
     fn kept(filter: &Filter) -> Vec<usize> {

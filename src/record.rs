@@ -59,7 +59,7 @@ impl<'a> Record<'a> {
         self.at = entry.at;
         self.time = entry.time;
         self.session = entry.session;
-        self.who = entry.who;
+        self.who = *entry.who;
         self.actor = 0;
         self.severity = severity;
         self.message = entry.text;

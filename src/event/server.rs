@@ -116,7 +116,7 @@ mod tests {
             len: 0,
             time: None,
             session: Session::default(),
-            who: Who::default(),
+            who: Who::nobody(),
             origin: 0,
             part: Part::Record(severity),
             text: message.as_bytes(),

@@ -349,7 +349,7 @@ pub(crate) fn read<'a>(
                     len: u32::try_from(len).unwrap_or(u32::MAX),
                     time: head.time,
                     session: head.session,
-                    who: head.who,
+                    who: head.whom(arena),
                     origin: 0,
                     part,
                     text,

@@ -21,7 +21,7 @@ pub struct Entry<'a> {
     /// The backend that wrote it.
     pub session: Session,
     /// Who the backend works for.
-    pub who: Who<'a>,
+    pub who: &'a Who<'a>,
     /// Entries of one chunk with the same origin, other than 0, have the same `session` and `who`.
     pub origin: u32,
     /// What this message is: a record, or a part of the session's last record.
@@ -53,6 +53,14 @@ pub struct Who<'a> {
     pub application: &'a [u8],
     /// Client host without its port (`%h`, `%r`).
     pub host: &'a [u8],
+}
+
+impl Who<'_> {
+    /// No names.
+    #[must_use]
+    pub fn nobody() -> &'static Self {
+        const { &Who { user: b"", database: b"", application: b"", host: b"" } }
+    }
 }
 
 /// Severity of a record, as PostgreSQL's elog.c names it.

@@ -437,7 +437,7 @@ impl<'a, S: Sink<'a>> Walk<'a, '_, S> {
                     len: u32::try_from(len).unwrap_or(u32::MAX),
                     time: head.time,
                     session: head.session,
-                    who: if part == Part::More { Who::default() } else { head.who },
+                    who: if part == Part::More { Who::nobody() } else { head.whom(self.arena) },
                     origin: 0,
                     part,
                     text,

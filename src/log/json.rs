@@ -311,7 +311,7 @@ impl<'a> Record<'a> {
             len: u32::try_from(len).unwrap_or(u32::MAX),
             time: self.head.time,
             session: self.head.session,
-            who: self.head.who,
+            who: self.head.whom(arena),
             origin: 0,
             part: Part::Record(severity),
             text: self.message,

@@ -10,6 +10,8 @@
 
 use std::fmt;
 
+use bumpalo::Bump;
+
 mod memo;
 mod phrases;
 mod template;
@@ -53,12 +55,22 @@ pub(crate) struct Head<'a> {
     pub(crate) time: Option<Timestamp>,
     pub(crate) session: Session,
     pub(crate) who: Who<'a>,
+    /// Those of a prefix that was seen before, in place of `who`.
+    pub(crate) known: Option<&'a Who<'a>>,
     pub(crate) fields: Fields<'a>,
     /// Backend type (`%b`) and command tag (`%i`): how likely they are tells one template from another.
     pub(crate) backend: &'a [u8],
     pub(crate) command: &'a [u8],
     /// See [`Entry::origin`](super::entry::Entry::origin).
     pub(crate) origin: u32,
+}
+
+impl<'a> Head<'a> {
+    /// The names, for an entry.
+    #[inline(always)]
+    pub(crate) fn whom(&self, arena: &'a Bump) -> &'a Who<'a> {
+        self.known.unwrap_or_else(|| arena.alloc(self.who))
+    }
 }
 
 /// What the straight-line matcher found.

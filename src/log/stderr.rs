@@ -105,7 +105,7 @@ impl Stderr {
                 // The end of the chunk, which closes the last entry.
                 (None, None) if at == chunk.len() => Some(Open::Before),
                 (None, Some(b'\t')) if line_at == at => None,
-                _ => match self.prefix.begin_anew(line, &mut heads[now ^ 1], clocks, &mut memo) {
+                _ => match self.prefix.begin_anew(line, &mut heads[now ^ 1], clocks, &mut memo, arena) {
                     Line::Begins(part, text) => Some(Open::Entry { part, text: line_at + text }),
                     Line::Foreign => Some(Open::Foreign(foreign_reason(line))),
                     Line::Continues
@@ -182,7 +182,7 @@ impl Stderr {
                     len: u32::try_from(filled - begin).unwrap_or(u32::MAX),
                     time: head.time,
                     session: head.session,
-                    who: head.who,
+                    who: head.whom(arena),
                     origin: head.origin,
                     part: *part,
                     text,

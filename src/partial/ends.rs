@@ -271,7 +271,7 @@ impl<'a> Sessions<'a> {
     /// An entry that begins a record: it finishes the one before it in its session.
     #[inline(always)]
     pub fn record(&mut self, entry: &Entry<'a>, severity: Severity, tally: &mut Tally) {
-        let origin = self.origin(entry.origin, &entry.who, entry.session, entry.at);
+        let origin = self.origin(entry.origin, entry.who, entry.session, entry.at);
         let live = &mut self.live[origin.place - 1];
         // Settled where it stands, then overwritten: a record is too large to be moved about for nothing.
         if live.recorded {

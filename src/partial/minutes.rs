@@ -100,6 +100,17 @@ impl Minutes {
         }
     }
 
+    /// Entries were logged from the first of two instants to the last; false where they lie in several minutes.
+    pub fn span(&mut self, (first, last): (Timestamp, Timestamp)) -> bool {
+        let Some((minute, into)) = self.minute(first) else { return false };
+        let within = last.0.abs_diff(first.0) < MINUTE_MICROS as u64 - into;
+        if within {
+            minute.first = minute.first.min(first);
+            minute.last = minute.last.max(last);
+        }
+        within
+    }
+
     /// A statement was logged.
     pub fn call(&mut self, time: Timestamp) {
         if let Some((minute, into)) = self.minute(time) {

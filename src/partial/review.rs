@@ -194,9 +194,12 @@ impl Review {
     /// Puts the call that was seen last, which is that of `record`, into the trace.
     #[inline(always)]
     pub fn remember(&mut self, record: &Record<'_>) {
+        let fact = Self::fact(&self.known, self.fact, &self.beyond);
+        if !Trace::asks_for(fact) {
+            return;
+        }
         let database = self.database.hash(record);
         let caller = Caller { stream: self.ready.stream, database, session: session_id(record.session) };
-        let fact = Self::fact(&self.known, self.fact, &self.beyond);
         self.trace.call(caller, &self.step, fact);
     }
 

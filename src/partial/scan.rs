@@ -5,7 +5,7 @@ use bumpalo::Bump;
 use super::ends::Sessions;
 use super::{FileTally, Fragment, Tally};
 use crate::log::{Entry, Part, Sink, Skip, SkipReason};
-use crate::units::{ByteOffset, Timestamp, widen};
+use crate::units::{ByteOffset, widen};
 
 /// Reads one chunk.
 pub struct Scan<'a, 't> {
@@ -64,6 +64,7 @@ impl<'a, 't> Scan<'a, 't> {
     #[inline(never)]
     fn count(&mut self) {
         let batch = std::mem::take(&mut self.batch);
+        self.clock(&batch);
         batch.iter().for_each(|entry| self.count_one(entry));
         self.batch = batch;
         self.batch.clear();
@@ -75,9 +76,6 @@ impl<'a, 't> Scan<'a, 't> {
         match entry.part {
             Part::Record(severity) => {
                 self.file.entries += 1;
-                if let Some(time) = entry.time {
-                    self.clock(time);
-                }
                 self.sessions.record(entry, severity, self.tally);
             }
             _ => {
@@ -93,9 +91,19 @@ impl<'a, 't> Scan<'a, 't> {
         }
     }
 
-    fn clock(&mut self, time: Timestamp) {
-        self.tally.minutes.entry(time);
-        widen(&mut self.file.span, (time, time));
+    /// When records were logged. A batch is mostly of one minute, of which the first and the last tell.
+    fn clock(&mut self, batch: &[Entry<'a>]) {
+        let times = || {
+            let records = batch.iter().filter(|entry| matches!(entry.part, Part::Record(_)));
+            records.filter_map(|entry| entry.time)
+        };
+        let mut span = None;
+        times().for_each(|time| widen(&mut span, (time, time)));
+        let Some(span) = span else { return };
+        widen(&mut self.file.span, span);
+        if !self.tally.minutes.span(span) {
+            times().for_each(|time| self.tally.minutes.entry(time));
+        }
     }
 }
 

@@ -78,31 +78,38 @@ impl SlowCall {
 pub struct Slowest {
     most: usize,
     list: Vec<SlowCall>,
+    /// What is shorter finds no place.
+    least: Micros,
 }
 
 impl Slowest {
     /// An empty list.
     #[must_use]
     pub fn new(most: usize) -> Self {
-        Self { most, list: Vec::new() }
+        Self { most, list: Vec::new(), least: Micros(0) }
     }
 
-    /// Whether a call would find a place; cheap, so that nothing is copied for those that do not.
-    #[inline]
-    #[must_use]
-    pub fn wants(&self, duration: Option<Micros>, order: Order) -> bool {
-        match self.list.last() {
-            Some(last) if self.list.len() >= self.most => {
-                duration > last.duration || duration == last.duration && order < last.order
-            }
-            _ => true,
+    /// Keeps a call if it is one of the slowest.
+    #[inline(always)]
+    pub fn add(&mut self, call: Call<'_, '_>) {
+        if call.duration.unwrap_or_default() >= self.least {
+            self.compare(&call);
         }
     }
 
-    /// Keeps a call that is wanted.
+    /// Nothing is copied of a call that finds no place.
     #[cold]
     #[inline(never)]
-    pub fn add(&mut self, call: &Call<'_, '_>) {
+    fn compare(&mut self, call: &Call<'_, '_>) {
+        let wanted = match self.list.last() {
+            Some(last) if self.list.len() >= self.most => {
+                (std::cmp::Reverse(call.duration), call.order) < last.rank()
+            }
+            _ => true,
+        };
+        if !wanted {
+            return;
+        }
         let Call { record, text, .. } = call;
         let who = record.who;
         self.insert(SlowCall {
@@ -122,6 +129,9 @@ impl Slowest {
         if place < self.most {
             self.list.insert(place, call);
             self.list.truncate(self.most);
+        }
+        if let Some(last) = self.list.get(self.most - 1) {
+            self.least = last.duration.unwrap_or_default();
         }
     }
 

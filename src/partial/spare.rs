@@ -10,7 +10,7 @@ const BUSY: usize = 16;
 /// Room that such a session gets at least.
 const ROOM: usize = 128;
 /// Rooms that are larger are given back to the system: somebody may hold one for a few calls only.
-pub(super) const LARGEST: usize = 4 * ROOM;
+pub(super) const LARGEST: usize = 16 * ROOM;
 /// Calls that all rooms have place for: they must not weigh more than what is open.
 const MOST: usize = 1 << 14;
 

@@ -23,6 +23,7 @@ const MOST_EXAMPLES: usize = 3;
 const MOST_HOURS: usize = 24 * 400;
 /// Server query ids kept for one fingerprint.
 const MOST_QUERY_IDS: usize = 16;
+const HOUR_MICROS: i64 = 3_600_000_000;
 /// Minutes in which an INSERT's calls a second are kept.
 const MOST_INSERT_MINUTES: usize = 10_000;
 
@@ -61,6 +62,8 @@ pub struct StatementTally {
     pub truncated: bool,
     /// Durations.
     pub histogram: Histogram,
+    /// Calls whose hour and callers are not counted yet.
+    run: Run,
     /// Calls and time by hour since the epoch, sorted.
     pub hours: Hours,
     /// Who called.
@@ -100,6 +103,7 @@ impl StatementTally {
             rows: 0,
             truncated: false,
             histogram: Histogram::default(),
+            run: Run::default(),
             hours: Hours::default(),
             actors: ActorLoads::default(),
             routes: ActorLoads::default(),
@@ -135,8 +139,23 @@ impl StatementTally {
         route: Option<u64>,
     ) {
         self.duration += duration;
-        if let Some(time) = time {
-            self.hours.add(time.hour(), calls, duration);
+        if !self.run.holds(time, actor, route) {
+            self.end_run();
+            self.run = Run::new(time, actor, route);
+        }
+        self.run.calls += calls;
+        self.run.duration += duration;
+    }
+
+    /// Counts the hour and the callers of the calls that wait for it.
+    #[inline(never)]
+    fn end_run(&mut self) {
+        let Run { hour, actor, route, calls, duration } = std::mem::take(&mut self.run);
+        if (calls, duration) == Default::default() {
+            return;
+        }
+        if let Some(begin) = hour {
+            self.hours.add(begin.hour(), calls, duration);
         }
         self.actors.add(actor, calls, duration);
         if let Some(route) = route {
@@ -144,7 +163,9 @@ impl StatementTally {
         }
     }
 
-    fn merge(&mut self, other: Self, keep: usize) {
+    fn merge(&mut self, mut other: Self, keep: usize) {
+        self.end_run();
+        other.end_run();
         if other.origin < self.origin {
             self.origin = other.origin;
             self.sql = other.sql;
@@ -194,6 +215,34 @@ impl StatementTally {
             self.query_ids.insert(place, id);
             self.query_ids.truncate(MOST_QUERY_IDS);
         }
+    }
+}
+
+/// Calls one after the other of one hour and of one caller: most are.
+#[derive(Debug, Clone, Copy, Default)]
+struct Run {
+    /// When the hour begins; `None` for calls without a time.
+    hour: Option<Timestamp>,
+    actor: u64,
+    route: Option<u64>,
+    calls: u64,
+    duration: Micros,
+}
+
+impl Run {
+    #[inline(never)]
+    fn new(time: Option<Timestamp>, actor: u64, route: Option<u64>) -> Self {
+        let hour = time.map(|time| Timestamp::from_hour(time.hour()));
+        Self { hour, actor, route, ..Self::default() }
+    }
+
+    #[inline(always)]
+    fn holds(&self, time: Option<Timestamp>, actor: u64, route: Option<u64>) -> bool {
+        let hour = match (self.hour, time) {
+            (Some(begin), Some(time)) => (0..HOUR_MICROS).contains(&time.0.wrapping_sub(begin.0)),
+            (begin, time) => begin == time,
+        };
+        hour && self.actor == actor && self.route == route
     }
 }
 
@@ -254,7 +303,8 @@ impl Hours {
     }
 }
 
-/// One call, as the tally of its fingerprint needs it.
+/// One call, as the tally of its fingerprint needs it. Handed on as it is: most of it stays in registers.
+#[derive(Clone, Copy)]
 pub struct Call<'r, 'a> {
     /// The record that gave the duration, or the statement's where there is none.
     pub record: &'r Record<'a>,
@@ -316,7 +366,8 @@ impl Statements {
     }
 
     /// Counts one executed statement.
-    pub fn call(&mut self, call: &Call<'_, '_>) {
+    #[inline(always)]
+    pub fn call(&mut self, call: Call<'_, '_>) {
         let keep = self.keep;
         let Some(tally) = self.get(call.digest, call.order, call.sql) else {
             self.other.add(call.duration);
@@ -337,9 +388,7 @@ impl Statements {
         }
         tally.spend(1, duration, call.record.time, call.actor, call.route);
         tally.query_id(call.record.query_id);
-        if tally.slowest.wants(call.duration, call.order) {
-            tally.slowest.add(call);
-        }
+        tally.slowest.add(call);
         if let Some(params) = call.digest.params {
             let (stream, at) = call.order;
             let time = call.record.time.unwrap_or(Timestamp(i64::MIN));
@@ -389,7 +438,11 @@ impl Statements {
         self.prune();
         let capped = self.table.is_capped();
         let keep = distinct::kept_for(self.table.len());
-        let list = self.table.into_iter().map(|(_, tally)| tally).collect();
+        let complete = |(_, mut tally): (_, StatementTally)| {
+            tally.end_run();
+            tally
+        };
+        let list = self.table.into_iter().map(complete).collect();
         Finished { list, other: self.other, capped, keep }
     }
 }

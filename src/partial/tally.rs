@@ -169,10 +169,8 @@ impl Tally {
             widen(&mut self.span, (time, time));
         }
         let call = Call { record, text, sql, digest: &digest, duration, order, actor, route };
-        if self.slowest.wants(duration, order) {
-            self.slowest.add(&call);
-        }
-        self.statements.call(&call);
+        self.slowest.add(call);
+        self.statements.call(call);
         if rules {
             self.review.remember(record);
         }

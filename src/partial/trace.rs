@@ -101,7 +101,7 @@ impl Commits {
             return;
         }
         self.kept.push(commit);
-        if self.kept.len() >= MOST_COMMITS + MOST_COMMITS / 4 {
+        if self.kept.len() >= MOST_COMMITS * 2 {
             self.prune();
         }
     }
@@ -274,6 +274,13 @@ fn keep_for(most: usize, fewest: usize, count: usize) -> usize {
 }
 
 impl Trace {
+    /// Whether calls with this fact are part of it.
+    #[inline(always)]
+    #[must_use]
+    pub fn asks_for(fact: &Fact) -> bool {
+        fact.question || !fact.writes.is_empty()
+    }
+
     /// One call.
     pub fn call(&mut self, caller: Caller, step: &Step, fact: &Fact) {
         let Caller { stream, database, session } = caller;

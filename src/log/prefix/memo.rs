@@ -11,6 +11,8 @@
 //! byte behind a stretch to decide what the stretch says (`Plan::of` and `Memo::learn` refuse where it might), so the
 //! same bytes say the same again.
 
+use bumpalo::Bump;
+
 use super::{Clocks, Escape, Head, Piece, Prefix, assign, number, rigid_len};
 use crate::log::entry::{Part, Session, Who};
 use crate::log::severity::{ends_in_word, word_at};
@@ -87,7 +89,7 @@ impl Plan {
 struct Seen<'a> {
     stretches: [&'a [u8]; MOST_STRETCHES],
     session: Session,
-    who: Who<'a>,
+    who: &'a Who<'a>,
     origin: u32,
 }
 
@@ -170,7 +172,7 @@ impl<'a> Memo<'a> {
         };
         let (part, len) = word_at(&line[at..])?;
         head.session = seen.session;
-        head.who = seen.who;
+        head.known = Some(seen.who);
         head.origin = seen.origin;
         Some((part, at + len))
     }
@@ -226,6 +228,7 @@ impl<'a> Memo<'a> {
         end: usize,
         gaps: &Gaps,
         head: &mut Head<'a>,
+        arena: &'a Bump,
     ) {
         let mut stretches: [&[u8]; MOST_STRETCHES] = [b""; MOST_STRETCHES];
         let mut gaps = gaps.list.iter().take(gaps.count);
@@ -256,8 +259,10 @@ impl<'a> Memo<'a> {
         }
         self.origins += 1;
         head.origin = self.origins;
+        let who = &*arena.alloc(head.who);
+        head.known = Some(who);
         self.slots[slot(&line[first..])] =
-            Some(Seen { stretches, session: head.session, who: head.who, origin: self.origins });
+            Some(Seen { stretches, session: head.session, who, origin: self.origins });
     }
 }
 
@@ -283,13 +288,15 @@ impl Prefix {
         head: &mut Head<'a>,
         clocks: &mut Clocks,
         memo: &mut Memo<'a>,
+        arena: &'a Bump,
     ) -> super::Line {
+        head.known = None;
         let Some(plan) = &self.plan else { return self.begin(line, head, clocks) };
         head.origin = 0;
         let mut gaps = Gaps::default();
         if let Some(found) = self.straight(line, head, clocks, &mut gaps) {
             if let Some(end) = found.whole {
-                memo.learn(plan, line, end, &gaps, head);
+                memo.learn(plan, line, end, &gaps, head, arena);
             }
             return super::Line::Begins(found.part, found.text);
         }

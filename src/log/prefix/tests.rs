@@ -42,6 +42,7 @@ fn seen(template: &str, line: &[u8]) -> String {
 /// Lines that are read one after the other say what each says alone, whatever was remembered of those before.
 fn remembered(template: &str, lines: &[&[u8]]) {
     let prefix = Prefix::compile(template);
+    let arena = Bump::new();
     let mut memo = Memo::default();
     let mut head = Head::default();
     let mut clocks = Clocks::new(0);
@@ -51,11 +52,12 @@ fn remembered(template: &str, lines: &[&[u8]]) {
         let expected = prefix.begin(line, &mut alone, &mut Clocks::new(0));
         let found = match prefix.again(line, &mut head, &mut clocks, &memo) {
             Some((part, text)) => Line::Begins(part, text),
-            None => prefix.begin_anew(line, &mut head, &mut clocks, &mut memo),
+            None => prefix.begin_anew(line, &mut head, &mut clocks, &mut memo, &arena),
         };
         assert_eq!(found, expected, "{template} on {:?}", String::from_utf8_lossy(line));
         if let Line::Begins(..) = found {
-            let said = |head: &Head<'_>| format!("{:?} {:?} {:?}", head.time, head.session, head.who);
+            let said =
+                |head: &Head<'_>| format!("{:?} {:?} {:?}", head.time, head.session, head.whom(&arena));
             assert_eq!(said(&head), said(&alone), "{template} on {:?}", String::from_utf8_lossy(line));
             let fields = |head: &Head<'_>| (head.fields.query_id, head.fields.sqlstate);
             assert_eq!(fields(&head), fields(&alone));

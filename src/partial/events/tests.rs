@@ -82,7 +82,7 @@ fn add(events: &mut Events, which: usize, at: u64, statement: u64) {
         len: 0,
         time: Some(Timestamp((at as i64 % 97) * 700_000_000)),
         session: Session::default(),
-        who: Who::default(),
+        who: Who::nobody(),
         origin: 0,
         part: Part::Record(severity),
         text: message.as_bytes(),
