@@ -112,6 +112,7 @@ impl Minutes {
     }
 
     /// A statement was logged.
+    #[inline]
     pub fn call(&mut self, time: Timestamp) {
         if let Some((minute, into)) = self.minute(time) {
             let second = (into / 1_000_000) as usize;

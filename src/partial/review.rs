@@ -287,6 +287,7 @@ fn session_id(session: Session) -> u64 {
 }
 
 /// The columns that the call compares and writes, each with its value.
+#[inline(always)]
 fn pairs_of(fact: &Fact, values: &ValueHashes, pairs: &mut [u32; MOST_PAIRS]) {
     // A list that was folded has many values in one placeholder: then no placeholder has a place of its own.
     if values.count() != fact.placeholders {

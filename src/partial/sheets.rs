@@ -361,16 +361,20 @@ pub struct Sheets {
 
 impl Sheets {
     /// The session's next call.
-    #[inline]
+    #[inline(always)]
     pub fn push(&mut self, step: &Step, class: Class, lengths: &Lengths, out: &mut Ready) {
         match self.last() {
             Some(current) if current.goes_on(step.time.0, step.at, lengths) => current.push(step, class, out),
-            _ => {
-                let next = Open::new(step, class, out);
-                self.end_before(&next, lengths);
-                self.follow(next, lengths, out);
-            }
+            _ => self.push_next(step, class, lengths, out),
         }
+    }
+
+    /// A call that begins a sheet.
+    #[inline(never)]
+    fn push_next(&mut self, step: &Step, class: Class, lengths: &Lengths, out: &mut Ready) {
+        let next = Open::new(step, class, out);
+        self.end_before(&next, lengths);
+        self.follow(next, lengths, out);
     }
 
     /// The last sheet.

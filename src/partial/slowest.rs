@@ -93,14 +93,14 @@ impl Slowest {
     #[inline(always)]
     pub fn add(&mut self, call: Call<'_, '_>) {
         if call.duration.unwrap_or_default() >= self.least {
-            self.compare(&call);
+            self.compare(call);
         }
     }
 
-    /// Nothing is copied of a call that finds no place.
+    /// Nothing is copied of a call that finds no place. By value: a reference to it would keep all of it in memory.
     #[cold]
     #[inline(never)]
-    fn compare(&mut self, call: &Call<'_, '_>) {
+    fn compare(&mut self, call: Call<'_, '_>) {
         let wanted = match self.list.last() {
             Some(last) if self.list.len() >= self.most => {
                 (std::cmp::Reverse(call.duration), call.order) < last.rank()

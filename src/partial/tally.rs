@@ -112,10 +112,8 @@ fn read<'a>(recall: &mut Recall, text: &Text<'a>, digest: &mut Digest) -> &'a [u
     {
         return executed;
     }
-    match text.params {
-        None => recall.read(text.sql, None, digest),
-        Some(detail) => recall.read(text.sql, sql::Params::parse(detail).as_ref(), digest),
-    }
+    let params = text.params.and_then(sql::Params::parse);
+    recall.read(text.sql, params.as_ref(), digest);
     text.sql
 }
 
@@ -152,10 +150,17 @@ impl Tally {
     ///
     /// What is handed on here is handed on by reference, and what is made is made where it is to stand: to move what
     /// has just been written waits until it has reached the cache.
+    #[inline(always)]
     pub fn call(&mut self, record: &Record<'_>, text: &Text<'_>, duration: Option<Micros>) -> bool {
         self.speak();
         let mut digest = Digest::default();
-        let Some(sql) = self.read_kept(record, text, duration, &mut digest) else { return false };
+        let sql = match &self.gate {
+            None => read(&mut self.recall, text, &mut digest),
+            Some(_) => match self.read_kept(record, text, duration, &mut digest) {
+                Some(executed) => executed,
+                None => return false,
+            },
+        };
         let rules = !self.review.detect().off;
         let order = self.order(record.at);
         let actor = self.actor(record);
@@ -177,8 +182,14 @@ impl Tally {
         rules
     }
 
+    /// [`Tally::call`] of what is not logged in one record.
+    #[inline(never)]
+    fn call_late(&mut self, record: &Record<'_>, text: &Text<'_>, duration: Option<Micros>) -> bool {
+        self.call(record, text, duration)
+    }
+
     /// The digest of a statement that the report is about, and what it executes.
-    #[inline(always)]
+    #[inline(never)]
     fn read_kept<'a>(
         &mut self,
         record: &Record<'_>,
@@ -224,7 +235,7 @@ impl Tally {
     #[inline(never)]
     pub fn untimed(&mut self, statement: &Record<'_>) -> bool {
         match Event::of(statement) {
-            Event::Statement(sql) => self.call(statement, &Text::of(sql, statement.detail), None),
+            Event::Statement(sql) => self.call_late(statement, &Text::of(sql, statement.detail), None),
             // Rows that nobody says anything of are no call.
             _ => {
                 self.other(statement);
@@ -240,7 +251,7 @@ impl Tally {
         let query_id = if statement.query_id == 0 { duration.query_id } else { statement.query_id };
         let record = Record { at: duration.at, time: duration.time, query_id, ..*statement };
         match Event::of(statement) {
-            Event::Statement(sql) => self.call(&record, &Text::of(sql, record.detail), Some(micros)),
+            Event::Statement(sql) => self.call_late(&record, &Text::of(sql, record.detail), Some(micros)),
             Event::Fetching(sql) => {
                 self.fetch(&record, sql, micros);
                 false
@@ -320,7 +331,7 @@ impl Tally {
         if !self.has_calls && !explain::is_nested(record.context) {
             let planned = self.planned.get_or_insert_default();
             planned.enter(self.stream);
-            planned.call(record, &text, Some(duration));
+            planned.call_late(record, &text, Some(duration));
         }
     }
 

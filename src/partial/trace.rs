@@ -282,6 +282,7 @@ impl Trace {
     }
 
     /// One call.
+    #[inline(always)]
     pub fn call(&mut self, caller: Caller, step: &Step, fact: &Fact) {
         let Caller { stream, database, session } = caller;
         let moment = Moment { time: step.time, stream, at: step.at };
@@ -295,9 +296,7 @@ impl Trace {
         match &*fact.writes {
             [] => return,
             [table] => self.write(*table, table_key(*table, database), &moment, row),
-            tables => {
-                tables.iter().for_each(|table| self.write(*table, table_key(*table, database), &moment, row));
-            }
+            tables => self.write_all(tables, database, &moment, row),
         }
         if fact.kind == Kind::Update && step.marks.keys() > 0 && step.pairs[0] != 0 {
             self.update(session, step);
@@ -337,6 +336,13 @@ impl Trace {
         );
     }
 
+    /// Several tables at once are rare.
+    #[inline(never)]
+    fn write_all(&mut self, tables: &[u64], database: u64, moment: &Moment, row: impl Fn() -> RowWrite) {
+        tables.iter().for_each(|table| self.write(*table, table_key(*table, database), moment, &row));
+    }
+
+    #[inline(always)]
     fn write(&mut self, id: u64, table: u64, moment: &Moment, row: impl FnOnce() -> RowWrite) {
         let Some(place) = self.written.admit(table, || Writes::new(id), drop) else { return };
         // A division is dear, and new tables are rare.

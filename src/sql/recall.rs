@@ -78,6 +78,7 @@ impl Recall {
     }
 
     /// [`Recall::digest`] where it is to stand: the hot path has no time to move it.
+    #[inline(always)]
     pub fn read(&mut self, sql: &[u8], params: Option<&Params<'_>>, digest: &mut Digest) {
         if sql.len() > LONGEST {
             *digest = super::digest(sql, params);
