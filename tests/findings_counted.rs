@@ -334,6 +334,22 @@ fn caches_keep_what_depends_on_the_time_by_age_alone_and_nothing_that_depends_on
 }
 
 #[test]
+fn a_write_that_names_no_row_drops_its_table_from_a_cache_by_the_row() {
+    let left = |write: fn(u32) -> String| {
+        let calls = (0..6).flat_map(|n| [write(n), "SELECT amount FROM price WHERE id = 4".to_owned()]);
+        let calls: Vec<(u32, String)> = calls.map(|sql| (7, sql)).collect();
+        let log = log_of(calls.iter().map(|(pid, sql)| (*pid, &**sql)));
+        common::analyse(&log, PREFIX).forecasts.unwrap().write_through.after.calls
+    };
+    // The first asking finds nothing; the others an answer that the write left alone or brought up to date.
+    assert_eq!(left(|n| format!("UPDATE price SET amount = {n} WHERE id = 9")), 1);
+    assert_eq!(left(|n| format!("UPDATE price SET amount = {n} WHERE id = 4")), 0);
+    // Which rows these wrote nobody knows.
+    assert_eq!(left(|n| format!("UPDATE price SET amount = {n}")), 6);
+    assert_eq!(left(|n| format!("UPDATE price SET amount = {n} WHERE id > 3")), 6);
+}
+
+#[test]
 fn what_writes_nothing_is_no_commit() {
     let commits = |calls: &[&str]| {
         let log = log_of(calls.iter().map(|sql| (7, *sql)));

@@ -159,6 +159,29 @@ fn findings_and_heavy_statements_stand_in_one_order() {
     assert!(text.contains(">Slow <span class=\"aside\">also N+1</span>"));
 }
 
+/// Two routes are two places in the code; what is said of the statement without one is a further word about the first.
+#[test]
+fn one_statement_has_a_place_for_each_of_its_routes() {
+    let routed = |kind: &str, route: Option<&str>, saved: u64| Finding {
+        route: route.map(str::to_owned),
+        ..finding(kind, "00000000000000aa", saved, saved * 100)
+    };
+    let sql = "select label from choice where question_id = ?";
+    let findings = vec![
+        routed("n_plus_one", Some("/a"), 40),
+        routed("redundant_select", Some("/b"), 30),
+        routed("redundant_select", Some("/a"), 20),
+        routed("cacheable_select", None, 10),
+    ];
+    let rows = [
+        statement("00000000000000aa", "select", sql, 200, 20_000),
+        statement("00000000000000bb", "utility", "vacuum", 1, 1_000_000),
+    ];
+    let report = report_of(rows.into(), findings);
+    assert_eq!(order(&report), ["N+1", "Redundant SELECT"]);
+    assert!(plain(&report, Format::Html).contains("also Redundant SELECT, Cacheable SELECT"));
+}
+
 /// pgbench: BEGIN and END are what its transactions are made of; nobody can send fewer of them. Its UPDATE has half of
 /// the time, 250 thousandths; END would have as much.
 #[test]

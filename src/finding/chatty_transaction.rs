@@ -17,8 +17,8 @@ pub fn judge(unit: &Unit<'_>, detect: &Detect, out: &mut Findings) {
     let places = 0..unit.steps.len() as u32;
     let first = places.rev().find(|mark| unit.fact(*mark).undoes()).map_or(0, |mark| mark + 1);
     let steps = &unit.steps[first as usize..];
-    let waits: u64 = steps.windows(2).map(|pair| pair[0].wait_before(&pair[1])).sum();
-    let work: u64 = steps.iter().map(|step| step.duration).sum();
+    let waits: u64 = steps.windows(2).map(|pair| pair[0].idle_before(&pair[1])).sum();
+    let work: u64 = steps.iter().map(|step| step.duration + step.marks.ahead()).sum();
     let telling = |mark: &u32| {
         let fact = unit.fact(*mark);
         matches!(fact.verb, Verb::Read | Verb::Write) && fact.kind != Kind::Ddl && fact.ignored.is_none()

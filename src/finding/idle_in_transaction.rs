@@ -14,7 +14,7 @@ pub fn judge(unit: &Unit<'_>, detect: &Detect, out: &mut Findings) {
     // The last call: a gap after an error is one after the call before it.
     let mut last = 0;
     for place in 1..unit.steps.len() {
-        let idle = unit.steps[place - 1].wait_before(&unit.steps[place]);
+        let idle = unit.steps[place - 1].idle_before(&unit.steps[place]);
         if idle > detect.idle {
             gaps.push((unit.steps[last].fingerprint, last as u32, idle));
         }

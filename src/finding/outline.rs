@@ -414,7 +414,7 @@ impl<'p> Pass<'p> {
         let same = self.clock.is_same(step.time);
         if place > self.cut.start {
             let before = &self.bench.steps[place - 1];
-            let wait = before.wait_before(step);
+            let wait = before.idle_before(step);
             if self.cut.kind == UnitKind::Burst
                 && let Some(end) = Ending::of_burst(before, step, self.bench.detect.burst_gap, same)
             {
@@ -483,7 +483,7 @@ impl<'p> Pass<'p> {
         if class & known::COMMITS != 0 && single && first & known::OPENS != 0 {
             self.to.pairs += 1;
         }
-        self.before = [second, if step.marks.rows() == 1 { class } else { class & !known::SINGLE }];
+        self.before = [second, if step.marks.is_one_row() { class } else { class & !known::SINGLE }];
         self.cut.has |= has;
     }
 

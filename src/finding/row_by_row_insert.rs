@@ -43,7 +43,7 @@ pub fn judge(unit: &Unit<'_>, detect: &Detect, out: &mut Findings) {
 }
 
 fn is_single(unit: &Unit<'_>, mark: u32) -> bool {
-    unit.fact(mark).values && unit.step(mark).marks.rows() == 1
+    unit.fact(mark).values && unit.step(mark).marks.is_one_row()
 }
 
 /// INSERTs of one statement, `commits` of them with a transaction of their own.

@@ -48,13 +48,17 @@ pub struct Marks(u64);
 impl Marks {
     const KNOWN: u64 = 1 << 8;
     const TRACE: u64 = 1 << 9;
+    const ONE_ROW: u64 = 1 << 10;
+    const AT_WORK: u64 = 1 << 11;
 
-    /// What is answered below, in one word.
+    /// What is answered below, in one word; `rows` are those of its VALUES list.
     #[inline(always)]
     #[must_use]
     pub fn new(keys: u8, rows: u32, ignore: u16, known: bool, trace: bool) -> Self {
-        let flags = (u64::from(known) * Self::KNOWN) | (u64::from(trace) * Self::TRACE);
-        Self(u64::from(keys) | flags | (u64::from(ignore) << 16) | (u64::from(rows) << 32))
+        let flags = (u64::from(known) * Self::KNOWN)
+            | (u64::from(trace) * Self::TRACE)
+            | (u64::from(rows == 1) * Self::ONE_ROW);
+        Self(u64::from(keys) | flags | (u64::from(ignore) << 16))
     }
 
     /// How many of [`Step::pairs`] stand in WHERE, outside of subqueries.
@@ -83,11 +87,32 @@ impl Marks {
         (self.0 >> 16) as u16
     }
 
-    /// Rows of its VALUES list.
+    /// Whether its VALUES list has one row.
     #[inline(always)]
     #[must_use]
-    pub fn rows(self) -> u32 {
-        (self.0 >> 32) as u32
+    pub fn is_one_row(self) -> bool {
+        self.0 & Self::ONE_ROW != 0
+    }
+
+    /// Of a failure: whether the server was at work on a statement until then.
+    #[must_use]
+    pub fn is_at_work(self) -> bool {
+        self.0 & Self::AT_WORK != 0
+    }
+
+    /// Microseconds for which the server worked for the session since the call before: parse, bind, rows fetched from
+    /// an open portal. Over an hour at most.
+    #[inline(always)]
+    #[must_use]
+    pub fn ahead(self) -> u64 {
+        self.0 >> 32
+    }
+
+    /// Adds to [`Marks::ahead`].
+    #[inline(always)]
+    pub fn add_ahead(&mut self, micros: u64) {
+        let ahead = self.ahead().saturating_add(micros).min(u64::from(u32::MAX));
+        self.0 = self.0 & u64::from(u32::MAX) | ahead << 32;
     }
 }
 
@@ -114,10 +139,12 @@ impl Step {
         self.fingerprint == 0
     }
 
-    /// A failure: the transaction that it happened in is lost.
+    /// A failure: the transaction that it happened in is lost. Of a statement that the server was `at_work` on nobody
+    /// knows when it began.
     #[must_use]
-    pub fn failure(time: Timestamp, at: u64) -> Self {
-        Self { fingerprint: FAILURE, ..Self::edge(time, at) }
+    pub fn failure(time: Timestamp, at: u64, at_work: bool) -> Self {
+        let marks = Marks(u64::from(at_work) * Marks::AT_WORK);
+        Self { fingerprint: FAILURE, marks, ..Self::edge(time, at) }
     }
 
     /// Whether this is a call, and neither an edge nor a failure.
@@ -132,10 +159,16 @@ impl Step {
         self.marks.is_known()
     }
 
-    /// When it began; the end where there is no duration.
+    /// When the server began with it, parse and bind included; the end where there is no duration.
     #[must_use]
     pub fn start(&self) -> Timestamp {
-        Timestamp(self.time.0.saturating_sub_unsigned(self.duration))
+        Timestamp(self.time.0.saturating_sub_unsigned(self.duration.saturating_add(self.marks.ahead())))
+    }
+
+    /// Microseconds for which the client let the server wait between this call and the next.
+    #[must_use]
+    pub fn idle_before(&self, next: &Self) -> u64 {
+        if next.marks.is_at_work() { 0 } else { self.wait_before(next) }
     }
 
     /// Microseconds between the end of this call and the start of the next; 0 when they overlap or have no time.

@@ -367,7 +367,7 @@ impl Judge {
                 continue;
             }
             counts.tagged_writes.add(one);
-            if class.is & known::SINGLE != 0 && step.marks.rows() == 1 {
+            if class.is & known::SINGLE != 0 && step.marks.is_one_row() {
                 out.enclose(step.fingerprint, one);
             }
         }

@@ -31,7 +31,7 @@ use crate::event::{Event, Text};
 use crate::finding::{Class, NO_TIME, Step};
 use crate::log::{Entry, Part, Session, Severity, Who};
 use crate::record::{OwnedRecord, Record};
-use crate::units::ByteOffset;
+use crate::units::{ByteOffset, Micros};
 
 /// How far behind its record a DETAIL or STATEMENT may stand; the server writes them in one piece.
 pub const PART_WINDOW: u64 = 1 << 20;
@@ -81,13 +81,18 @@ enum First {
 struct Pairing<K> {
     first: First,
     waiting: Option<K>,
+    /// Microseconds for which the server worked before the statement that waits, since the call before it.
+    waiting_ahead: u64,
+    /// Microseconds for which it worked since the last call or statement: parse, bind, fetched rows, and calls that the
+    /// rules do not see. They are no waiting for the client.
+    ahead: u64,
     /// The calls of the session's first and last minute.
     sheets: Sheets,
 }
 
 impl<K> Default for Pairing<K> {
     fn default() -> Self {
-        Self { first: First::None, waiting: None, sheets: Sheets::default() }
+        Self { first: First::None, waiting: None, waiting_ahead: 0, ahead: 0, sheets: Sheets::default() }
     }
 }
 
@@ -101,45 +106,72 @@ impl<K> Pairing<K> {
             Event::Call(sql, duration) => {
                 self.flush(lengths, tally);
                 let called = tally.call(record, &Text::of(sql, record.detail), Some(duration));
-                self.take(called, lengths, tally);
+                let ahead = std::mem::take(&mut self.ahead);
+                self.take(called, ahead, lengths, tally);
+                if !called {
+                    self.work(duration);
+                }
             }
             Event::Statement(_) | Event::Fetching(_) => {
                 self.flush(lengths, tally);
                 self.waiting = Some(K::keep(record));
+                self.waiting_ahead = std::mem::take(&mut self.ahead);
             }
             Event::Duration(_) => self.pair(record, lengths, tally),
             Event::Failure => {
                 self.flush(lengths, tally);
+                self.ahead = 0;
                 if !tally.review.detect().off {
-                    let failure = Step::failure(record.time.unwrap_or(NO_TIME), record.at.0);
+                    let at_work = !record.statement.is_empty();
+                    let failure = Step::failure(record.time.unwrap_or(NO_TIME), record.at.0, at_work);
                     self.sheets.push(&failure, Class::default(), lengths, &mut tally.review.ready);
                 }
                 tally.failure(record);
             }
             Event::SessionEdge => {
                 self.flush(lengths, tally);
+                self.ahead = 0;
                 let edge = Step::edge(record.time.unwrap_or(NO_TIME), record.at.0);
                 self.sheets.push(&edge, Class::default(), lengths, &mut tally.review.ready);
                 tally.other(record);
             }
-            Event::Fetch(sql, duration) => tally.fetch(record, sql, duration),
-            Event::Parse(sql, duration) => tally.parse(record, sql, duration),
-            Event::Bind(sql, duration) => tally.bind(record, sql, duration),
+            Event::Fetch(sql, duration) => {
+                self.work(duration);
+                tally.fetch(record, sql, duration);
+            }
+            Event::Parse(sql, duration) => {
+                self.work(duration);
+                tally.parse(record, sql, duration);
+            }
+            Event::Bind(sql, duration) => {
+                self.work(duration);
+                tally.bind(record, sql, duration);
+            }
             Event::Plan(plan, duration) => tally.plan(record, plan, duration),
             Event::Other => tally.other(record),
         }
     }
 
-    /// The call that was seen last, if the rules are to see it, in the order of its session.
+    /// The server worked for the session, at no call that the rules see.
     #[inline(always)]
-    fn take(&mut self, called: bool, lengths: &Lengths, tally: &mut Tally) {
+    fn work(&mut self, duration: Micros) {
+        self.ahead = self.ahead.saturating_add(duration.0);
+    }
+
+    /// The call that was seen last, if the rules are to see it, in the order of its session; the server worked so long
+    /// `ahead` of it.
+    #[inline(always)]
+    fn take(&mut self, called: bool, ahead: u64, lengths: &Lengths, tally: &mut Tally) {
         if !called {
+            self.work(Micros(ahead));
             return;
         }
         let review = &mut tally.review;
         if review.step.tag != 0 {
+            // Without what is ahead of it: that an interval may not know.
             review.traces.push(&review.step, &mut review.ready);
         }
+        review.step.marks.add_ahead(ahead);
         self.sheets.push(&review.step, review.class(), lengths, &mut review.ready);
     }
 
@@ -165,7 +197,7 @@ impl<K> Pairing<K> {
     {
         if let Some(waiting) = self.waiting.take() {
             let called = tally.untimed(&waiting.record());
-            self.take(called, lengths, tally);
+            self.take(called, self.waiting_ahead, lengths, tally);
         }
     }
 
@@ -177,11 +209,14 @@ impl<K> Pairing<K> {
         match self.waiting.take() {
             Some(waiting) if lengths.within(PAIR_WINDOW, waiting.record().at, duration.at) => {
                 let called = tally.paired(&waiting.record(), duration);
-                self.take(called, lengths, tally);
+                self.take(called, self.waiting_ahead, lengths, tally);
+                if let (false, Event::Duration(micros)) = (called, Event::of(duration)) {
+                    self.work(micros);
+                }
             }
             Some(waiting) => {
                 let called = tally.untimed(&waiting.record());
-                self.take(called, lengths, tally);
+                self.take(called, self.waiting_ahead, lengths, tally);
                 tally.unidentified(duration);
             }
             None if self.first == First::None => {
@@ -315,8 +350,10 @@ impl<'a> Sessions<'a> {
     #[must_use]
     pub fn close(self) -> Ends {
         let owned = |live: Live<'a>| {
-            let Live { session, begins, leading, pairing: Pairing { first, waiting, sheets }, .. } = live;
-            let pairing = Pairing { first, waiting: waiting.as_ref().map(OwnedRecord::from), sheets };
+            let Live { session, begins, leading, pairing, .. } = live;
+            let waiting = pairing.waiting.as_ref().map(OwnedRecord::from);
+            let Pairing { first, waiting_ahead, ahead, sheets, .. } = pairing;
+            let pairing = Pairing { first, waiting, waiting_ahead, ahead, sheets };
             let pending = live.recorded.then(|| OwnedRecord::from(&live.pending));
             (session, Box::new(End { begins, leading, pairing, pending, recorded: live.recorded }))
         };
@@ -390,7 +427,7 @@ impl Ends {
             }
             if let Some(waiting) = open.pairing.waiting.take_if(|waiting| passed(PAIR_WINDOW, waiting)) {
                 let called = tally.untimed(&waiting.borrow());
-                open.pairing.take(called, lengths, tally);
+                open.pairing.take(called, open.pairing.waiting_ahead, lengths, tally);
             }
             let waits = [open.pending.as_ref(), open.pairing.waiting.as_ref()];
             let first = waits.into_iter().flatten().map(|record| record.borrow().at).min();
@@ -419,7 +456,7 @@ impl Ends {
             }
             if let Some(waiting) = end.pairing.waiting.take() {
                 let called = tally.untimed(&waiting.borrow());
-                end.pairing.take(called, lengths, tally);
+                end.pairing.take(called, end.pairing.waiting_ahead, lengths, tally);
             }
             end.pairing.sheets.finish(lengths, &mut tally.review.ready);
         }
@@ -469,18 +506,25 @@ impl End {
         if let Some(pending) = self.pending.take() {
             self.pairing.settle(&pending.borrow(), lengths, tally);
         }
-        match theirs.pairing.first {
+        let Pairing { first, waiting, mut waiting_ahead, mut ahead, mut sheets } = theirs.pairing;
+        let silent = first == First::None;
+        match first {
             First::None => {}
-            First::Flush => {
-                self.pairing.flush(lengths, tally);
-                self.pairing.waiting = theirs.pairing.waiting;
-            }
-            First::Duration(duration) => {
-                self.pairing.pair(&duration.borrow(), lengths, tally);
-                self.pairing.waiting = theirs.pairing.waiting;
-            }
+            First::Flush => self.pairing.flush(lengths, tally),
+            First::Duration(duration) => self.pairing.pair(&duration.borrow(), lengths, tally),
         }
-        self.pairing.sheets.fuse(theirs.pairing.sheets, alone, lengths, &mut tally.review.ready);
+        // What the server did before the cut is ahead of the first call behind it, or of the statement that waits.
+        let before = self.pairing.ahead;
+        match () {
+            () if !sheets.is_empty() => sheets.add_ahead(before),
+            () if waiting.is_some() => waiting_ahead = waiting_ahead.saturating_add(before),
+            () => ahead = ahead.saturating_add(before),
+        }
+        self.pairing.ahead = ahead;
+        if !silent {
+            (self.pairing.waiting, self.pairing.waiting_ahead) = (waiting, waiting_ahead);
+        }
+        self.pairing.sheets.fuse(sheets, alone, lengths, &mut tally.review.ready);
         self.pending = theirs.pending;
         self.recorded = true;
     }

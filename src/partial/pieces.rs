@@ -37,6 +37,11 @@ impl Pieces {
         self.last.last()
     }
 
+    /// The first call.
+    pub fn first_mut(&mut self) -> Option<&mut Step> {
+        self.done.first_mut().unwrap_or(&mut self.last).first_mut()
+    }
+
     fn pieces(&self) -> impl Iterator<Item = &Vec<Step>> {
         self.done.iter().chain([&self.last])
     }

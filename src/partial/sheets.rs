@@ -173,12 +173,25 @@ impl Open {
             seams: Seams::default(),
             count: 0,
             seconds: None,
-            // Nobody waits for what comes behind the edge of a session.
-            start: if step.is_edge() { NO_TIME } else { step.start() },
+            start: Self::start_of(step),
             next: NO_TIME,
         };
         open.push_whole(step, class, out);
         open
+    }
+
+    /// When the server began with its first call. Nobody waits for what comes behind the edge of a session, nor for
+    /// what the server is at work on.
+    fn start_of(step: &Step) -> Timestamp {
+        if step.is_edge() || step.marks.is_at_work() { NO_TIME } else { step.start() }
+    }
+
+    /// The server worked so long for the session before the first call.
+    fn add_ahead(&mut self, micros: u64) {
+        if let Some(first) = self.steps.first_mut().filter(|first| first.is_call()) {
+            first.marks.add_ahead(micros);
+            self.start = Self::start_of(first);
+        }
     }
 
     /// Whether a call at this time and place is on it too.
@@ -470,6 +483,13 @@ impl Sheets {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.head.is_none()
+    }
+
+    /// The server worked so long for the session before its first call, as the left neighbour tells.
+    pub fn add_ahead(&mut self, micros: u64) {
+        if let Some(head) = &mut self.head {
+            head.add_ahead(micros);
+        }
     }
 }
 

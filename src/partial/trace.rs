@@ -292,7 +292,11 @@ impl Trace {
             }
             return;
         }
-        let row = || RowWrite::new(moment, step, fact.returning && fact.kind == Kind::Insert);
+        let row = || match fact.kind {
+            // What it sets names no row.
+            Kind::Update if fact.own_keys == 0 => RowWrite::bulk(moment),
+            _ => RowWrite::new(moment, step, fact.returning && fact.kind == Kind::Insert),
+        };
         match &*fact.writes {
             [] => return,
             [table] => self.write(*table, table_key(*table, database), &moment, row),

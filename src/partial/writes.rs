@@ -35,6 +35,12 @@ impl RowWrite {
         Self { moment, pairs: step.pairs, told }
     }
 
+    /// The write of a call that names none of the rows that it writes.
+    #[must_use]
+    pub fn bulk(moment: Moment) -> Self {
+        Self { moment, pairs: [0; MOST_PAIRS], told: false }
+    }
+
     /// Whether it named the rows that it wrote.
     #[must_use]
     pub fn is_named(&self) -> bool {

@@ -147,11 +147,12 @@ pub(super) fn fixes(index: &Index<'_>, limit: usize) -> Vec<Fix> {
     kept
 }
 
-/// One statement, one place: an N+1 is often redundant and cacheable as well. What a replica could take is about all
-/// statements, whichever it is named after.
+/// One statement, one place: an N+1 is often redundant and cacheable as well. Two routes that send it are two places
+/// in the code. What a replica could take is about all statements, whichever it is named after.
 fn is_the_same(a: &Fix, b: &Fix) -> bool {
     let around = |fix: &Fix| fix.cost_of == CostOf::Leaving;
-    a.fingerprint == b.fingerprint && around(a) == around(b)
+    let one_route = a.route == b.route || a.route.is_empty() || b.route.is_empty();
+    a.fingerprint == b.fingerprint && one_route && around(a) == around(b)
 }
 
 /// A further kind of the same statement. That it takes much time is said by its cost.
