@@ -356,11 +356,14 @@ fn to_fix(screen: &mut Screen, index: &Index<'_>, room: usize) {
 /// What a thing to fix is, and what it costs.
 fn title(screen: &mut Screen, report: &Report, rank: usize, fix: &Fix, shares: bool) {
     let Cost { statements, duration_us } = fix.cost;
+    let free = statements == 0 && duration_us.0 == 0;
     let known = |number: u64, text: String| if number > 0 { text } else { "–".to_owned() };
     let numbers = [known(statements, count(statements)), known(duration_us.0, duration(duration_us))];
     let [calls, time] = [right(&numbers[0], 9), right(&numbers[1], 7)];
     let share = |part, whole| right(&if part > 0 { percent(part, whole) } else { String::new() }, 7);
     let cost = match shares {
+        // A pause costs no statement and no time: its title has the number, and the room.
+        _ if free => String::new(),
         true => format!(
             "{calls} {} {time} {}",
             share(statements, report.totals.statements),
