@@ -17,7 +17,7 @@ use super::lexer::{Lexer, Token, TokenKind};
 use super::literal::{Form, Literal};
 use super::params::Params;
 use super::types::{interval_fields_end, type_end, typed_string};
-use super::words::{Role, is_type, names_a_type, role};
+use super::words::{Role, begins_operand, is_type, may_be_prefix, names_a_type, role};
 
 /// What a canonical token is.
 #[derive(Copy, Clone, Debug, Eq, PartialEq)]
@@ -497,23 +497,44 @@ impl<'a> Reader<'a> {
     /// Is the `?` here a placeholder, of our own output or of a driver? The operator `?` has operands on both
     /// sides.
     fn is_placeholder(&self) -> bool {
-        if self.operand_expected(0) {
-            return true;
+        self.operand_expected(0) || self.awaits_value() || !self.operand_begins(1)
+    }
+
+    /// Does a value follow the last word, though it is none that an operand follows everywhere?
+    fn awaits_value(&self) -> bool {
+        match self.items.as_slice() {
+            [.., before, zone] if zone.is_word("zone") => before.is_word("time"),
+            [.., before, interval] if interval.is_word("interval") => !before.is_symbol(b"::"),
+            [.., path] if path.is_word("path") => !self.operand_expected(1),
+            _ => false,
         }
-        let Some(next) = self.tokens.get(self.at + 1) else { return true };
-        let text = next.text(self.sql);
-        let operand = match next.kind {
+    }
+
+    /// Does an operand begin so many tokens ahead?
+    fn operand_begins(&self, ahead: usize) -> bool {
+        let Some(token) = self.tokens.get(self.at + ahead) else { return false };
+        let text = token.text(self.sql);
+        match token.kind {
             TokenKind::Word => {
                 let lower = text.to_ascii_lowercase();
-                matches!(role(&lower), Role::Array | Role::Cast)
-                    || (names_a_type(&lower) && matches!(role(&lower), Role::Operand | Role::TypeHead))
+                // `PASSWORD ? VALID UNTIL ?`: definitions have clauses of their own.
+                begins_operand(&lower, self.text(ahead + 1) == b"(")
+                    && (names_a_type(&lower)
+                        || matches!(role(&lower), Role::Array | Role::Cast)
+                        || !self.defines())
             }
             TokenKind::Quoted => true,
-            TokenKind::Operator => text == b"?",
+            // The second `?` of `a ? ?` is a placeholder.
+            TokenKind::Operator => may_be_prefix(text),
             TokenKind::Punctuation => text == b"(",
-            _ => next.is_value(),
-        };
-        !operand
+            _ => token.is_value(),
+        }
+    }
+
+    /// Is the statement one of CREATE, ALTER and COPY?
+    fn defines(&self) -> bool {
+        let first = self.items.get(self.first);
+        first.is_some_and(|first| ["create", "alter", "copy"].iter().any(|word| first.is_word(word)))
     }
 
     fn punctuation(&mut self, token: Token) {

@@ -83,6 +83,75 @@ fn signs_and_operators() {
 }
 
 #[test]
+fn a_question_mark_between_operands_is_an_operator() {
+    for operand in [
+        "key",
+        "value",
+        "type",
+        "role",
+        "name",
+        "text",
+        "data",
+        "coalesce(b, c)",
+        "LEFT (b, c)",
+        "current_user",
+        "user",
+        "ANY (b)",
+        "ARRAY[b]",
+        "(b)",
+        "\"B\"",
+        "@ b",
+        "- b",
+        "CASE WHEN b THEN c END",
+        "NOT b",
+        "f(b)",
+        "s.type",
+        "?",
+        "b AND c = ?",
+    ] {
+        let sql = format!("SELECT a FROM t WHERE doc ? {operand} AND id = ?");
+        check(&sql, &sql);
+        let placeholders = operand.matches('?').count() + 1;
+        let values = super::values(sql.as_bytes(), None);
+        assert_eq!(values.len(), placeholders, "{sql}");
+        let logged = sql.replace("id = ?", "id = 5").replace("? ?", "? 'x'").replace("c = ?", "c = 1");
+        assert!(digest(logged.as_bytes(), None).params.is_some(), "{logged}");
+    }
+}
+
+#[test]
+fn a_question_mark_where_a_value_stands_is_a_placeholder() {
+    for (sql, placeholders) in [
+        ("SELECT a FROM t WHERE a = ? AND b = ? OR ? IS NULL", 3),
+        ("SELECT a FROM t ORDER BY a LIMIT ? OFFSET ?", 2),
+        ("SELECT a FROM t WHERE ? ISNULL OR b BETWEEN ? AND ? OR c NOT IN (?, d)", 4),
+        ("SELECT ? AS x, ? x, ? AT TIME ZONE ?", 4),
+        ("SELECT a AT TIME ZONE ? AT TIME ZONE ?, b AT TIME ZONE ? < ?", 4),
+        ("SELECT interval ? day, interval ? - c", 2),
+        ("SELECT CASE WHEN a THEN ? WHEN b THEN ? ELSE ? END", 3),
+        ("SELECT a LIKE ? ESCAPE ?, ? COLLATE \"C\"", 3),
+        ("SELECT a FROM t ORDER BY ? DESC, ? ASC NULLS FIRST", 2),
+        ("SELECT a FROM t WHERE a = ? FOR UPDATE", 1),
+        ("SELECT a FROM t WHERE a = ? UNION SELECT ? FROM u WHERE c = ? GROUP BY a HAVING d > ?", 4),
+        ("UPDATE t SET a = ?, b = ? WHERE c = ? RETURNING a", 3),
+        ("SELECT a FROM t OFFSET ? ROWS FETCH NEXT ? ROWS ONLY", 2),
+        ("SELECT a FROM t OFFSET ? ROW FETCH FIRST ? ROW ONLY", 2),
+        ("SELECT sum(a) OVER (ORDER BY b ROWS BETWEEN ? PRECEDING AND ? FOLLOWING)", 2),
+        ("SELECT ? OPERATOR(s.+) ?", 2),
+        ("SELECT ? = ANY (b), ? <> ?, ? * a, ? || b, ? -> c", 6),
+        ("CREATE ROLE x PASSWORD ? VALID UNTIL ?", 2),
+        ("COPY t FROM ? DELIMITER ? NULL ? CSV", 3),
+        (
+            "SELECT * FROM json_table(a, ? COLUMNS (b int PATH ? NULL ON EMPTY, NESTED PATH ? COLUMNS (c int)))",
+            3,
+        ),
+    ] {
+        assert_eq!(super::values(sql.as_bytes(), None).len(), placeholders, "{sql}");
+        assert_eq!(digest(sql.as_bytes(), None).params, None, "{sql}");
+    }
+}
+
+#[test]
 fn casts_on_literals() {
     for value in [
         "'2026-11-23'::date",
