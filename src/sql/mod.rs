@@ -8,6 +8,7 @@ mod execute;
 mod fingerprint;
 mod hash;
 mod keys;
+mod keywords;
 mod kind;
 mod lexer;
 mod literal;

@@ -60,7 +60,7 @@ fn truth_values_that_are_no_values() {
         "CREATE TABLE t (a int NOT NULL, b int NULL DEFAULT ?)",
     );
     check("SELECT a IS DISTINCT FROM NULL", "SELECT a IS DISTINCT FROM ?");
-    check("SELECT NOT TRUE, 1 AS true", "SELECT NOT ?, ? AS TRUE");
+    check("SELECT NOT TRUE, 1 AS true", "SELECT NOT ?, ? AS true");
     check("SELECT * FROM a JOIN b ON TRUE", "SELECT * FROM a JOIN b ON ?");
     check("SELECT t.null, \"true\"", "SELECT t.null, \"true\"");
     check(
@@ -93,7 +93,7 @@ fn a_question_mark_between_operands_is_an_operator() {
         "text",
         "data",
         "coalesce(b, c)",
-        "LEFT (b, c)",
+        "left(b, c)",
         "current_user",
         "user",
         "ANY (b)",

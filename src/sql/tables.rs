@@ -425,7 +425,7 @@ impl Walk<'_, '_> {
         let cast = self.at > 0 && self.symbol(self.at - 1, b"::");
         let keyword = end == self.at + 1
             && self.items[self.at].kind == ItemKind::Word
-            && super::normalise::is_keyword(name.as_bytes())
+            && super::keywords::is_keyword(name.as_bytes())
             && !matches!(name.as_str(), "left" | "right" | "any");
         let alias = self.before(&["as"]) || self.ctes.contains_key(&name);
         if self.symbol(end, b"(")
