@@ -68,6 +68,8 @@ const TOKENS: &[&str] = &[
     "B'01'",
     "X'1F'",
     "U&'d\\0061'",
+    "uescape",
+    "UESCAPE '!'",
     "U&\"x\"",
     "$$x$$",
     "$t$ ' $t$",

@@ -30,6 +30,7 @@ fn literals() {
         r"E'it\'s'",
         "U&'d\\0061t'",
         "U&'d!0061' UESCAPE '!'",
+        "U&'d!0061' /* c */ UESCAPE -- c\n '!'",
         "B'01'",
         "X'1F'",
         "N'x'",
