@@ -391,7 +391,7 @@ impl<'a> Reader<'a> {
         let inner = text.strip_prefix(b"\"").map_or(text, |rest| rest.strip_suffix(b"\"").unwrap_or(rest));
         match temp_schema(inner) {
             Some(schema) if self.text(0) == b"." && (kind == ItemKind::Word || folds_to_itself(inner)) => {
-                self.items.push(Item { kind, text: schema });
+                self.items.push(Item { kind: ItemKind::Word, text: schema });
             }
             _ => self.items.push(Item { kind, text }),
         }

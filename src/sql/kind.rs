@@ -141,7 +141,8 @@ impl Words<'_> {
             at += 1;
         }
         let options = self.is(at, b"(")
-            && !matches!(self.lower(at + 1).as_slice(), b"select" | b"with" | b"values" | b"table" | b"");
+            && !self.is(at + 1, b"(")
+            && !matches!(self.lower(at + 1).as_slice(), b"select" | b"with" | b"values" | b"table");
         if options {
             while at < self.tokens.len() && !self.is(at, b")") {
                 at += 1;
@@ -271,6 +272,8 @@ mod tests {
     fn explain_says_both() {
         assert_eq!(explained_kind(b"EXPLAIN ANALYZE INSERT INTO t VALUES (1)"), (Kind::Insert, true));
         assert_eq!(explained_kind(b"EXPLAIN (ANALYZE, BUFFERS off) SELECT 1"), (Kind::Select, true));
+        assert_eq!(explained_kind(b"EXPLAIN (\"costs\" off) SELECT 1"), (Kind::Select, true));
+        assert_eq!(explained_kind(b"EXPLAIN ((SELECT 1))"), (Kind::Select, true));
         assert_eq!(explained_kind(b"EXPLAIN (SELECT 1)"), (Kind::Select, true));
         assert_eq!(explained_kind(b"EXPLAIN (TABLE t)"), (Kind::Select, true));
         assert_eq!(explained_kind(b"SELECT 1"), (Kind::Select, false));

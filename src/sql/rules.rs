@@ -275,6 +275,7 @@ fn names_stay() {
     );
     let one = |sql: &str| digest(sql.as_bytes(), None).fingerprint;
     assert_eq!(one("SELECT \"user\""), one("SELECT user"));
+    assert_eq!(one("SELECT * FROM \"pg_temp_3\".t"), one("SELECT * FROM pg_temp.t"));
     assert_ne!(one("SELECT \"User\""), one("SELECT user"));
     assert_ne!(one("SELECT * FROM a.t"), one("SELECT * FROM b.t"));
 }
@@ -380,5 +381,20 @@ fn execute_names_a_statement_only_where_a_table_is_created() {
 fn values_of_options_and_types_before_a_statement() {
     check("EXPLAIN (FORMAT 'json') SELECT a FROM t", "EXPLAIN (FORMAT ?) SELECT a FROM t");
     check("EXPLAIN (FORMAT ?) SELECT a FROM t", "EXPLAIN (FORMAT ?) SELECT a FROM t");
+    let one = |sql: &str| digest(sql.as_bytes(), None).fingerprint;
+    for (quoted, plain) in [
+        ("EXPLAIN (\"costs\" off) SELECT 1", "EXPLAIN (costs off) SELECT 1"),
+        ("EXPLAIN (FORMAT \"json\") SELECT 1", "EXPLAIN (format json) SELECT 1"),
+        (
+            "PREPARE p (\"role\", \"pg_temp_3\".\"t\") AS SELECT $1",
+            "PREPARE q (role, pg_temp_7.t) AS SELECT $1",
+        ),
+    ] {
+        assert_eq!(one(quoted), one(plain), "{quoted}");
+    }
+    // `"Role` is its token, as anywhere else.
+    let tokens: [&[u8]; 8] = [b"prepare", b"$", b"(", b"\"Role", b")", b"as", b"select", b"$"];
+    let chain = tokens.iter().fold(super::hash::Chain::tokens(), |chain, token| chain.token(token));
+    assert_eq!(one("PREPARE p (\"Role\") AS SELECT $1").0, chain.seal());
     check("PREPARE p (numeric(3)) AS SELECT 1", "PREPARE ? (numeric(?)) AS SELECT ?");
 }
