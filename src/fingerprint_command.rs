@@ -22,6 +22,9 @@ pub enum Mode {
 /// The normalised text is cut here; the fingerprint covers all of the statement.
 const LONGEST_TEXT: usize = 1 << 20;
 
+/// What some programs write before text in UTF-8.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// What is written for a statement.
 #[derive(Serialize)]
 struct Answer<'a> {
@@ -121,6 +124,8 @@ fn escaped_unit(text: &str) -> Option<u16> {
 
 fn text(mut input: BufReader<impl Read>, output: &mut impl Write) -> io::Result<()> {
     let mut splitter = Splitter::default();
+    // Only the input may begin with the mark, no later statement.
+    let mut marked = true;
     loop {
         // All that was at hand is answered.
         output.flush()?;
@@ -133,6 +138,10 @@ fn text(mut input: BufReader<impl Read>, output: &mut impl Write) -> io::Result<
             if splitter.ends_with(*byte) {
                 answer_unless_blank(&splitter.statement, output)?;
                 splitter = Splitter::default();
+                marked = false;
+            } else if marked && splitter.statement == BYTE_ORDER_MARK {
+                splitter = Splitter::default();
+                marked = false;
             }
         }
         input.consume(taken);
@@ -394,6 +403,8 @@ mod tests {
         );
         check(Mode::Text, "select /* /* ; */ ; */ a /*/ ; */; select \";\"", &["SELECT a", "SELECT \";\""]);
         check(Mode::Text, "", &[]);
+        check(Mode::Text, "\u{feff}select a; select \u{feff}b", &["SELECT a", "SELECT \u{feff}b"]);
+        check(Mode::Text, "\u{feff}$$;$$; \u{feff}", &["?", "\u{feff}"]);
     }
 
     #[test]
