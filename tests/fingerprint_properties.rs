@@ -69,6 +69,8 @@ const TOKENS: &[&str] = &[
     "X'1F'",
     "U&'d\\0061'",
     "uescape",
+    "operator",
+    "OPERATOR(s.=)",
     "UESCAPE '!'",
     "U&\"x\"",
     "$$x$$",

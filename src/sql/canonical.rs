@@ -13,7 +13,7 @@ mod naming;
 use lists::{EndedList, Folded, fold_lists, insert_rows};
 
 use super::hash::{Chain, Fingerprint, ValueHashes};
-use super::lexer::{Lexer, Token, TokenKind};
+use super::lexer::{Lexer, Token, TokenKind, is_operator};
 use super::literal::{Form, Literal};
 use super::params::Params;
 use super::types::{interval_fields_end, type_end, typed_string};
@@ -174,8 +174,30 @@ fn role_at(items: &[Item<'_>], index: usize) -> Role {
         ItemKind::Word if index > 0 && items[index - 1].is_symbol(b".") => Role::Operand,
         ItemKind::Word => role(&items[index].text.to_ascii_lowercase()),
         ItemKind::Quoted | ItemKind::Value => Role::Operand,
+        ItemKind::Symbol if items[index].text == b")" && ends_operator(items, index) => Role::Prefix,
         ItemKind::Symbol if matches!(items[index].text, b")" | b"]" | b".") => Role::Operand,
         ItemKind::Symbol => Role::Prefix,
+    }
+}
+
+/// Does this parenthesis end an `OPERATOR(schema.+)`? Then what follows it is an operand.
+fn ends_operator(items: &[Item<'_>], close: usize) -> bool {
+    let operator = |item: &Item<'_>| item.kind == ItemKind::Symbol && is_operator(item.text[0]);
+    items[..close].split_last().is_some_and(|(last, before)| operator(last) && opens_operator(before))
+}
+
+/// Do these items end in `OPERATOR (`, or that and schemas with their dots?
+fn opens_operator(mut items: &[Item<'_>]) -> bool {
+    while let [before @ .., schema, dot] = items
+        && dot.is_symbol(b".")
+        && matches!(schema.kind, ItemKind::Word | ItemKind::Quoted)
+    {
+        items = before;
+    }
+    match items {
+        [.., dot, _, _] if dot.is_symbol(b".") => false,
+        [.., operator, open] => operator.is_word("operator") && open.is_symbol(b"("),
+        _ => false,
     }
 }
 
@@ -486,7 +508,7 @@ impl<'a> Reader<'a> {
                 self.symbol(b"<>");
                 self.at += 1;
             }
-            b"?" if self.is_placeholder() => {
+            b"?" if !opens_operator(&self.items) && self.is_placeholder() => {
                 self.value(Form::Parameter, token.text(self.sql));
                 self.at += 1;
             }

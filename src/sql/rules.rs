@@ -79,6 +79,12 @@ fn signs_and_operators() {
     check("SELECT (a)-5, b[1]-5, 1-1", "SELECT (a) - ?, b[?] - ?, ? - ?");
     check("SELECT -a, +1, -$1", "SELECT - a, + ?, - ?");
     check("SELECT CASE a WHEN -1 THEN -2 ELSE -3 END -4", "SELECT CASE a WHEN ? THEN ? ELSE ? END - ?");
+    for value in ["5", "-5", "- 5", "NULL", "(1)::int"] {
+        let sql = format!("SELECT a OPERATOR(pg_catalog.=) {value}, b operator ( + ) {value}");
+        check(&sql, "SELECT a OPERATOR(pg_catalog.=) ?, b operator(+) ?");
+    }
+    check("SELECT a OPERATOR(s.?) 'x', a OPERATOR(?) ?", "SELECT a OPERATOR(s.?) ?, a OPERATOR(?) ?");
+    check("SELECT operator(a) - 5, s.operator(- 5) - 5", "SELECT operator(a) - ?, s.operator(?) - ?");
     check("SELECT a != b, a!=b", "SELECT a <> b, a <> b");
     check("SELECT a BETWEEN -1 AND -2 LIMIT -1", "SELECT a BETWEEN ? AND ? LIMIT ?");
 }
