@@ -31,6 +31,8 @@ struct Answer<'a> {
     fingerprint: String,
     sql: String,
     kind: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    explain: Option<&'a str>,
     tables: Vec<&'a str>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     truncated: bool,
@@ -282,6 +284,7 @@ fn answer(statement: &[u8], output: &mut impl Write) -> io::Result<()> {
         fingerprint: digest.fingerprint.to_string(),
         sql: sql::normalise(statement, LONGEST_TEXT),
         kind: shape.kind.as_str(),
+        explain: shape.explain.map(sql::Explain::as_str),
         tables: shape.tables(),
         truncated: digest.truncated,
     };
@@ -405,6 +408,20 @@ mod tests {
         check(Mode::Text, "", &[]);
         check(Mode::Text, "\u{feff}select a; select \u{feff}b", &["SELECT a", "SELECT \u{feff}b"]);
         check(Mode::Text, "\u{feff}$$;$$; \u{feff}", &["?", "\u{feff}"]);
+    }
+
+    #[test]
+    fn an_explain_says_so() {
+        let mut output = Vec::new();
+        let input = &b"explain select a; explain analyze delete from t; select a"[..];
+        run(BufReader::new(input), &mut output, Mode::Text).unwrap();
+        let lines = output.split(|b| *b == b'\n').filter(|line| !line.is_empty());
+        let lines: Vec<serde_json::Value> = lines.map(|line| serde_json::from_slice(line).unwrap()).collect();
+        let found: Vec<_> = lines.iter().map(|line| (line["kind"].as_str(), line.get("explain"))).collect();
+        let (plan, analyze) = ("plan".into(), "analyze".into());
+        let expected =
+            [(Some("select"), Some(&plan)), (Some("delete"), Some(&analyze)), (Some("select"), None)];
+        assert_eq!(found, expected);
     }
 
     #[test]
