@@ -22,12 +22,17 @@ pub enum Mode {
 /// The normalised text is cut here; the fingerprint covers all of the statement.
 const LONGEST_TEXT: usize = 1 << 20;
 
+/// What some programs write before text in UTF-8.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// What is written for a statement.
 #[derive(Serialize)]
 struct Answer<'a> {
     fingerprint: String,
     sql: String,
     kind: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    explain: Option<&'a str>,
     tables: Vec<&'a str>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     truncated: bool,
@@ -121,6 +126,8 @@ fn escaped_unit(text: &str) -> Option<u16> {
 
 fn text(mut input: BufReader<impl Read>, output: &mut impl Write) -> io::Result<()> {
     let mut splitter = Splitter::default();
+    // Only the input may begin with the mark, no later statement.
+    let mut marked = true;
     loop {
         // All that was at hand is answered.
         output.flush()?;
@@ -133,6 +140,10 @@ fn text(mut input: BufReader<impl Read>, output: &mut impl Write) -> io::Result<
             if splitter.ends_with(*byte) {
                 answer_unless_blank(&splitter.statement, output)?;
                 splitter = Splitter::default();
+                marked = false;
+            } else if marked && splitter.statement == BYTE_ORDER_MARK {
+                splitter = Splitter::default();
+                marked = false;
             }
         }
         input.consume(taken);
@@ -273,6 +284,7 @@ fn answer(statement: &[u8], output: &mut impl Write) -> io::Result<()> {
         fingerprint: digest.fingerprint.to_string(),
         sql: sql::normalise(statement, LONGEST_TEXT),
         kind: shape.kind.as_str(),
+        explain: shape.explain.map(sql::Explain::as_str),
         tables: shape.tables(),
         truncated: digest.truncated,
     };
@@ -394,6 +406,22 @@ mod tests {
         );
         check(Mode::Text, "select /* /* ; */ ; */ a /*/ ; */; select \";\"", &["SELECT a", "SELECT \";\""]);
         check(Mode::Text, "", &[]);
+        check(Mode::Text, "\u{feff}select a; select \u{feff}b", &["SELECT a", "SELECT \u{feff}b"]);
+        check(Mode::Text, "\u{feff}$$;$$; \u{feff}", &["?", "\u{feff}"]);
+    }
+
+    #[test]
+    fn an_explain_says_so() {
+        let mut output = Vec::new();
+        let input = &b"explain select a; explain analyze delete from t; select a"[..];
+        run(BufReader::new(input), &mut output, Mode::Text).unwrap();
+        let lines = output.split(|b| *b == b'\n').filter(|line| !line.is_empty());
+        let lines: Vec<serde_json::Value> = lines.map(|line| serde_json::from_slice(line).unwrap()).collect();
+        let found: Vec<_> = lines.iter().map(|line| (line["kind"].as_str(), line.get("explain"))).collect();
+        let (plan, analyze) = ("plan".into(), "analyze".into());
+        let expected =
+            [(Some("select"), Some(&plan)), (Some("delete"), Some(&analyze)), (Some("select"), None)];
+        assert_eq!(found, expected);
     }
 
     #[test]

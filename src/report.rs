@@ -281,6 +281,9 @@ pub struct Statement {
     pub sql: String,
     /// select, insert, update, delete, merge, copy, ddl, utility, transaction, cursor or other.
     pub kind: String,
+    /// For an EXPLAIN, whose `kind` is that of its statement: `analyze` when it runs it, else `plan`, which counts as
+    /// `utility` in the totals; `null` for anything else.
+    pub explain: Option<String>,
     /// Whether a SELECT takes row locks.
     pub locking: bool,
     /// Tables read or written, schemas kept, sorted.

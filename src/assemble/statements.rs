@@ -11,7 +11,7 @@ use crate::partial::errors::{ErrorTally, Owners};
 use crate::partial::slowest::SlowCall as KeptCall;
 use crate::partial::statements::{Finished, StatementTally};
 use crate::report::*;
-use crate::sql::Kind;
+use crate::sql::{Explain, Kind};
 use crate::units::{Micros, Timestamp};
 
 /// Sums over all fingerprints and what was beyond their cap.
@@ -30,7 +30,7 @@ pub(super) fn totals(finished: &Finished) -> Totals {
         }
     };
     for tally in &finished.list {
-        add(tally.shape.kind, tally.calls, tally.timed, tally.duration);
+        add(tally.shape.does(), tally.calls, tally.timed, tally.duration);
     }
     add(Kind::Other, finished.other.calls, finished.other.timed, finished.other.duration);
     totals.parse_us = Micros(finished.list.iter().map(|tally| tally.parse.0).sum());
@@ -54,7 +54,7 @@ pub(super) fn hours(list: &[StatementTally], errors: &[ErrorTally]) -> Vec<Hour>
     for tally in list {
         for (hour, calls, duration_us) in tally.hours.iter() {
             let row = hours.entry(hour).or_insert_with(|| new(hour));
-            let kind = match tally.shape.kind {
+            let kind = match tally.shape.does() {
                 Kind::Select => Some(&mut row.select),
                 Kind::Insert => Some(&mut row.insert),
                 Kind::Update => Some(&mut row.update),
@@ -78,7 +78,8 @@ pub(super) fn hours(list: &[StatementTally], errors: &[ErrorTally]) -> Vec<Hour>
 /// INSERTs, by calls, each beside what else its table is asked for.
 pub(super) fn hot_inserts(list: &[StatementTally]) -> Vec<HotInsert> {
     let (mut reads, mut writes) = (HashMap::new(), HashMap::new());
-    for tally in list {
+    let runs = |tally: &&StatementTally| tally.shape.explain != Some(Explain::Plan);
+    for tally in list.iter().filter(runs) {
         for (loads, tables) in [(&mut reads, &tally.shape.reads), (&mut writes, &tally.shape.writes)] {
             for table in tables {
                 let load: &mut Load = loads.entry(table.as_str()).or_default();
@@ -90,7 +91,7 @@ pub(super) fn hot_inserts(list: &[StatementTally]) -> Vec<HotInsert> {
     let of = |loads: &HashMap<&str, Load>, tally: &StatementTally| {
         tally.shape.writes.first().and_then(|table| loads.get(table.as_str()).copied()).unwrap_or_default()
     };
-    let inserts = list.iter().filter(|tally| tally.shape.kind == Kind::Insert && tally.calls > 0);
+    let inserts = list.iter().filter(|tally| tally.shape.does() == Kind::Insert && tally.calls > 0);
     let mut rows: Vec<HotInsert> = inserts
         .map(|tally| HotInsert {
             fingerprint: tally.fingerprint.to_string(),
@@ -174,6 +175,7 @@ fn row(
         fingerprint,
         sql: tally.sql.clone(),
         kind: shape.kind.as_str().to_owned(),
+        explain: shape.explain.map(|explain| explain.as_str().to_owned()),
         locking: shape.locking,
         tables,
         reads: shape.reads.clone(),

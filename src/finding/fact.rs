@@ -9,7 +9,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::functions::{self, Called};
 use super::wording::Wording;
 use super::{MOST_PAIRS, column_id, naming};
-use crate::sql::{Answer, Key, Kind, Shape, With};
+use crate::sql::{Answer, Explain, Key, Kind, Shape, With};
 
 /// What a statement does to the transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -219,9 +219,9 @@ impl Fact {
             called.any(functions::LOCKING) || called.any(functions::HOLDING) || words.first() == "lock";
         let acts = writes_by_call || locks || called.any(functions::STAYING) || called.any(functions::ACTING);
         // EXPLAIN plans what it explains, and with ANALYZE does it.
-        let planned = shape.explain && !words.explains_by_doing();
+        let planned = shape.explain == Some(Explain::Plan);
         let written: &[String] = if planned { &[] } else { &shape.writes };
-        let select = shape.kind == Kind::Select && !shape.explain && shape.writes.is_empty();
+        let select = shape.kind == Kind::Select && shape.explain.is_none() && shape.writes.is_empty();
         let question = select
             && shape.has_from
             && !shape.locking
@@ -234,8 +234,8 @@ impl Fact {
         let verb = words.verb().unwrap_or(match shape.kind {
             _ if planned => Verb::Other,
             Kind::Select | Kind::Copy if shape.writes.is_empty() && !writes_by_call => match shape.explain {
-                true => Verb::Other,
-                false => Verb::Read,
+                Some(_) => Verb::Other,
+                None => Verb::Read,
             },
             Kind::Utility | Kind::Transaction | Kind::Cursor | Kind::Other => Verb::Other,
             _ => Verb::Write,
@@ -245,7 +245,7 @@ impl Fact {
         let (own, nested): (Vec<&Key>, Vec<&Key>) = shape.keys.iter().partition(|key| !key.nested);
         let Pairs { columns, parents, names } = Pairs::of(shape, &own, &nested, question, select);
         Self {
-            kind: shape.kind,
+            kind: shape.does(),
             verb,
             reads: ids(&shape.reads),
             writes: ids(written),

@@ -101,19 +101,6 @@ impl Wording {
         }
     }
 
-    /// Whether it is an EXPLAIN that does what it explains.
-    pub(super) fn explains_by_doing(&self) -> bool {
-        let mut words = self.lower.split([' ', '(', ')', ',', '\n', '\t']).filter(|word| !word.is_empty());
-        let mut options = words.by_ref().skip(1).take_while(|word| {
-            !matches!(
-                *word,
-                "select" | "with" | "values" | "insert" | "update" | "delete" | "merge" | "create"
-            )
-        });
-        let analyze = options.by_ref().any(|word| matches!(word, "analyze" | "analyse"));
-        analyze && !matches!(options.next(), Some("off" | "false"))
-    }
-
     /// Whether it makes a transaction serializable, which a replica cannot.
     pub(super) fn is_serializable(&self, verb: Verb) -> bool {
         (matches!(verb, Verb::Begin | Verb::Whole) || self.lower.starts_with("set transaction"))

@@ -13,11 +13,11 @@ mod naming;
 use lists::{EndedList, Folded, fold_lists, insert_rows};
 
 use super::hash::{Chain, Fingerprint, ValueHashes};
-use super::lexer::{Lexer, Token, TokenKind};
+use super::lexer::{Lexer, Token, TokenKind, is_operator};
 use super::literal::{Form, Literal};
 use super::params::Params;
 use super::types::{interval_fields_end, type_end, typed_string};
-use super::words::{Role, is_type, names_a_type, role};
+use super::words::{Role, begins_operand, is_type, may_be_prefix, names_a_type, role};
 
 /// What a canonical token is.
 #[derive(Copy, Clone, Debug, Eq, PartialEq)]
@@ -174,8 +174,30 @@ fn role_at(items: &[Item<'_>], index: usize) -> Role {
         ItemKind::Word if index > 0 && items[index - 1].is_symbol(b".") => Role::Operand,
         ItemKind::Word => role(&items[index].text.to_ascii_lowercase()),
         ItemKind::Quoted | ItemKind::Value => Role::Operand,
+        ItemKind::Symbol if items[index].text == b")" && ends_operator(items, index) => Role::Prefix,
         ItemKind::Symbol if matches!(items[index].text, b")" | b"]" | b".") => Role::Operand,
         ItemKind::Symbol => Role::Prefix,
+    }
+}
+
+/// Does this parenthesis end an `OPERATOR(schema.+)`? Then what follows it is an operand.
+fn ends_operator(items: &[Item<'_>], close: usize) -> bool {
+    let operator = |item: &Item<'_>| item.kind == ItemKind::Symbol && is_operator(item.text[0]);
+    items[..close].split_last().is_some_and(|(last, before)| operator(last) && opens_operator(before))
+}
+
+/// Do these items end in `OPERATOR (`, or that and schemas with their dots?
+fn opens_operator(mut items: &[Item<'_>]) -> bool {
+    while let [before @ .., schema, dot] = items
+        && dot.is_symbol(b".")
+        && matches!(schema.kind, ItemKind::Word | ItemKind::Quoted)
+    {
+        items = before;
+    }
+    match items {
+        [.., dot, _, _] if dot.is_symbol(b".") => false,
+        [.., operator, open] => operator.is_word("operator") && open.is_symbol(b"("),
+        _ => false,
     }
 }
 
@@ -391,7 +413,7 @@ impl<'a> Reader<'a> {
         let inner = text.strip_prefix(b"\"").map_or(text, |rest| rest.strip_suffix(b"\"").unwrap_or(rest));
         match temp_schema(inner) {
             Some(schema) if self.text(0) == b"." && (kind == ItemKind::Word || folds_to_itself(inner)) => {
-                self.items.push(Item { kind, text: schema });
+                self.items.push(Item { kind: ItemKind::Word, text: schema });
             }
             _ => self.items.push(Item { kind, text }),
         }
@@ -486,7 +508,7 @@ impl<'a> Reader<'a> {
                 self.symbol(b"<>");
                 self.at += 1;
             }
-            b"?" if self.is_placeholder() => {
+            b"?" if !opens_operator(&self.items) && self.is_placeholder() => {
                 self.value(Form::Parameter, token.text(self.sql));
                 self.at += 1;
             }
@@ -497,23 +519,44 @@ impl<'a> Reader<'a> {
     /// Is the `?` here a placeholder, of our own output or of a driver? The operator `?` has operands on both
     /// sides.
     fn is_placeholder(&self) -> bool {
-        if self.operand_expected(0) {
-            return true;
+        self.operand_expected(0) || self.awaits_value() || !self.operand_begins(1)
+    }
+
+    /// Does a value follow the last word, though it is none that an operand follows everywhere?
+    fn awaits_value(&self) -> bool {
+        match self.items.as_slice() {
+            [.., before, zone] if zone.is_word("zone") => before.is_word("time"),
+            [.., before, interval] if interval.is_word("interval") => !before.is_symbol(b"::"),
+            [.., path] if path.is_word("path") => !self.operand_expected(1),
+            _ => false,
         }
-        let Some(next) = self.tokens.get(self.at + 1) else { return true };
-        let text = next.text(self.sql);
-        let operand = match next.kind {
+    }
+
+    /// Does an operand begin so many tokens ahead?
+    fn operand_begins(&self, ahead: usize) -> bool {
+        let Some(token) = self.tokens.get(self.at + ahead) else { return false };
+        let text = token.text(self.sql);
+        match token.kind {
             TokenKind::Word => {
                 let lower = text.to_ascii_lowercase();
-                matches!(role(&lower), Role::Array | Role::Cast)
-                    || (names_a_type(&lower) && matches!(role(&lower), Role::Operand | Role::TypeHead))
+                // `PASSWORD ? VALID UNTIL ?`: definitions have clauses of their own.
+                begins_operand(&lower, self.text(ahead + 1) == b"(")
+                    && (names_a_type(&lower)
+                        || matches!(role(&lower), Role::Array | Role::Cast)
+                        || !self.defines())
             }
             TokenKind::Quoted => true,
-            TokenKind::Operator => text == b"?",
+            // The second `?` of `a ? ?` is a placeholder.
+            TokenKind::Operator => may_be_prefix(text),
             TokenKind::Punctuation => text == b"(",
-            _ => next.is_value(),
-        };
-        !operand
+            _ => token.is_value(),
+        }
+    }
+
+    /// Is the statement one of CREATE, ALTER and COPY?
+    fn defines(&self) -> bool {
+        let first = self.items.get(self.first);
+        first.is_some_and(|first| ["create", "alter", "copy"].iter().any(|word| first.is_word(word)))
     }
 
     fn punctuation(&mut self, token: Token) {

@@ -2,7 +2,7 @@
 //!
 //! The path of every logged statement. It must say exactly what the reference says (canonical.rs); where a
 //! statement needs more than a look at the last token and the open brackets, it says nothing and the reference
-//! is asked: names that are values, `?`, interval fields, nesting beyond [`DEEPEST`].
+//! is asked: names that are values, `?`, interval fields, `OPERATOR(…)`, nesting beyond [`DEEPEST`].
 //!
 //! How the passes of the reference become one:
 //!

@@ -4,7 +4,7 @@
 //! it stands in WHERE by itself or between ANDs, and only about the table whose column it is.
 
 use super::canonical::{Canonical, Item, ItemKind};
-use super::normalise::is_keyword;
+use super::keywords::is_keyword;
 use super::shape::{Answer, Key, With};
 use super::tables::name_text;
 

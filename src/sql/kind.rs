@@ -79,14 +79,33 @@ impl fmt::Display for Kind {
     }
 }
 
+/// What an EXPLAIN does with its statement.
+#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+pub enum Explain {
+    /// It plans it.
+    Plan,
+    /// It runs it too.
+    Analyze,
+}
+
+impl Explain {
+    /// Its name in the report.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Explain::Plan => "plan",
+            Explain::Analyze => "analyze",
+        }
+    }
+}
+
 /// The kind of a text. Of several statements, the first that is no BEGIN and no SET counts; EXPLAIN counts as
 /// what it explains, PREPARE TRANSACTION as a transaction's end.
 pub fn kind(sql: &[u8]) -> Kind {
     explained_kind(sql).0
 }
 
-/// The kind, and whether the statement is an EXPLAIN of that kind.
-pub(super) fn explained_kind(sql: &[u8]) -> (Kind, bool) {
+/// The kind, and what the statement does if it is an EXPLAIN of that kind.
+pub(super) fn explained_kind(sql: &[u8]) -> (Kind, Option<Explain>) {
     let tokens: Vec<Token> = Lexer::new(sql).filter(|token| token.kind != TokenKind::Comment).collect();
     let is_semicolon = |token: &Token| token.text(sql) == b";";
     let mut first = None;
@@ -98,7 +117,7 @@ pub(super) fn explained_kind(sql: &[u8]) -> (Kind, bool) {
         }
         first.get_or_insert(kind);
     }
-    first.unwrap_or((Kind::Other, false))
+    first.unwrap_or((Kind::Other, None))
 }
 
 /// The tokens of one statement.
@@ -124,26 +143,33 @@ impl Words<'_> {
         matches!(self.lower(0).as_slice(), b"begin" | b"start" | b"set")
     }
 
-    fn kind(&self) -> (Kind, bool) {
+    fn kind(&self) -> (Kind, Option<Explain>) {
         let mut at = 0;
         while self.is(at, b"(") {
             at += 1;
         }
-        let explain = self.is(at, b"explain");
-        if explain {
-            at = self.after_explain(at + 1);
+        if !self.is(at, b"explain") {
+            return (self.kind_at(at), None);
         }
-        (self.kind_at(at), explain)
+        let (at, explain) = self.after_explain(at + 1);
+        (self.kind_at(at), Some(explain))
     }
 
-    fn after_explain(&self, mut at: usize) -> usize {
+    /// Where the statement of an EXPLAIN begins, and whether it is run.
+    fn after_explain(&self, mut at: usize) -> (usize, Explain) {
+        let mut analyze = false;
         while matches!(self.lower(at).as_slice(), b"analyze" | b"analyse" | b"verbose") {
+            analyze |= !self.is(at, b"verbose");
             at += 1;
         }
         let options = self.is(at, b"(")
-            && !matches!(self.lower(at + 1).as_slice(), b"select" | b"with" | b"values" | b"table" | b"");
+            && !self.is(at + 1, b"(")
+            && !matches!(self.lower(at + 1).as_slice(), b"select" | b"with" | b"values" | b"table");
         if options {
             while at < self.tokens.len() && !self.is(at, b")") {
+                if self.is(at, b"(") || self.is(at, b",") {
+                    analyze = self.analyze_option(at + 1).unwrap_or(analyze);
+                }
                 at += 1;
             }
             at += 1;
@@ -151,7 +177,19 @@ impl Words<'_> {
         while self.is(at, b"(") {
             at += 1;
         }
-        at
+        (at, if analyze { Explain::Analyze } else { Explain::Plan })
+    }
+
+    /// What the option here says of ANALYZE, if it is that one: `ANALYZE`, `analyze off`, `"analyze" 'false'`.
+    fn analyze_option(&self, at: usize) -> Option<bool> {
+        let plain = |at: usize| {
+            let text = self.tokens.get(at).map_or(&b""[..], |token| token.text(self.sql));
+            let quote = |text: &[u8]| matches!(text.first(), Some(b'"' | b'\''));
+            let plain = if quote(text) { &text[1..text.len().max(2) - 1] } else { text };
+            plain.to_ascii_lowercase()
+        };
+        matches!(plain(at).as_slice(), b"analyze" | b"analyse")
+            .then(|| !matches!(plain(at + 1).as_slice(), b"off" | b"false" | b"0"))
     }
 
     fn kind_at(&self, at: usize) -> Kind {
@@ -269,11 +307,24 @@ mod tests {
 
     #[test]
     fn explain_says_both() {
-        assert_eq!(explained_kind(b"EXPLAIN ANALYZE INSERT INTO t VALUES (1)"), (Kind::Insert, true));
-        assert_eq!(explained_kind(b"EXPLAIN (ANALYZE, BUFFERS off) SELECT 1"), (Kind::Select, true));
-        assert_eq!(explained_kind(b"EXPLAIN (SELECT 1)"), (Kind::Select, true));
-        assert_eq!(explained_kind(b"EXPLAIN (TABLE t)"), (Kind::Select, true));
-        assert_eq!(explained_kind(b"SELECT 1"), (Kind::Select, false));
+        let (plan, analyze) = (Some(Explain::Plan), Some(Explain::Analyze));
+        for (sql, expected) in [
+            ("EXPLAIN ANALYZE INSERT INTO t VALUES (1)", (Kind::Insert, analyze)),
+            ("EXPLAIN VERBOSE INSERT INTO t VALUES (1)", (Kind::Insert, plan)),
+            ("EXPLAIN (ANALYZE, BUFFERS off) SELECT 1", (Kind::Select, analyze)),
+            ("EXPLAIN (ANALYZE off) DELETE FROM t", (Kind::Delete, plan)),
+            ("EXPLAIN (COSTS off, \"analyze\" 'false') DELETE FROM t", (Kind::Delete, plan)),
+            ("EXPLAIN (costs, analyze true) DELETE FROM t", (Kind::Delete, analyze)),
+            ("EXPLAIN (analyze 0, analyse 1) DELETE FROM t", (Kind::Delete, analyze)),
+            ("EXPLAIN (\"costs\" off) SELECT 1", (Kind::Select, plan)),
+            ("EXPLAIN (analyze \"", (Kind::Other, analyze)),
+            ("EXPLAIN ((SELECT 1))", (Kind::Select, plan)),
+            ("EXPLAIN (SELECT 1)", (Kind::Select, plan)),
+            ("EXPLAIN (TABLE t)", (Kind::Select, plan)),
+            ("SELECT 1", (Kind::Select, None)),
+        ] {
+            assert_eq!(explained_kind(sql.as_bytes()), expected, "{sql}");
+        }
     }
 
     #[test]

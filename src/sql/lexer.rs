@@ -224,18 +224,29 @@ impl Lexer<'_> {
         if !self.quoted_string(2) {
             return (TokenKind::UnicodeString, false);
         }
+        let Some(quote) = self.escape_clause() else { return (TokenKind::UnicodeString, true) };
+        self.at = quote;
+        (TokenKind::UnicodeString, self.delimited(0, b'\''))
+    }
+
+    /// After a `U&'…'`: where the string of its UESCAPE clause opens, if it has one. Comments may stand around the word.
+    fn escape_clause(&self) -> Option<usize> {
         let mut ahead = self.clone();
-        ahead.skip_until(|b| !is_space(b));
-        let word = ahead.at;
-        ahead.skip_until(|b| !is_name(b));
-        let clause = self.sql[word..ahead.at].eq_ignore_ascii_case(b"uescape");
-        ahead.skip_until(|b| !is_space(b));
-        if !clause || ahead.peek(0) != b'\'' {
-            return (TokenKind::UnicodeString, true);
+        let word = ahead.next_code().filter(|token| token.kind == TokenKind::Word)?;
+        ahead.skip_blank();
+        let clause = word.text(self.sql).eq_ignore_ascii_case(b"uescape") && ahead.peek(0) == b'\'';
+        clause.then_some(ahead.at)
+    }
+
+    /// Moves past white space and comments.
+    fn skip_blank(&mut self) {
+        loop {
+            self.skip_until(|b| !is_space(b));
+            match (self.peek(0), self.peek(1)) {
+                (b'-', b'-') | (b'/', b'*') => self.scan(),
+                _ => return,
+            };
         }
-        let closed = ahead.delimited(0, b'\'');
-        self.at = ahead.at;
-        (TokenKind::UnicodeString, closed)
     }
 
     /// Comments nest.
@@ -353,6 +364,16 @@ pub(super) fn string_goes_on(sql: &[u8], mut at: usize) -> Option<usize> {
             }
             _ => return None,
         }
+    }
+}
+
+/// The escape character that a whole `U&'…'` names in its UESCAPE clause.
+pub(super) fn escape_character(text: &[u8]) -> Option<u8> {
+    let mut lexer = Lexer::new(text);
+    let quote = lexer.quoted_string(2).then(|| lexer.escape_clause()).flatten()?;
+    match text[quote..] {
+        [b'\'', escape, b'\''] => Some(escape),
+        _ => None,
     }
 }
 
@@ -475,6 +496,15 @@ mod tests {
         check("$$it's$$ $a$ $$ $a$", &[(DollarString, "$$it's$$"), (DollarString, "$a$ $$ $a$")]);
         check("b'01' X'1F' n'x'", &[(BitString, "b'01'"), (BitString, "X'1F'"), (String, "n'x'")]);
         check("U&'d!0061' UESCAPE '!' x", &[(UnicodeString, "U&'d!0061' UESCAPE '!'"), (Word, "x")]);
+        for sql in [
+            "U&'a' /* c */ UESCAPE '!'",
+            "U&'a' -- c\nuescape/* /* ' */ */'!'",
+            "U&'a'UESCAPE --\n -- '\n'!'",
+        ] {
+            check(sql, &[(UnicodeString, sql)]);
+        }
+        check("U&'a' /* c */ x", &[(UnicodeString, "U&'a'"), (Comment, "/* c */"), (Word, "x")]);
+        check("U&'a' UESCAPE /*", &[(UnicodeString, "U&'a'"), (Word, "UESCAPE"), (Comment, "/*")]);
         check("'a'\n 'b' 'c'", &[(String, "'a'\n 'b'"), (String, "'c'")]);
         check("'a' -- it's\n --\n 'b'", &[(String, "'a' -- it's\n --\n 'b'")]);
         check("E'a'--\n'\\'' x", &[(EscapeString, "E'a'--\n'\\''"), (Word, "x")]);

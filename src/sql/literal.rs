@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use super::hash::{NULL_HASH, ValueHasher, value_hash};
-use super::lexer::{dollar_string, string_goes_on};
+use super::lexer::{dollar_string, escape_character, string_goes_on};
 use super::params::{Param, Params};
 use super::swar::{before_byte, load};
 
@@ -320,9 +320,7 @@ fn unicode_escape(at: usize, unit: impl Fn(usize) -> Option<(u32, usize)>) -> Op
 fn unicode_value(text: &[u8]) -> Vec<u8> {
     let mut raw = Vec::with_capacity(text.len());
     quoted_pieces(text, |piece| raw.extend_from_slice(piece));
-    let clause = memchr::memrchr(b'\'', &text[..text.len() - 1]).filter(|at| at + 3 == text.len());
-    let escape = clause.filter(|_| has_uescape(text)).map_or(b'\\', |at| text[at + 1]);
-    unicode_unescaped(&raw, escape)
+    unicode_unescaped(&raw, escape_character(text).unwrap_or(b'\\'))
 }
 
 /// The text of `U&'…'` or `U&"…"`, without its quotes and with this escape character.
@@ -351,12 +349,6 @@ pub(super) fn unicode_unescaped(raw: &[u8], escape: u8) -> Vec<u8> {
         }
     }
     value
-}
-
-/// Does a UESCAPE clause follow the string? Its letters stand after the quote that closes the string.
-fn has_uescape(text: &[u8]) -> bool {
-    let tail = &text[text.len().saturating_sub(64)..];
-    tail.windows(7).any(|word| word.eq_ignore_ascii_case(b"uescape"))
 }
 
 /// A name's value: folded when it has no quotes, as it stands when it has.
@@ -401,6 +393,8 @@ mod tests {
         check(Form::Escape, r"E'a''b'", "a'b");
         check(Form::Unicode, r"U&'d\0061t\+000061'", "data");
         check(Form::Unicode, "U&'d!0061' UESCAPE '!'", "da");
+        check(Form::Unicode, "U&'d!0061' /* 'uescape' */ UESCAPE -- c\n'!'", "da");
+        check(Form::Unicode, "U&'uescape!0061'\n'!'", "uescape!0061!");
         for text in [r"E'\uD83D\uDE00'", r"E'\U0000D83D\U0000DE00'", r"E'\U0001F600'"] {
             check(Form::Escape, text, "\u{1F600}");
         }

@@ -8,6 +8,7 @@ mod execute;
 mod fingerprint;
 mod hash;
 mod keys;
+mod keywords;
 mod kind;
 mod lexer;
 mod literal;
@@ -35,7 +36,7 @@ use literal::Literal;
 
 pub use execute::{digest_execute, prepared_statement};
 pub use hash::{Fingerprint, ValueHashes};
-pub use kind::{Kind, kind};
+pub use kind::{Explain, Kind, kind};
 pub use lexer::{Lexer, Token, TokenKind};
 pub use params::{Param, Params};
 pub use pretty::{Class, Piece, pretty};

@@ -2,8 +2,8 @@
 //!
 //! Serves the report's page; it knows the normalised text only, and puts nothing into it but white space.
 
-use super::lexer::{Lexer, TokenKind};
-use super::normalise::{is_keyword, is_keyword_between};
+use super::keywords::{Sort, Spelled, keywords};
+use super::lexer::{Lexer, Token, TokenKind};
 
 /// What a piece of text is, for highlighting.
 #[derive(Copy, Clone, Debug, Eq, PartialEq)]
@@ -42,6 +42,10 @@ pub fn pretty(normalised: &str) -> Vec<Piece> {
     let lower = |index: usize| {
         tokens.get(index).map(|token| token.text(sql).to_ascii_lowercase()).unwrap_or_default()
     };
+    let spelled = tokens
+        .iter()
+        .map(|token| Spelled { sort: sort(token, sql), text: token.text(sql).to_ascii_lowercase() });
+    let keywords = keywords(&spelled.collect::<Vec<_>>());
     for (index, token) in tokens.iter().enumerate() {
         let text = token.text(sql);
         let word = lower(index);
@@ -57,8 +61,7 @@ pub fn pretty(normalised: &str) -> Vec<Piece> {
             layout.nested.pop();
         }
         let before = index.checked_sub(1).map(lower).unwrap_or_default();
-        let breaks = token.kind == TokenKind::Word
-            && before != b"."
+        let breaks = keywords[index]
             && layout.nest().may_break(&word)
             && starts_line(&word, &before, &lower(index + 1));
         if index > 0 && breaks {
@@ -68,13 +71,8 @@ pub fn pretty(normalised: &str) -> Vec<Piece> {
             layout.push(Class::Space, " ");
         }
         let class = match token.kind {
-            TokenKind::Word
-                if text.iter().any(u8::is_ascii_uppercase)
-                    && is_upper(text)
-                    && is_known(&before, &word, [1, 2, 3].map(|ahead| lower(index + ahead))) =>
-            {
-                Class::Keyword
-            }
+            // Only what normalising put into upper case is a keyword.
+            TokenKind::Word if keywords[index] && is_upper(text) => Class::Keyword,
             TokenKind::Word | TokenKind::Quoted => Class::Name,
             TokenKind::Operator if text == b"?" => Class::Placeholder,
             TokenKind::Operator => Class::Operator,
@@ -97,9 +95,14 @@ fn is_upper(text: &[u8]) -> bool {
     !text.iter().any(u8::is_ascii_lowercase)
 }
 
-/// Only what normalising put into upper case is a keyword; `ID` is a name that somebody shouts.
-fn is_known(before: &[u8], word: &[u8], after: [Vec<u8>; 3]) -> bool {
-    is_keyword(word) || is_keyword_between(before, word, [&after[0], &after[1], &after[2]])
+fn sort(token: &Token, sql: &[u8]) -> Sort {
+    match token.kind {
+        TokenKind::Word => Sort::Word,
+        TokenKind::Punctuation | TokenKind::Stray | TokenKind::Comment => Sort::Symbol,
+        // Of a normalised text nearly every `?` is a value.
+        TokenKind::Operator if token.text(sql) != b"?" => Sort::Symbol,
+        _ => Sort::Operand,
+    }
 }
 
 /// Does a clause begin with this word? An AND that belongs to BETWEEN or stands in a CASE is none of them.
@@ -243,7 +246,7 @@ mod tests {
 
     #[test]
     fn classes() {
-        let pieces = pretty("SELECT \"a\" FROM ID WHERE x = ?");
+        let pieces = pretty("SELECT \"a\", COMMENT, left(b) FROM ID WHERE x = ?");
         let found: Vec<_> =
             pieces.iter().filter(|p| p.class != Class::Space).map(|p| (p.class, p.text.as_str())).collect();
         assert_eq!(
@@ -251,6 +254,13 @@ mod tests {
             [
                 (Class::Keyword, "SELECT"),
                 (Class::Name, "\"a\""),
+                (Class::Punctuation, ","),
+                (Class::Name, "COMMENT"),
+                (Class::Punctuation, ","),
+                (Class::Name, "left"),
+                (Class::Punctuation, "("),
+                (Class::Name, "b"),
+                (Class::Punctuation, ")"),
                 (Class::Keyword, "FROM"),
                 (Class::Name, "ID"),
                 (Class::Keyword, "WHERE"),

@@ -30,6 +30,7 @@ fn literals() {
         r"E'it\'s'",
         "U&'d\\0061t'",
         "U&'d!0061' UESCAPE '!'",
+        "U&'d!0061' /* c */ UESCAPE -- c\n '!'",
         "B'01'",
         "X'1F'",
         "N'x'",
@@ -60,7 +61,7 @@ fn truth_values_that_are_no_values() {
         "CREATE TABLE t (a int NOT NULL, b int NULL DEFAULT ?)",
     );
     check("SELECT a IS DISTINCT FROM NULL", "SELECT a IS DISTINCT FROM ?");
-    check("SELECT NOT TRUE, 1 AS true", "SELECT NOT ?, ? AS TRUE");
+    check("SELECT NOT TRUE, 1 AS true", "SELECT NOT ?, ? AS true");
     check("SELECT * FROM a JOIN b ON TRUE", "SELECT * FROM a JOIN b ON ?");
     check("SELECT t.null, \"true\"", "SELECT t.null, \"true\"");
     check(
@@ -78,8 +79,83 @@ fn signs_and_operators() {
     check("SELECT (a)-5, b[1]-5, 1-1", "SELECT (a) - ?, b[?] - ?, ? - ?");
     check("SELECT -a, +1, -$1", "SELECT - a, + ?, - ?");
     check("SELECT CASE a WHEN -1 THEN -2 ELSE -3 END -4", "SELECT CASE a WHEN ? THEN ? ELSE ? END - ?");
+    for value in ["5", "-5", "- 5", "NULL", "(1)::int"] {
+        let sql = format!("SELECT a OPERATOR(pg_catalog.=) {value}, b operator ( + ) {value}");
+        check(&sql, "SELECT a OPERATOR(pg_catalog.=) ?, b operator(+) ?");
+    }
+    check("SELECT a OPERATOR(s.?) 'x', a OPERATOR(?) ?", "SELECT a OPERATOR(s.?) ?, a OPERATOR(?) ?");
+    check("SELECT operator(a) - 5, s.operator(- 5) - 5", "SELECT operator(a) - ?, s.operator(?) - ?");
     check("SELECT a != b, a!=b", "SELECT a <> b, a <> b");
     check("SELECT a BETWEEN -1 AND -2 LIMIT -1", "SELECT a BETWEEN ? AND ? LIMIT ?");
+}
+
+#[test]
+fn a_question_mark_between_operands_is_an_operator() {
+    for operand in [
+        "key",
+        "value",
+        "type",
+        "role",
+        "name",
+        "text",
+        "data",
+        "coalesce(b, c)",
+        "left(b, c)",
+        "current_user",
+        "user",
+        "ANY (b)",
+        "ARRAY[b]",
+        "(b)",
+        "\"B\"",
+        "@ b",
+        "- b",
+        "CASE WHEN b THEN c END",
+        "NOT b",
+        "f(b)",
+        "s.type",
+        "?",
+        "b AND c = ?",
+    ] {
+        let sql = format!("SELECT a FROM t WHERE doc ? {operand} AND id = ?");
+        check(&sql, &sql);
+        let placeholders = operand.matches('?').count() + 1;
+        let values = super::values(sql.as_bytes(), None);
+        assert_eq!(values.len(), placeholders, "{sql}");
+        let logged = sql.replace("id = ?", "id = 5").replace("? ?", "? 'x'").replace("c = ?", "c = 1");
+        assert!(digest(logged.as_bytes(), None).params.is_some(), "{logged}");
+    }
+}
+
+#[test]
+fn a_question_mark_where_a_value_stands_is_a_placeholder() {
+    for (sql, placeholders) in [
+        ("SELECT a FROM t WHERE a = ? AND b = ? OR ? IS NULL", 3),
+        ("SELECT a FROM t ORDER BY a LIMIT ? OFFSET ?", 2),
+        ("SELECT a FROM t WHERE ? ISNULL OR b BETWEEN ? AND ? OR c NOT IN (?, d)", 4),
+        ("SELECT ? AS x, ? x, ? AT TIME ZONE ?", 4),
+        ("SELECT a AT TIME ZONE ? AT TIME ZONE ?, b AT TIME ZONE ? < ?", 4),
+        ("SELECT interval ? day, interval ? - c", 2),
+        ("SELECT CASE WHEN a THEN ? WHEN b THEN ? ELSE ? END", 3),
+        ("SELECT a LIKE ? ESCAPE ?, ? COLLATE \"C\"", 3),
+        ("SELECT a FROM t ORDER BY ? DESC, ? ASC NULLS FIRST", 2),
+        ("SELECT a FROM t WHERE a = ? FOR UPDATE", 1),
+        ("SELECT a FROM t WHERE a = ? UNION SELECT ? FROM u WHERE c = ? GROUP BY a HAVING d > ?", 4),
+        ("UPDATE t SET a = ?, b = ? WHERE c = ? RETURNING a", 3),
+        ("SELECT a FROM t OFFSET ? ROWS FETCH NEXT ? ROWS ONLY", 2),
+        ("SELECT a FROM t OFFSET ? ROW FETCH FIRST ? ROW ONLY", 2),
+        ("SELECT sum(a) OVER (ORDER BY b ROWS BETWEEN ? PRECEDING AND ? FOLLOWING)", 2),
+        ("SELECT ? OPERATOR(s.+) ?", 2),
+        ("SELECT ? = ANY (b), ? <> ?, ? * a, ? || b, ? -> c", 6),
+        ("CREATE ROLE x PASSWORD ? VALID UNTIL ?", 2),
+        ("COPY t FROM ? DELIMITER ? NULL ? CSV", 3),
+        (
+            "SELECT * FROM json_table(a, ? COLUMNS (b int PATH ? NULL ON EMPTY, NESTED PATH ? COLUMNS (c int)))",
+            3,
+        ),
+    ] {
+        assert_eq!(super::values(sql.as_bytes(), None).len(), placeholders, "{sql}");
+        assert_eq!(digest(sql.as_bytes(), None).params, None, "{sql}");
+    }
 }
 
 #[test]
@@ -205,6 +281,7 @@ fn names_stay() {
     );
     let one = |sql: &str| digest(sql.as_bytes(), None).fingerprint;
     assert_eq!(one("SELECT \"user\""), one("SELECT user"));
+    assert_eq!(one("SELECT * FROM \"pg_temp_3\".t"), one("SELECT * FROM pg_temp.t"));
     assert_ne!(one("SELECT \"User\""), one("SELECT user"));
     assert_ne!(one("SELECT * FROM a.t"), one("SELECT * FROM b.t"));
 }
@@ -310,5 +387,20 @@ fn execute_names_a_statement_only_where_a_table_is_created() {
 fn values_of_options_and_types_before_a_statement() {
     check("EXPLAIN (FORMAT 'json') SELECT a FROM t", "EXPLAIN (FORMAT ?) SELECT a FROM t");
     check("EXPLAIN (FORMAT ?) SELECT a FROM t", "EXPLAIN (FORMAT ?) SELECT a FROM t");
+    let one = |sql: &str| digest(sql.as_bytes(), None).fingerprint;
+    for (quoted, plain) in [
+        ("EXPLAIN (\"costs\" off) SELECT 1", "EXPLAIN (costs off) SELECT 1"),
+        ("EXPLAIN (FORMAT \"json\") SELECT 1", "EXPLAIN (format json) SELECT 1"),
+        (
+            "PREPARE p (\"role\", \"pg_temp_3\".\"t\") AS SELECT $1",
+            "PREPARE q (role, pg_temp_7.t) AS SELECT $1",
+        ),
+    ] {
+        assert_eq!(one(quoted), one(plain), "{quoted}");
+    }
+    // `"Role` is its token, as anywhere else.
+    let tokens: [&[u8]; 8] = [b"prepare", b"$", b"(", b"\"Role", b")", b"as", b"select", b"$"];
+    let chain = tokens.iter().fold(super::hash::Chain::tokens(), |chain, token| chain.token(token));
+    assert_eq!(one("PREPARE p (\"Role\") AS SELECT $1").0, chain.seal());
     check("PREPARE p (numeric(3)) AS SELECT 1", "PREPARE ? (numeric(?)) AS SELECT ?");
 }

@@ -3,7 +3,7 @@
 //! Asked once per distinct fingerprint. Findings and forecasts live on it; it knows neither them nor values.
 
 use super::canonical::{Item, canonical};
-use super::kind::{Kind, explained_kind};
+use super::kind::{Explain, Kind, explained_kind};
 use super::tables::scan;
 use super::{keys, parsed};
 
@@ -74,7 +74,7 @@ pub struct Shape {
     /// Its kind; that of the inner statement for an EXPLAIN.
     pub kind: Kind,
     /// It is an EXPLAIN of that kind.
-    pub explain: bool,
+    pub explain: Option<Explain>,
     /// Tables read, folded, schemas kept, in order of appearance.
     pub reads: Vec<String>,
     /// Tables written or changed.
@@ -104,6 +104,11 @@ pub struct Shape {
 }
 
 impl Shape {
+    /// The kind of what it does: an EXPLAIN that only plans touches no rows.
+    pub fn does(&self) -> Kind {
+        if self.explain == Some(Explain::Plan) { Kind::Utility } else { self.kind }
+    }
+
     /// All tables, written ones first, each once.
     pub fn tables(&self) -> Vec<&str> {
         let mut tables: Vec<&str> = self.writes.iter().map(String::as_str).collect();
@@ -127,7 +132,7 @@ pub fn shape(sql: &[u8]) -> Shape {
     }
     let keys = keys::find(&canonical);
     let several = || found.functions.iter().any(|name| yields_rows(name));
-    let values = kind == Kind::Insert && !explain && inserts_values(&canonical.items) && !several();
+    let values = kind == Kind::Insert && explain.is_none() && inserts_values(&canonical.items) && !several();
     Shape {
         kind,
         explain,
@@ -413,6 +418,15 @@ mod tests {
     #[test]
     fn explain_analyze_insert_says_both() {
         let found = shape(b"EXPLAIN (ANALYZE) INSERT INTO t VALUES (1)");
-        assert_eq!((found.kind, found.explain, found.writes), (Kind::Insert, true, vec!["t".to_owned()]));
+        assert_eq!(
+            (found.kind, found.does(), found.explain),
+            (Kind::Insert, Kind::Insert, Some(Explain::Analyze))
+        );
+        assert_eq!(found.writes, ["t"]);
+        let planned = shape(b"EXPLAIN INSERT INTO t VALUES (1)");
+        assert_eq!(
+            (planned.kind, planned.does(), planned.explain),
+            (Kind::Insert, Kind::Utility, Some(Explain::Plan))
+        );
     }
 }

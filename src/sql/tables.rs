@@ -225,6 +225,8 @@ impl Walk<'_, '_> {
                 self.at += 1;
             }
             b"copy" if self.is_first() => self.copy(),
+            b"comment" if self.is_first() => self.comment(),
+            b"grant" | b"revoke" if self.is_first() => self.privileges(),
             b"truncate" if self.at_start() => {
                 self.at += 1;
                 if self.word(self.at, "table") {
@@ -301,6 +303,62 @@ impl Walk<'_, '_> {
         }
     }
 
+    /// Moves to one of these words, or to the end of the statement.
+    fn skip_to(&mut self, words: &[&str]) {
+        while self.at < self.items.len() && !self.any(self.at, words) && !self.symbol(self.at, b";") {
+            self.at += 1;
+        }
+    }
+
+    /// What `TRIGGER g … ON t` and `POLICY p ON t` belong to: the table counts as written.
+    fn owner(&mut self) {
+        self.skip_to(&["on"]);
+        self.at += 1;
+        *self.frame() = Frame { written: true, ..Frame::default() };
+        self.table(true);
+    }
+
+    /// COMMENT ON a table, view or column, or on what belongs to a table.
+    fn comment(&mut self) {
+        self.at += 2;
+        while self.any(self.at, &["materialized", "foreign"]) {
+            self.at += 1;
+        }
+        if self.any(self.at, &["table", "view"]) {
+            self.at += 1;
+            self.table(true);
+        } else if self.any(self.at, &["trigger", "policy", "rule"]) {
+            self.at += 1;
+            self.owner();
+        } else if self.word(self.at, "column") {
+            self.at += 1;
+            if let Some((table, end)) = self.dotted_name_before_last() {
+                self.at = end;
+                self.found(table, true);
+            }
+        }
+        self.skip_to(&[]);
+    }
+
+    /// GRANT and REVOKE: tables stand after ON, unless that is followed by what else they are about.
+    fn privileges(&mut self) {
+        self.skip_to(&["on", "to", "from"]);
+        if self.word(self.at, "on") {
+            self.at += 1;
+            let other = self.is_name(self.at) && self.is_name(self.at + 1);
+            if self.word(self.at, "table") || !other || self.any(self.at + 1, &["to", "from"]) {
+                *self.frame() = Frame { tables: true, written: true, ..Frame::default() };
+                self.table(true);
+                while self.symbol(self.at, b",") {
+                    self.at += 1;
+                    self.table(true);
+                }
+                self.frame().tables = false;
+            }
+        }
+        self.skip_to(&[]);
+    }
+
     /// VACUUM, ANALYZE, CLUSTER and REINDEX, past their options: the tables count as written.
     fn maintenance(&mut self) {
         let reindex = self.word(self.at, "reindex");
@@ -341,6 +399,7 @@ impl Walk<'_, '_> {
             "materialized",
             "foreign",
             "unique",
+            "constraint",
         ];
         while self.any(self.at, &noise) {
             self.scan.temp |= self.any(self.at, &["temp", "temporary"]);
@@ -350,6 +409,9 @@ impl Walk<'_, '_> {
             while self.at < self.items.len() && !self.word(self.at, "on") && !self.symbol(self.at, b";") {
                 self.at += 1;
             }
+        } else if self.any(self.at, &["trigger", "policy"]) {
+            self.at += 1;
+            return self.owner();
         } else if !self.any(self.at, &["table", "view"]) {
             return;
         }
@@ -425,7 +487,7 @@ impl Walk<'_, '_> {
         let cast = self.at > 0 && self.symbol(self.at - 1, b"::");
         let keyword = end == self.at + 1
             && self.items[self.at].kind == ItemKind::Word
-            && super::normalise::is_keyword(name.as_bytes())
+            && super::keywords::is_keyword(name.as_bytes())
             && !matches!(name.as_str(), "left" | "right" | "any");
         let alias = self.before(&["as"]) || self.ctes.contains_key(&name);
         if self.symbol(end, b"(")
@@ -444,6 +506,14 @@ impl Walk<'_, '_> {
 
     fn is_name(&self, at: usize) -> bool {
         self.items.get(at).is_some_and(|item| matches!(item.kind, ItemKind::Word | ItemKind::Quoted))
+    }
+
+    /// The table of `table.column` from here, and where the column ends.
+    fn dotted_name_before_last(&self) -> Option<(String, usize)> {
+        let (_, end) = self.dotted_name()?;
+        let names = self.items.get(self.at..end.checked_sub(2)?)?;
+        let table: Vec<String> = names.iter().step_by(2).map(name_text).collect();
+        (!table.is_empty()).then(|| (table.join("."), end))
     }
 
     /// `a`, `a.b`, `a.b.c` from here, and where it ends.
@@ -530,7 +600,7 @@ mod tests {
         check("LOCK TABLE ONLY a, s.b * IN SHARE ROW EXCLUSIVE MODE", &["a", "s.b"], &[]);
         check("BEGIN; LOCK a NOWAIT; SELECT 1 FROM b", &["a", "b"], &[]);
         check("SELECT a AS lock, b FROM t", &["t"], &[]);
-        check("GRANT SELECT ON TABLE t TO u", &[], &[]);
+        check("GRANT SELECT ON TABLE t TO u", &[], &["t"]);
         check("IMPORT FOREIGN SCHEMA a FROM SERVER s INTO b", &[], &[]);
     }
 
@@ -591,6 +661,34 @@ mod tests {
         let calls =
             format!("SELECT {}", names.iter().map(|name| format!("{name}(1)")).collect::<Vec<_>>().join(","));
         assert_eq!(scan(&canonical(calls.as_bytes()).items).functions, names);
+    }
+
+    #[test]
+    fn definitions_that_belong_to_a_table() {
+        for (sql, writes) in [
+            ("CREATE TRIGGER g AFTER UPDATE OF a ON s.t FOR EACH ROW EXECUTE FUNCTION f()", vec!["s.t"]),
+            ("CREATE OR REPLACE CONSTRAINT TRIGGER g AFTER INSERT ON t EXECUTE FUNCTION f()", vec!["t"]),
+            ("DROP TRIGGER IF EXISTS g ON t", vec!["t"]),
+            ("ALTER TRIGGER g ON t RENAME TO h", vec!["t"]),
+            ("CREATE EVENT TRIGGER g ON ddl_command_start EXECUTE FUNCTION f()", vec![]),
+            ("CREATE POLICY p ON t FOR SELECT TO r USING (a IN (1))", vec!["t"]),
+            ("DROP POLICY p ON \"T\"", vec!["T"]),
+            ("COMMENT ON TABLE t IS 'x'", vec!["t"]),
+            ("COMMENT ON MATERIALIZED VIEW s.v IS NULL", vec!["s.v"]),
+            ("COMMENT ON COLUMN s.t.a IS 'x'", vec!["s.t"]),
+            ("COMMENT ON COLUMN a IS 'x'", vec![]),
+            ("COMMENT ON TRIGGER g ON t IS 'x'", vec!["t"]),
+            ("COMMENT ON FUNCTION f(int) IS 'x'; DELETE FROM u", vec!["u"]),
+            ("GRANT SELECT (a, b), UPDATE ON t, s.u TO r, q", vec!["t", "s.u"]),
+            ("REVOKE ALL ON TABLE t FROM r", vec!["t"]),
+            ("GRANT SELECT ON schema TO r", vec!["schema"]),
+            ("GRANT USAGE ON SCHEMA s TO r", vec![]),
+            ("GRANT SELECT ON ALL TABLES IN SCHEMA s TO r", vec![]),
+            ("GRANT EXECUTE ON FUNCTION f(int) TO r", vec![]),
+            ("GRANT r TO q", vec![]),
+        ] {
+            check(sql, &[], &writes);
+        }
     }
 
     #[test]

@@ -219,6 +219,36 @@ pub(super) fn is_type(word: &[u8], operand: impl FnOnce() -> bool) -> bool {
     names_a_type(word) && (word != b"path" || operand())
 }
 
+/// Words with which no operand begins: they go on after one, or begin the next clause. Sorted, for the binary search
+/// in [`begins_operand`].
+#[rustfmt::skip]
+const NO_OPERANDS: &[&str] = &[
+    "all", "analyse", "analyze", "and", "any", "as", "asc", "asymmetric", "at", "authorization", "between",
+    "binary", "both", "check", "collate", "collation", "column", "concurrently", "constraint", "create", "cross",
+    "default", "deferrable", "desc", "distinct", "do", "else", "end", "escape", "except", "fetch", "following",
+    "for", "foreign", "freeze", "from", "full", "grant", "group", "having", "ilike", "in", "initially", "inner",
+    "intersect", "into", "is", "isnull", "join", "lateral", "leading", "left", "like", "limit", "natural",
+    "notnull", "nulls", "offset", "on", "only", "operator", "or", "order", "outer", "overlaps", "placing",
+    "preceding", "primary", "references", "returning", "right", "row", "rows", "select", "set", "similar", "some",
+    "symmetric", "table", "tablesample", "then", "to", "trailing", "union", "unique", "using", "values",
+    "variadic", "verbose", "when", "where", "window", "with",
+];
+
+/// May an operand begin with this folded, unquoted word? `called` says that a parenthesis follows it: `left(…)` and
+/// `any (…)` do, LEFT JOIN does not.
+pub(super) fn begins_operand(word: &[u8], called: bool) -> bool {
+    NO_OPERANDS.binary_search_by(|probe| probe.as_bytes().cmp(word)).is_err()
+        || called && matches!(word, b"all" | b"any" | b"left" | b"right" | b"row" | b"some")
+}
+
+/// May an operator of these bytes stand before its only operand? All but those of arithmetic and comparison.
+pub(super) fn may_be_prefix(operator: &[u8]) -> bool {
+    !matches!(
+        operator,
+        b"*" | b"/" | b"%" | b"^" | b"<" | b">" | b"=" | b"<=" | b">=" | b"<>" | b"!=" | b"=>"
+    )
+}
+
 /// The fields that may follow an interval, as in `interval '1' year to month`.
 pub(super) fn is_interval_field(word: &[u8]) -> bool {
     ["year", "month", "day", "hour", "minute", "second"]
@@ -233,6 +263,7 @@ mod tests {
     #[test]
     fn keywords_are_sorted_for_the_search() {
         assert!(NO_TYPES.windows(2).all(|pair| pair[0] < pair[1]));
+        assert!(NO_OPERANDS.windows(2).all(|pair| pair[0] < pair[1]));
     }
 
     #[test]

@@ -271,6 +271,7 @@ fn statement(i: usize, row: &Row) -> Statement {
         fingerprint: fingerprint(i),
         sql: normalised(row.sql),
         kind: row.kind.to_owned(),
+        explain: None,
         locking: false,
         tables: if row.table.is_empty() { vec![] } else { vec![row.table.to_owned()] },
         reads: if row.kind == "select" && !row.table.is_empty() { vec![row.table.to_owned()] } else { vec![] },

@@ -99,37 +99,31 @@ impl Reader<'_> {
         let statement = ["select", "with", "values", "insert", "update", "delete", "merge", "table"];
         if self.text(0) == b"(" && !statement.iter().any(|word| self.next_is(1, word)) && self.text(1) != b"("
         {
-            while let Some(token) = self.token() {
-                let close = self.text(0) == b")";
-                let kind = if token.kind == TokenKind::Word { ItemKind::Word } else { ItemKind::Symbol };
-                match self.text(0) {
-                    b"?" => self.name_value(Form::Parameter),
-                    _ if token.is_value() => self.literal(token),
-                    _ => self.push(kind, token),
-                }
-                if close {
-                    break;
-                }
-            }
+            self.options();
         }
         self.start = true;
+    }
+
+    /// Options of EXPLAIN, types of PREPARE, up to the parenthesis that closes them.
+    fn options(&mut self) {
+        while let Some(token) = self.token() {
+            let close = self.text(0) == b")";
+            match token.kind {
+                _ if self.text(0) == b"?" => self.name_value(Form::Parameter),
+                _ if token.is_value() => self.literal(token),
+                TokenKind::Word | TokenKind::Quoted => self.name(token),
+                _ => self.push(ItemKind::Symbol, token),
+            }
+            if close {
+                break;
+            }
+        }
     }
 
     /// `PREPARE name (types) AS`: a statement of its own follows.
     fn prepared_as(&mut self) -> bool {
         if self.text(0) == b"(" {
-            while let Some(token) = self.token() {
-                let close = self.text(0) == b")";
-                let kind = if token.kind == TokenKind::Word { ItemKind::Word } else { ItemKind::Symbol };
-                match self.text(0) {
-                    b"?" => self.name_value(Form::Parameter),
-                    _ if token.is_value() => self.literal(token),
-                    _ => self.push(kind, token),
-                }
-                if close {
-                    break;
-                }
-            }
+            self.options();
         }
         let prepared = self.next_is(0, "as");
         if prepared {

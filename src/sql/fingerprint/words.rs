@@ -51,6 +51,9 @@ impl Pass<'_, '_, '_, '_> {
         {
             return Err(AskReference);
         }
+        if head == u64::from_le_bytes(*b"operator") && len == 8 && self.opens_parenthesis() {
+            return Err(AskReference);
+        }
         let prev = if self.prev == Prev::Dot || len > 15 { Act::Name } else { long_act(head, tail) };
         match prev {
             Act::Name | Act::To(_) => {
@@ -71,6 +74,12 @@ impl Pass<'_, '_, '_, '_> {
                 Ok(())
             }
         }
+    }
+
+    /// May a parenthesis come next?
+    fn opens_parenthesis(&self) -> bool {
+        let next = self.sql[self.at..].iter().find(|b| class(**b) != Class::Space);
+        next.is_some_and(|b| matches!(b, b'(' | b'-' | b'/'))
     }
 
     /// Keeps the state before a name, unless the name goes on after a dot.
