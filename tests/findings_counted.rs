@@ -390,3 +390,22 @@ fn repeats_over_the_whole_log_leave_out_what_is_not_asked_for_its_answer() {
     let rows: Vec<(u64, u64)> = report.redundant_selects.iter().map(|row| (row.calls, row.repeats)).collect();
     assert_eq!(rows, [(3, 2)]);
 }
+
+#[test]
+fn a_read_that_its_request_and_its_transaction_hold_back_is_held_back_once() {
+    let calls = [
+        // Behind a transaction pooler: request `a` writes on one backend, then reads on another.
+        (9, "INSERT INTO visit (page) VALUES (1) /*request_id='a'*/"),
+        (7, "BEGIN"),
+        (7, "SELECT title FROM page ORDER BY title /*request_id='a'*/"),
+        (7, "INSERT INTO visit (page) VALUES (2) /*request_id='a'*/"),
+        (7, "COMMIT"),
+        (8, "SELECT title FROM page ORDER BY title /*request_id='b'*/"),
+    ];
+    let replica = common::analyse(&log_of(calls), PREFIX).forecasts.unwrap().replica;
+    // The read of `b` may leave, of 0.2 ms, whatever the pin time; that of `a` stays.
+    assert_eq!(replica.numbers["free_reads"], 1);
+    assert_eq!((replica.before.calls, replica.before.duration_us.0), (2, 400));
+    assert_eq!((replica.after.calls, replica.after.duration_us.0), (1, 200));
+    assert!(replica.curves[0].points.iter().all(|point| point.1 == 1), "{:?}", replica.curves[0].points);
+}

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use super::overlap::Overlap;
 use super::replica_reads::Reads;
 use super::row_by_row_insert::SIZES;
 use super::{Rule, Step, Unit, UnitKind};
@@ -149,6 +150,8 @@ pub struct Findings {
     joins: Bounded<(Rule, u64, Join)>,
     /// By statement: single-row INSERTs of traces and requests.
     tagged: BTreeMap<u64, Enclosed>,
+    /// Which of these two things hold back.
+    pub(super) overlap: Overlap,
     /// For `read_back`, which a log may have in every unit.
     pub(super) room: Room,
 }
@@ -222,6 +225,7 @@ impl Default for Findings {
             reads: Bounded::new(MOST_FINDINGS),
             joins: Bounded::new(MOST_FINDINGS),
             tagged: BTreeMap::new(),
+            overlap: Overlap::default(),
             room: Room::default(),
         }
     }
@@ -274,7 +278,7 @@ impl Findings {
 
     /// The reads of a statement and route; `None` beyond the cap.
     pub(super) fn reads(&mut self, fingerprint: u64, route: u64) -> Option<&mut Reads> {
-        let hash = fingerprint ^ route.rotate_left(32);
+        let hash = reads_hash(fingerprint, route);
         let place = self.reads.admit(hash, || (fingerprint, route, Reads::default()), drop)?;
         Some(&mut self.reads.at(place).2)
     }
@@ -328,6 +332,7 @@ impl Findings {
         for (_, (rule, fingerprint, join)) in other.joins {
             self.join(rule, fingerprint, join);
         }
+        self.overlap.merge(other.overlap);
         self.reads.limit_from(&other.reads, drop);
         for (_, (fingerprint, route, theirs)) in other.reads {
             if let Some(own) = self.reads(fingerprint, route) {
@@ -341,6 +346,11 @@ impl Findings {
     pub fn finish(mut self) -> Found {
         self.list.prune(drop);
         self.reads.prune(drop);
+        for (fingerprint, route, recount) in self.overlap.settle() {
+            if let Some(reads) = self.reads.get_mut(reads_hash(fingerprint, route)) {
+                reads.2.recount(recount);
+            }
+        }
         self.joins.prune(drop);
         let capped = self.list.is_capped() || self.reads.is_capped();
         let mut list: Vec<FindingTally> = self.list.into_iter().map(|(_, finding)| finding).collect();
@@ -363,6 +373,11 @@ impl Findings {
         joins.sort_unstable_by_key(|join| (join.0, join.1));
         Found { list, suppressed: self.suppressed, excused: self.excused, reads, joins, capped }
     }
+}
+
+/// The hash of the reads of a statement and route.
+fn reads_hash(fingerprint: u64, route: u64) -> u64 {
+    fingerprint ^ route.rotate_left(32)
 }
 
 /// Adds to a count; beyond the cap the smallest keys are kept, whatever the order.
