@@ -18,8 +18,9 @@ pub fn judge(unit: &Unit<'_>, detect: &Detect, out: &mut Findings) {
     found.clear();
     for place in unit.back() {
         let fact = unit.fact(place);
-        // A count is no row that was written, nor is a sum, or whether there is one.
-        if !fact.keyed || fact.answer.folds || fact.answer.exists || fact.ignored.is_some() {
+        // A count is no row that was written, nor is a sum, a list, or whether there is one.
+        let row = !fact.answer.folds && !fact.answer.exists && !fact.lists();
+        if !fact.keyed || !row || fact.ignored.is_some() {
             continue;
         }
         if let Some(write) = written(unit, place as usize, detect) {
