@@ -409,3 +409,42 @@ fn a_read_that_its_request_and_its_transaction_hold_back_is_held_back_once() {
     assert_eq!((replica.after.calls, replica.after.duration_us.0), (1, 200));
     assert!(replica.curves[0].points.iter().all(|point| point.1 == 1), "{:?}", replica.curves[0].points);
 }
+
+/// The example of the one finding of a rule: its statements, `*` before what is marked.
+fn example(log: &str, rule: &str) -> Vec<String> {
+    let report = common::analyse(log, PREFIX);
+    let finding = report.findings.iter().find(|finding| finding.kind == rule).unwrap();
+    let sql = |fingerprint: &str| {
+        let row = report.statements.iter().find(|row| row.fingerprint == fingerprint).unwrap();
+        row.sql.split(' ').next().unwrap().to_owned()
+    };
+    let line = |row: &pglens::report::TimelineRow| {
+        format!("{}{}", if row.marked { "*" } else { "" }, sql(&row.fingerprint))
+    };
+    finding.evidence.example.iter().map(line).collect()
+}
+
+#[test]
+fn the_example_of_a_look_or_a_reading_back_holds_the_write() {
+    // Django's get_or_create.
+    let look = log_of([
+        (7, "BEGIN"),
+        (7, "SELECT id FROM tag WHERE word = 'a'"),
+        (7, "SAVEPOINT s1"),
+        (7, "INSERT INTO tag (word) VALUES ('a')"),
+        (7, "RELEASE SAVEPOINT s1"),
+        (7, "COMMIT"),
+    ]);
+    assert_eq!(example(&look, "check_then_write"), ["BEGIN", "*SELECT", "SAVEPOINT", "INSERT"]);
+    // The transaction before wrote what this one reads: what is between is left out.
+    let back = log_of([
+        (7, "BEGIN"),
+        (7, "INSERT INTO tag (word) VALUES ('a')"),
+        (7, "COMMIT"),
+        (7, "BEGIN"),
+        (7, "SAVEPOINT a"),
+        (7, "SELECT id FROM tag WHERE word = 'a'"),
+        (7, "COMMIT"),
+    ]);
+    assert_eq!(example(&back, "read_back"), ["INSERT", "BEGIN", "SAVEPOINT", "*SELECT", "COMMIT"]);
+}

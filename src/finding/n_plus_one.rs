@@ -122,7 +122,7 @@ fn report(unit: &Unit<'_>, marks: &[u32], out: &mut Findings) {
             marks,
             saved: (marks.len() as u64 - 1, time),
             related: [source(unit, first).map_or(0, |before| unit.step(before).fingerprint), 0],
-            numbers: &[],
+            ..Calls::default()
         },
     );
 }
@@ -269,6 +269,10 @@ fn sequence(
         .sum();
     let saved = (marks.len() as u64 - questions, time);
     let numbers = [("sequence_length", length as u64), ("sequences", 1)];
-    out.add(Rule::NPlusOne, unit, &Calls { marks: &marks, saved, related, numbers: &numbers });
+    out.add(
+        Rule::NPlusOne,
+        unit,
+        &Calls { marks: &marks, saved, related, numbers: &numbers, ..Calls::default() },
+    );
     true
 }
