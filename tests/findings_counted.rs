@@ -448,3 +448,44 @@ fn the_example_of_a_look_or_a_reading_back_holds_the_write() {
     ]);
     assert_eq!(example(&back, "read_back"), ["INSERT", "BEGIN", "SAVEPOINT", "*SELECT", "COMMIT"]);
 }
+
+#[test]
+fn each_statement_of_a_sequence_becomes_one() {
+    let questions: Vec<String> = (1..=3)
+        .flat_map(|n| {
+            [
+                format!("SELECT label FROM choice WHERE question_id = {n}"),
+                format!("SELECT text FROM hint WHERE question_id = {n}"),
+            ]
+        })
+        .collect();
+    let sequence = questions.iter().map(|sql| (7, &**sql));
+    let calls: Vec<(u32, &str)> =
+        std::iter::once((7, "BEGIN")).chain(sequence).chain([(7, "COMMIT")]).collect();
+    let report = common::analyse(&log_of(calls.iter().copied()), PREFIX);
+    let found: Vec<&pglens::report::Finding> =
+        report.findings.iter().filter(|finding| finding.kind == "n_plus_one").collect();
+    let titles: Vec<&str> = found.iter().map(|finding| finding.title.as_str()).collect();
+    for table in ["choice", "hint"] {
+        let title = format!("{table}: one statement a row, 3 times in 1 transaction");
+        assert!(titles.contains(&&*title), "{titles:?}");
+    }
+    // Of six questions two are left, and each finding names the other's statement.
+    assert_eq!(found.iter().map(|finding| finding.cost.statements).sum::<u64>(), 4);
+    assert_eq!(found[0].evidence.related, [found[1].fingerprint.clone()]);
+    assert_eq!(found[1].evidence.related, [found[0].fingerprint.clone()]);
+    // Nothing is before them that they could be joined to.
+    assert!(found.iter().all(|finding| !finding.advice.contains("before")), "{}", found[0].advice);
+    let forecasts = report.forecasts.as_ref().unwrap();
+    assert_eq!((forecasts.prefetch.before.calls, forecasts.prefetch.after.calls), (6, 2));
+    assert_eq!(forecasts.combined.numbers["select_after"], 2);
+
+    // With a question that leads to them all, nothing is left of them.
+    let led = [(7, "BEGIN"), (7, "SELECT id FROM question WHERE page_id = 3")].into_iter();
+    let calls = led.chain(calls[1..].iter().copied());
+    let report = common::analyse(&log_of(calls), PREFIX);
+    let lead = report.statements.iter().find(|row| row.sql.contains("page_id")).unwrap();
+    let named = |finding: &&pglens::report::Finding| finding.evidence.related.contains(&lead.fingerprint);
+    assert_eq!(report.findings.iter().filter(named).count(), 2);
+    assert_eq!(report.forecasts.unwrap().combined.numbers["select_after"], 1);
+}

@@ -371,8 +371,8 @@ fn sequence(
                 marked.push(ops[0]);
             }
         }
-        if let Some(first) = marked.first() {
-            add("n_plus_one", *first, (marked.len() * (times - 1)) as u64);
+        if !marked.is_empty() {
+            marked.into_iter().for_each(|op| add("n_plus_one", op, times as u64 - 1));
             return Some(length * times);
         }
     }
