@@ -431,7 +431,7 @@ impl<'p> Pass<'p> {
             if self.cut.kind == UnitKind::Burst
                 && let Some(end) = Ending::of_burst(before, step, self.bench.detect.burst_gap, same)
             {
-                self.counts.cut_by_clock += u64::from(end == Ending::Clock);
+                self.clock_cuts(end == Ending::Clock);
                 self.close(place, end == Ending::Silence);
             }
             if wait > self.bench.detect.idle {
@@ -451,10 +451,11 @@ impl<'p> Pass<'p> {
     #[inline]
     fn note(&mut self, place: usize, step: &Step, number: u32, class: Class) {
         let Class { is: class, tables } = class;
-        let mut has = if step.tag == 0 { UNTAGGED } else { TAGGED };
-        if !step.is_call() {
-            has |= FAILED;
-        }
+        let mut has = match step.tag {
+            _ if !step.is_call() => FAILED,
+            0 => UNTAGGED,
+            _ => TAGGED,
+        };
         if self.to.seen(number) {
             has |= TWICE;
         }
@@ -517,6 +518,11 @@ impl<'p> Pass<'p> {
         to.ask(step, number, question, step.tag != 0);
     }
 
+    /// Where the clock cuts the unit, that counts if the unit does: it has calls of no trace or request.
+    fn clock_cuts(&mut self, cuts: bool) {
+        self.counts.cut_by_clock += u64::from(cuts && self.cut.has & UNTAGGED != 0);
+    }
+
     fn end_run(&mut self, place: usize) {
         let count = place - self.run;
         if count > 1 {
@@ -562,7 +568,7 @@ impl<'p> Pass<'p> {
     fn finish(mut self) {
         let end = self.bench.steps.len();
         let open = self.cut.kind == UnitKind::Transaction && self.cut.start < end;
-        self.counts.cut_by_clock += u64::from(open);
+        self.clock_cuts(open || self.bench.end == Ending::Clock);
         if open && self.bench.steps[end - 1].wait_until(self.bench.next) > self.bench.detect.idle {
             self.cut.has |= IDLE;
         }
