@@ -179,4 +179,17 @@ mod tests {
             assert_eq!(reads.free(0).0, calls - held);
         }
     }
+
+    #[test]
+    fn what_is_held_of_one_statement_is_not_taken_from_another() {
+        let free = Question::new(10, u64::MAX, 5_000_000);
+        let (mut one, mut other) = (Reads::default(), Reads::default());
+        // Asked right after a write, and held as if nobody had told.
+        one.ask(pinned());
+        one.hold(free);
+        other.ask(free);
+        one.bound();
+        other.merge(&one);
+        assert_eq!(other.free(PINS.len()), (1, Micros(10)));
+    }
 }

@@ -64,6 +64,12 @@ impl Reads {
         self.held.add(to, some);
     }
 
+    /// Lets no more be held than was asked, as it may seem where only some calls spoke for all: else what one statement
+    /// lacks would be taken from another's when both are added up.
+    pub(super) fn bound(&mut self) {
+        self.held = self.asked.without(&self.asked.without(&self.held));
+    }
+
     /// Adds another part's.
     pub fn merge(&mut self, other: &Self) {
         self.asked.merge(&other.asked);

@@ -374,6 +374,7 @@ impl Findings {
         }
         list.sort_unstable_by_key(|finding| finding.key);
         let mut reads: Vec<(u64, u64, Reads)> = self.reads.into_iter().map(|(_, reads)| reads).collect();
+        reads.iter_mut().for_each(|reads| reads.2.bound());
         reads.sort_unstable_by_key(|reads| (reads.0, reads.1));
         let mut joins: Vec<(Rule, u64, Join)> = self.joins.into_iter().map(|(_, join)| join).collect();
         for (_, fingerprint, join) in &mut joins {
