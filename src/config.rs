@@ -66,7 +66,7 @@ impl Ignore {
     ) -> bool {
         let rule = |name: &String| Rule::parse(name).is_some_and(|rule| rule.as_str() == kind);
         self.kind.as_ref().is_none_or(rule)
-            && self.fingerprint.as_ref().is_none_or(|own| own == fingerprint)
+            && self.fingerprint.as_ref().is_none_or(|own| own.eq_ignore_ascii_case(fingerprint))
             && self.route.as_ref().is_none_or(|own| route.is_some_and(|route| glob(own, route)))
             && self.table.as_ref().is_none_or(|own| tables.iter().any(|table| same_table(table, own)))
             && self.expires.as_ref().is_none_or(|expires| day <= expires.to_string().as_str())
@@ -101,8 +101,17 @@ pub enum ConfigError {
     #[error("unit = {0:?} is not known; write tag:NAME")]
     Unit(String),
     /// A threshold that everything would reach.
-    #[error("[detect] min = 0: once is no repetition; write 2 or more")]
-    Zero,
+    #[error("[detect] {0} = {1}: once is no repetition; write {2} or more")]
+    Least(&'static str, u64, u64),
+    /// A share of more than all.
+    #[error("[detect] {0} = {1}: these are thousandths; write 1000 or less")]
+    Permille(&'static str, u64),
+    /// A fingerprint that no statement has.
+    #[error("fingerprint = {0:?} is none; write its 16 hexadecimal digits, as the report shows them")]
+    Fingerprint(String),
+    /// A threshold of the command line that is none.
+    #[error("{0:?} is no threshold ({1}); write KEY=VALUE, as n_plus_one.min=10")]
+    Override(String, String),
     /// An `[[ignore]]` that would leave everything out.
     #[error("an [[ignore]] needs one of kind, fingerprint, route and table")]
     Everything,
@@ -185,7 +194,7 @@ impl Config {
     pub fn parse_with(text: Option<&str>, overrides: &[String]) -> Result<Self, ConfigError> {
         let mut whole: toml::Table = toml::from_str(text.unwrap_or(NOTHING)).map_err(ConfigError::toml)?;
         for line in overrides {
-            lay_over(&mut whole, toml::from_str(&format!("detect.{line}")).map_err(ConfigError::toml)?);
+            lay_over(&mut whole, override_of(line)?);
         }
         Self::new(whole.try_into().map_err(ConfigError::toml)?)
     }
@@ -201,6 +210,11 @@ impl Config {
                 let known = Rule::ALL.map(Rule::as_str).join(", ");
                 return Err(ConfigError::Kind(kind.clone(), known));
             }
+            if let Some(fingerprint) = &ignore.fingerprint
+                && !(fingerprint.len() == 16 && fingerprint.bytes().all(|digit| digit.is_ascii_hexdigit()))
+            {
+                return Err(ConfigError::Fingerprint(fingerprint.clone()));
+            }
             if [&ignore.kind, &ignore.fingerprint, &ignore.route, &ignore.table]
                 .iter()
                 .all(|part| part.is_none())
@@ -215,6 +229,15 @@ impl Config {
 /// What stands for a file that is not there.
 const NOTHING: &str = "schema = 1";
 
+/// A threshold of the command line, as the table that a file would have.
+fn override_of(line: &str) -> Result<toml::Table, ConfigError> {
+    if !line.contains('=') {
+        return Err(ConfigError::Override(line.to_owned(), "it has no value".to_owned()));
+    }
+    toml::from_str(&format!("detect.{line}"))
+        .map_err(|error| ConfigError::Override(line.to_owned(), error.message().to_owned()))
+}
+
 /// Lays one table over another; tables in both are laid over each other.
 fn lay_over(below: &mut toml::Table, above: toml::Table) {
     for (key, value) in above {
@@ -228,29 +251,38 @@ fn lay_over(below: &mut toml::Table, above: toml::Table) {
 }
 
 impl Section {
-    /// The smallest number of repetitions that a rule is to begin with, of those that are given.
-    fn smallest(&self) -> Option<u64> {
-        let rules = [
-            &self.redundant,
-            &self.row_by_row_insert,
-            &self.hot_insert,
-            &self.hot_row,
-            &self.chatty_transaction,
+    /// Says no to a threshold that every call would reach, or none ever.
+    fn check(&self) -> Result<(), ConfigError> {
+        let least = |section: &Option<Least>| section.as_ref().map(|section| section.min);
+        let (n_plus_one, cacheable) = (self.n_plus_one.as_ref(), self.cacheable.as_ref());
+        let counts = [
+            ("redundant.min", least(&self.redundant), 2),
+            ("row_by_row_insert.min", least(&self.row_by_row_insert), 2),
+            ("hot_insert.min", least(&self.hot_insert), 2),
+            ("hot_row.min", least(&self.hot_row), 2),
+            ("chatty_transaction.min", least(&self.chatty_transaction), 2),
+            ("n_plus_one.min", n_plus_one.and_then(|rule| rule.min), 2),
+            ("n_plus_one.sequences", n_plus_one.and_then(|rule| rule.sequences), 2),
+            // These are repeats: what is asked for the first time is none.
+            ("cacheable.min", cacheable.and_then(|rule| rule.min), 1),
         ];
-        let least = rules.into_iter().flatten().map(|rule| rule.min);
-        let others = [
-            self.n_plus_one.as_ref().and_then(|rule| rule.min),
-            self.cacheable.as_ref().and_then(|rule| rule.min),
+        for (name, count, least) in counts {
+            if let Some(count) = count.filter(|count| *count < least) {
+                return Err(ConfigError::Least(name, count, least));
+            }
+        }
+        let shares = [
+            ("cacheable.hit_permille", cacheable.and_then(|rule| rule.hit_permille)),
+            ("minor_permille", self.minor_permille),
         ];
-        least.chain(others.into_iter().flatten()).min()
+        let beyond = shares.into_iter().find_map(|(name, share)| Some((name, share.filter(|n| *n > 1000)?)));
+        beyond.map_or(Ok(()), |(name, share)| Err(ConfigError::Permille(name, share)))
     }
 
     fn thresholds(self) -> Result<Detect, ConfigError> {
-        if self.smallest() == Some(0) {
-            return Err(ConfigError::Zero);
-        }
+        self.check()?;
         let default = Detect::default();
-        let least = |section: Option<Least>, default: u64| section.map_or(default, |least| least.min.max(2));
+        let least = |section: Option<Least>, default: u64| section.map_or(default, |least| least.min);
         let micros = |ms: Option<u64>, default: u64| ms.map_or(default, |ms| ms.saturating_mul(1000));
         let n_plus_one = self.n_plus_one.unwrap_or(NPlusOne { min: None, window_ms: None, sequences: None });
         let cacheable = self.cacheable.unwrap_or(Cacheable { min: None, hit_permille: None });
@@ -262,15 +294,15 @@ impl Section {
         Ok(Detect {
             off: false,
             burst_gap: micros(n_plus_one.window_ms.or(self.burst_gap_ms), default.burst_gap),
-            n_plus_one: n_plus_one.min.unwrap_or(default.n_plus_one).max(2),
-            sequence: n_plus_one.sequences.unwrap_or(default.sequence).max(2),
+            n_plus_one: n_plus_one.min.unwrap_or(default.n_plus_one),
+            sequence: n_plus_one.sequences.unwrap_or(default.sequence),
             redundant: least(self.redundant, default.redundant),
             row_by_row: least(inserts, default.row_by_row),
             pin: micros(self.replica_after_write_ms, default.pin),
             chatty: least(self.chatty_transaction, default.chatty),
             idle: micros(self.idle_in_transaction_ms, default.idle),
             hot_row: least(self.hot_row, default.hot_row),
-            cacheable: cacheable.min.unwrap_or(default.cacheable).max(1),
+            cacheable: cacheable.min.unwrap_or(default.cacheable),
             cacheable_permille: cacheable.hit_permille.unwrap_or(default.cacheable_permille),
             minor_permille: self.minor_permille.unwrap_or(default.minor_permille),
             unit_tag: unit_tag.transpose()?,
@@ -330,10 +362,45 @@ mod tests {
             ("redundant", "redundant"),
             ("unit='x'", "tag:NAME"),
             ("n_plus_one.min=0", "2 or more"),
+            ("n_plus_one", "\"n_plus_one\" is no threshold (it has no value)"),
+            ("n_plus_one.min=many", "\"n_plus_one.min=many\""),
         ] {
             let error = Config::parse_with(None, &[over.to_owned()]).unwrap_err().to_string();
             assert!(error.contains(word), "{error}");
+            assert!(!error.contains("detect.n_plus_one"), "nobody wrote this: {error}");
         }
+    }
+
+    #[test]
+    fn thresholds_have_a_range() {
+        for (line, word) in [
+            ("redundant.min=1", "redundant.min = 1: once is no repetition; write 2 or more"),
+            ("n_plus_one.sequences=1", "n_plus_one.sequences = 1"),
+            ("cacheable.min=0", "write 1 or more"),
+            ("cacheable.hit_permille=9999", "cacheable.hit_permille = 9999"),
+            ("minor_permille=2000", "1000 or less"),
+        ] {
+            let error = Config::parse_with(None, &[line.to_owned()]).unwrap_err().to_string();
+            assert!(error.contains(word), "{error}");
+        }
+        for line in ["redundant.min=2", "cacheable.min=1", "cacheable.hit_permille=1000", "minor_permille=0"]
+        {
+            assert!(Config::parse_with(None, &[line.to_owned()]).is_ok(), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_fingerprint_has_sixteen_digits() {
+        let parse = |fingerprint: &str| {
+            Config::parse(&format!(
+                "schema = 1\n[[ignore]]\nfingerprint = \"{fingerprint}\"\nreason = \"\"\n"
+            ))
+        };
+        for wrong in ["zz", "9f2c1a77d3b0e4c", "9f2c1a77d3b0e4cg", ""] {
+            assert_eq!(parse(wrong), Err(ConfigError::Fingerprint(wrong.to_owned())));
+        }
+        let ignores = parse("9F2C1A77D3B0E4C6").unwrap().ignores;
+        assert!(ignores[0].matches("n_plus_one", "9f2c1a77d3b0e4c6", None, &[], "2026-01-01"));
     }
 
     #[test]

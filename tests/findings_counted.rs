@@ -406,3 +406,102 @@ fn repeats_over_the_whole_log_leave_out_what_is_not_asked_for_its_answer() {
     let rows: Vec<(u64, u64)> = report.redundant_selects.iter().map(|row| (row.calls, row.repeats)).collect();
     assert_eq!(rows, [(3, 2)]);
 }
+
+#[test]
+fn a_read_that_its_request_and_its_transaction_hold_back_is_held_back_once() {
+    let calls = [
+        // Behind a transaction pooler: request `a` writes on one backend, then reads on another.
+        (9, "INSERT INTO visit (page) VALUES (1) /*request_id='a'*/"),
+        (7, "BEGIN"),
+        (7, "SELECT title FROM page ORDER BY title /*request_id='a'*/"),
+        (7, "INSERT INTO visit (page) VALUES (2) /*request_id='a'*/"),
+        (7, "COMMIT"),
+        (8, "SELECT title FROM page ORDER BY title /*request_id='b'*/"),
+    ];
+    let replica = common::analyse(&log_of(calls), PREFIX).forecasts.unwrap().replica;
+    // The read of `b` may leave, of 0.2 ms, whatever the pin time; that of `a` stays.
+    assert_eq!(replica.numbers["free_reads"], 1);
+    assert_eq!((replica.before.calls, replica.before.duration_us.0), (2, 400));
+    assert_eq!((replica.after.calls, replica.after.duration_us.0), (1, 200));
+    assert!(replica.curves[0].points.iter().all(|point| point.1 == 1), "{:?}", replica.curves[0].points);
+}
+
+/// The example of the one finding of a rule: its statements, `*` before what is marked.
+fn example(log: &str, rule: &str) -> Vec<String> {
+    let report = common::analyse(log, PREFIX);
+    let finding = report.findings.iter().find(|finding| finding.kind == rule).unwrap();
+    let sql = |fingerprint: &str| {
+        let row = report.statements.iter().find(|row| row.fingerprint == fingerprint).unwrap();
+        row.sql.split(' ').next().unwrap().to_owned()
+    };
+    let line = |row: &pglens::report::TimelineRow| {
+        format!("{}{}", if row.marked { "*" } else { "" }, sql(&row.fingerprint))
+    };
+    finding.evidence.example.iter().map(line).collect()
+}
+
+#[test]
+fn the_example_of_a_look_or_a_reading_back_holds_the_write() {
+    // Django's get_or_create.
+    let look = log_of([
+        (7, "BEGIN"),
+        (7, "SELECT id FROM tag WHERE word = 'a'"),
+        (7, "SAVEPOINT s1"),
+        (7, "INSERT INTO tag (word) VALUES ('a')"),
+        (7, "RELEASE SAVEPOINT s1"),
+        (7, "COMMIT"),
+    ]);
+    assert_eq!(example(&look, "check_then_write"), ["BEGIN", "*SELECT", "SAVEPOINT", "INSERT"]);
+    // The transaction before wrote what this one reads: what is between is left out.
+    let back = log_of([
+        (7, "BEGIN"),
+        (7, "INSERT INTO tag (word) VALUES ('a')"),
+        (7, "COMMIT"),
+        (7, "BEGIN"),
+        (7, "SAVEPOINT a"),
+        (7, "SELECT id FROM tag WHERE word = 'a'"),
+        (7, "COMMIT"),
+    ]);
+    assert_eq!(example(&back, "read_back"), ["INSERT", "BEGIN", "SAVEPOINT", "*SELECT", "COMMIT"]);
+}
+
+#[test]
+fn each_statement_of_a_sequence_becomes_one() {
+    let questions: Vec<String> = (1..=3)
+        .flat_map(|n| {
+            [
+                format!("SELECT label FROM choice WHERE question_id = {n}"),
+                format!("SELECT text FROM hint WHERE question_id = {n}"),
+            ]
+        })
+        .collect();
+    let sequence = questions.iter().map(|sql| (7, &**sql));
+    let calls: Vec<(u32, &str)> =
+        std::iter::once((7, "BEGIN")).chain(sequence).chain([(7, "COMMIT")]).collect();
+    let report = common::analyse(&log_of(calls.iter().copied()), PREFIX);
+    let found: Vec<&pglens::report::Finding> =
+        report.findings.iter().filter(|finding| finding.kind == "n_plus_one").collect();
+    let titles: Vec<&str> = found.iter().map(|finding| finding.title.as_str()).collect();
+    for table in ["choice", "hint"] {
+        let title = format!("{table}: one statement a row, 3 times in 1 transaction");
+        assert!(titles.contains(&&*title), "{titles:?}");
+    }
+    // Of six questions two are left, and each finding names the other's statement.
+    assert_eq!(found.iter().map(|finding| finding.cost.statements).sum::<u64>(), 4);
+    assert_eq!(found[0].evidence.related, [found[1].fingerprint.clone()]);
+    assert_eq!(found[1].evidence.related, [found[0].fingerprint.clone()]);
+    // Nothing is before them that they could be joined to.
+    assert!(found.iter().all(|finding| !finding.advice.contains("before")), "{}", found[0].advice);
+    let forecasts = report.forecasts.as_ref().unwrap();
+    assert_eq!((forecasts.prefetch.before.calls, forecasts.prefetch.after.calls), (6, 2));
+    assert_eq!(forecasts.combined.numbers["select_after"], 2);
+
+    // With a question that leads to them all, nothing is left of them.
+    let led = [(7, "BEGIN"), (7, "SELECT id FROM question WHERE page_id = 3")].into_iter();
+    let calls = led.chain(calls[1..].iter().copied());
+    let report = common::analyse(&log_of(calls), PREFIX);
+    let lead = report.statements.iter().find(|row| row.sql.contains("page_id")).unwrap();
+    let named = |finding: &&pglens::report::Finding| finding.evidence.related.contains(&lead.fingerprint);
+    assert_eq!(report.findings.iter().filter(named).count(), 2);
+    assert_eq!(report.forecasts.unwrap().combined.numbers["select_after"], 1);
+}

@@ -371,8 +371,8 @@ fn sequence(
                 marked.push(ops[0]);
             }
         }
-        if let Some(first) = marked.first() {
-            add("n_plus_one", *first, (marked.len() * (times - 1)) as u64);
+        if !marked.is_empty() {
+            marked.into_iter().for_each(|op| add("n_plus_one", op, times as u64 - 1));
             return Some(length * times);
         }
     }
@@ -455,8 +455,85 @@ fn found(log: &str) -> Saved {
     found
 }
 
+/// Requests of a history: of every call the one that it says it belongs to, if it says so. BEGIN and COMMIT say none.
+fn requests() -> impl Strategy<Value = (Vec<Call>, Vec<Option<u8>>)> {
+    // Requests go on for a few calls, on whichever sessions.
+    let request = (prop::option::weighted(0.7, 0_u8..3), 1_usize..6);
+    (history(), prop::collection::vec(request, 1..20)).prop_map(|(calls, requests)| {
+        let mut turns =
+            requests.iter().flat_map(|(request, count)| std::iter::repeat_n(*request, *count)).cycle();
+        let tell = |call: &Call| turns.next().flatten().filter(|_| call.op.table().is_some());
+        let told = calls.iter().map(tell).collect();
+        (calls, told)
+    })
+}
+
+/// The reads that may leave the primary, by pin time: outside of a transaction that writes, and later than that after
+/// the last write of the same request, or else of what the session wrote for none, in the same minute.
+fn free_reads(calls: &[Call], told: &[Option<u8>], pins: &[i64]) -> Vec<u64> {
+    let mut held = vec![false; calls.len()];
+    for session in 0..3 {
+        let places: Vec<usize> = (0..calls.len()).filter(|place| calls[*place].session == session).collect();
+        let (mut open, mut wrote) = (false, false);
+        for minute in places.chunk_by(|a, b| calls[*a].end / 60_000_000 == calls[*b].end / 60_000_000) {
+            let own: Vec<Call> = minute.iter().map(|place| calls[*place]).collect();
+            let (units, still_open) = units(&own, open);
+            for unit in units {
+                let ops: Vec<Op> = unit.calls.iter().map(|place| own[*place].op).collect();
+                wrote = ops.iter().any(|op| op.is_write()) || wrote && ops[0] != Begin;
+                unit.calls.iter().for_each(|place| held[minute[*place]] = unit.transaction && wrote);
+                wrote &= unit.transaction && !matches!(ops.last(), Some(Commit | Rollback));
+            }
+            open = still_open;
+        }
+    }
+    let since = |place: usize| {
+        let call = calls[place];
+        let same = |earlier: &usize| {
+            calls[*earlier].op.is_write()
+                && calls[*earlier].end / 60_000_000 == call.end / 60_000_000
+                && told[*earlier] == told[place]
+                && (told[place].is_some() || calls[*earlier].session == call.session)
+        };
+        let wrote = (0..place).rev().find(same);
+        wrote.map_or(i64::MAX, |wrote| (call.begin - calls[wrote].end).max(0))
+    };
+    let reads: Vec<usize> =
+        (0..calls.len()).filter(|place| calls[*place].op.is_question() && !held[*place]).collect();
+    pins.iter().map(|pin| reads.iter().filter(|place| since(**place) > *pin).count() as u64).collect()
+}
+
+fn log_of_requests(calls: &[Call], told: &[Option<u8>]) -> String {
+    let plain = log(calls);
+    let line = |(line, told): (&str, &Option<u8>)| match told {
+        Some(request) => format!("{line} /*request_id='{request}'*/\n"),
+        None => format!("{line}\n"),
+    };
+    plain.lines().zip(told).map(line).collect()
+}
+
+/// The reads that stay on the primary, by pin time from the curve, and with the configured one.
+fn reads_left(log: &str, chunk: usize) -> (u64, Vec<u64>, u64) {
+    let forecast = analyse_with(log, PREFIX, Config::default(), chunk).forecasts.unwrap().replica;
+    let left = forecast.curves[0].points.iter().map(|point| point.1).collect();
+    (forecast.before.calls, left, forecast.after.calls)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
+
+    /// Requests that run through several sessions are held back by what they wrote anywhere.
+    #[test]
+    fn replica_reads_agree_with_the_reference((calls, told) in requests(), chunk in 200_usize..3000) {
+        let log = log_of_requests(&calls, &told);
+        let free = free_reads(&calls, &told, &[0, 1_000_000, 2_000_000, 5_000_000, 10_000_000]);
+        let reads = calls.iter().filter(|call| call.op.is_question()).count() as u64;
+        let left: Vec<u64> = free.iter().map(|free| reads - free).collect();
+        for chunk in [chunk, 1 << 20] {
+            let (all, found, configured) = reads_left(&log, chunk);
+            prop_assert_eq!((all, &found, configured), (reads, &left, left[3]), "{}", log);
+        }
+    }
 
     #[test]
     fn rules_agree_with_the_reference(calls in history()) {

@@ -184,3 +184,27 @@ fn rows_that_are_fetched_later_are_time_of_their_statement_in_either_form() {
         }
     }
 }
+
+#[test]
+fn a_call_is_counted_in_one_unit() {
+    let tagged = report(
+        "00:01 SELECT v FROM a WHERE id = 1 /*request_id='a'*/
+         00:02 SELECT v FROM a WHERE id = 2 /*request_id='a'*/
+         00:11 SELECT v FROM a WHERE id = 3 /*request_id='b'*/
+         00:12 SELECT v FROM a WHERE id = 4 /*request_id='b'*/",
+    );
+    assert_eq!(units(&tagged), [("request", 2, 4)]);
+    assert_eq!(tagged.judged.cut_by_clock, 0);
+    // Of what is half tagged the session has the rest: BEGIN and COMMIT, and a burst of one call, which ends at 00:10.
+    let mixed = report(
+        "00:01 BEGIN
+         00:02 SELECT v FROM a WHERE id = 1 /*request_id='a'*/
+         00:03 COMMIT
+         00:08 SELECT v FROM a WHERE id = 2 /*request_id='a'*/
+         00:09 SELECT v FROM a WHERE id = 3
+         00:10 SELECT v FROM a WHERE id = 4 /*request_id='b'*/
+         00:11 SELECT v FROM a WHERE id = 5 /*request_id='b'*/",
+    );
+    assert_eq!(units(&mixed), [("request", 2, 4), ("transaction", 1, 2), ("burst", 1, 1)]);
+    assert_eq!(mixed.judged.cut_by_clock, 1);
+}

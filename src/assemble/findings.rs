@@ -357,7 +357,12 @@ fn worded(draft: Draft, parts: &Parts<'_>) -> Finding {
         ),
         Rule::NPlusOne => (
             format!("{table}: one statement a row, {} in {units}{where_to}", times(calls)),
-            "Fetch all rows with one statement: join them to the statement before, or ask with = ANY($1).".to_owned(),
+            match (number("sequences"), evidence.related.is_empty()) {
+                (0, true) => "Fetch all rows with one statement: ask with = ANY($1).",
+                (0, false) => "Fetch all rows with one statement: join them to the statement before, or ask with = ANY($1).",
+                _ => "Fetch all rows with one statement: ask with = ANY($1), or join them to what comes in turn with them.",
+            }
+            .to_owned(),
         ),
         Rule::ReadBack => (
             format!("{table}: read back {} right after writing it{where_to}", times(calls)),

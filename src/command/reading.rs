@@ -48,8 +48,13 @@ pub(crate) fn config(path: Option<&Path>, rules: &cli::Rules) -> Result<Config, 
     if overrides.is_empty() {
         return Ok(config.unwrap_or_default());
     }
+    let option = match (rules.detect.is_empty(), &rules.unit) {
+        (false, None) => "--detect",
+        (true, _) => "--unit",
+        (false, Some(_)) => "--detect or --unit",
+    };
     Config::parse_with(text.as_deref(), &overrides)
-        .map_err(|error| Failure::Usage(format!("--detect or --unit: {error}")))
+        .map_err(|error| Failure::Usage(format!("{option}: {error}")))
 }
 
 fn not_planned(error: input::InputError) -> Failure {

@@ -20,8 +20,8 @@ pub struct Look {
     pub fingerprint: u64,
     /// Its place in the unit.
     pub place: u32,
-    /// The statement that writes.
-    pub write: u64,
+    /// The place of the write.
+    pub write: u32,
 }
 
 /// The looks of a unit, by statement and place.
@@ -38,8 +38,8 @@ pub(super) fn looks(unit: &Unit<'_>) -> Vec<Look> {
             _ => continue,
         };
         if let Some(look) = look(unit, place, reach) {
-            let (fingerprint, write) = (unit.step(look).fingerprint, unit.steps[place].fingerprint);
-            found.push(Look { fingerprint, place: look, write });
+            let fingerprint = unit.step(look).fingerprint;
+            found.push(Look { fingerprint, place: look, write: place as u32 });
         }
     }
     found.sort_unstable();
@@ -53,12 +53,15 @@ pub fn judge(unit: &Unit<'_>, _detect: &Detect, out: &mut Findings) {
     for same in unit.looks.chunk_by(|a, b| a.fingerprint == b.fingerprint) {
         let marks: Vec<u32> = same.iter().map(|look| look.place).collect();
         let time = marks.iter().map(|mark| unit.step(*mark).duration).sum();
-        let related = [same[0].write, 0];
-        out.add(
-            Rule::CheckThenWrite,
-            unit,
-            &Calls { marks: &marks, saved: (marks.len() as u64, time), related, numbers: &[] },
-        );
+        let write = unit.step(same[0].write);
+        let calls = Calls {
+            marks: &marks,
+            saved: (marks.len() as u64, time),
+            related: [write.fingerprint, 0],
+            beside: Some(write),
+            numbers: &[],
+        };
+        out.add(Rule::CheckThenWrite, unit, &calls);
     }
 }
 

@@ -333,6 +333,13 @@ impl Fact {
         self.question && self.ignored.is_none() && !self.reads.is_empty()
     }
 
+    /// Whether it asks for a list rather than for a row: rows in some order, unless its key is the `id` of the one table
+    /// that it reads. `ORDER BY id LIMIT 1` by such a key is how ORMs ask for the first.
+    #[must_use]
+    pub fn lists(&self) -> bool {
+        self.answer.ordered && !(self.by_id && self.reads.len() == 1)
+    }
+
     /// Whether its transaction writes: also a BEGIN or COMMIT that was sent together with a write.
     #[must_use]
     pub fn is_write(&self) -> bool {

@@ -21,6 +21,7 @@ mod known;
 pub mod n_plus_one;
 mod naming;
 mod outline;
+mod overlap;
 pub mod read_back;
 pub mod redundant_select;
 pub mod replica_reads;

@@ -100,7 +100,7 @@ fn join(unit: &Unit<'_>, marks: &[u32], out: &mut Findings) {
     let time = marks.iter().skip(1).map(|mark| unit.step(*mark).duration).sum();
     let saved = marks.len() as u64 - 1;
     let first = unit.step(marks[0]);
-    let led = source(unit, marks[0]).is_some_and(|before| unit.fact(before).question);
+    let led = source(unit, marks).is_some_and(|before| unit.fact(before).question);
     let join = Join {
         units: 1,
         saved,
@@ -114,25 +114,34 @@ fn join(unit: &Unit<'_>, marks: &[u32], out: &mut Findings) {
 
 fn report(unit: &Unit<'_>, marks: &[u32], out: &mut Findings) {
     let time: u64 = marks.iter().skip(1).map(|mark| unit.step(*mark).duration).sum();
-    let first = marks.first().copied().unwrap_or(0);
     out.add(
         Rule::NPlusOne,
         unit,
         &Calls {
             marks,
             saved: (marks.len() as u64 - 1, time),
-            related: [source(unit, first).map_or(0, |before| unit.step(before).fingerprint), 0],
-            numbers: &[],
+            related: [source(unit, marks).map_or(0, |before| unit.step(before).fingerprint), 0],
+            ..Calls::default()
         },
     );
 }
 
-/// The place of the call that led to the one at `first`: the one before it that asks or writes something else.
-fn source(unit: &Unit<'_>, first: u32) -> Option<u32> {
-    let own = unit.step(first).fingerprint;
+/// The place of the call that led to these: the one before them that asks or writes something else, and does not come
+/// with each of them anew.
+fn source(unit: &Unit<'_>, marks: &[u32]) -> Option<u32> {
+    let first = *marks.first()?;
+    let again = marks.get(1).map_or(0..0, |second| first + 1..*second).take(LONGEST);
+    let in_turn = |before: u32| again.clone().any(|place| is_same(unit, place, before));
     (0..first).rev().take(LEAD).find(|before| {
-        matches!(unit.fact(*before).verb, Verb::Read | Verb::Write) && unit.step(*before).fingerprint != own
+        matches!(unit.fact(*before).verb, Verb::Read | Verb::Write)
+            && !is_same(unit, *before, first)
+            && !in_turn(*before)
     })
+}
+
+/// Whether two calls are of one statement.
+fn is_same(unit: &Unit<'_>, one: u32, other: u32) -> bool {
+    unit.step(one).fingerprint == unit.step(other).fingerprint
 }
 
 fn bursts(unit: &Unit<'_>, detect: &Detect, out: &mut Findings) {
@@ -229,7 +238,8 @@ fn is_one_statement(unit: &Unit<'_>, start: usize, length: usize) -> bool {
     unit.steps[start..start + length].iter().all(|step| step.fingerprint == first)
 }
 
-/// A sequence of `length` statements from `start`, `times` in a row; whether it is worth telling.
+/// A sequence of `length` statements from `start`, `times` in a row; whether it is worth telling. Each of its statements
+/// that could be one is a finding of its own, as where it comes often enough without the others.
 fn sequence(
     unit: &Unit<'_>,
     start: usize,
@@ -242,33 +252,35 @@ fn sequence(
     if is_one_statement(unit, start, length) {
         return false;
     }
-    let mut related = [0; 2];
-    let mut marks: Vec<u32> = Vec::new();
-    for offset in 0..length {
-        let fact = unit.fact((start + offset) as u32);
-        let step = &unit.steps[start + offset];
-        let group = unit.group_of(step.fingerprint);
+    let (start_of_next, offsets) = ((start + length) as u32, start as u32..(start + length) as u32);
+    let mut found: Vec<Vec<u32>> = Vec::new();
+    for (offset, place) in offsets.clone().enumerate() {
+        let group = unit.group_of(unit.step(place).fingerprint);
         let varies = ask_different(unit, marks_of(offset), detect.sequence);
         let looks = marks_of(offset).any(|mark| unit.is_look(mark));
-        if fact.is_judged() && varies && !looks && !is_n_plus_one(unit, group, detect) {
-            marks.extend(marks_of(offset));
-        } else if related[1] == 0 && !matches!(fact.verb, Verb::Other | Verb::Failed) {
-            let place = usize::from(related[0] != 0);
-            related[place] = step.fingerprint;
+        if unit.fact(place).is_judged() && varies && !looks && !is_n_plus_one(unit, group, detect) {
+            match found.iter_mut().find(|marks| is_same(unit, marks[0], place)) {
+                Some(marks) => marks.extend(marks_of(offset)),
+                None => found.push(marks_of(offset).collect()),
+            }
         }
     }
-    if marks.is_empty() {
-        return false;
-    }
-    let questions = (marks.len() / times) as u64;
-    // The first mark names the finding; the first time through is what one statement would still cost.
-    let time = marks
-        .iter()
-        .filter(|mark| **mark as usize >= start + length)
-        .map(|mark| unit.step(*mark).duration)
-        .sum();
-    let saved = (marks.len() as u64 - questions, time);
     let numbers = [("sequence_length", length as u64), ("sequences", 1)];
-    out.add(Rule::NPlusOne, unit, &Calls { marks: &marks, saved, related, numbers: &numbers });
-    true
+    for marks in &mut found {
+        marks.sort_unstable();
+        // The first time through is what one statement would still cost.
+        let rest = &marks[marks.partition_point(|mark| *mark < start_of_next)..];
+        let time = rest.iter().map(|mark| unit.step(*mark).duration).sum();
+        let saved = (rest.len() as u64, time);
+        let told = |place: u32| !matches!(unit.fact(place).verb, Verb::Other | Verb::Failed);
+        let beside = offsets.clone().find(|place| told(*place) && !is_same(unit, *place, marks[0]));
+        let related =
+            [source(unit, marks), beside].map(|place| place.map_or(0, |place| unit.step(place).fingerprint));
+        out.add(
+            Rule::NPlusOne,
+            unit,
+            &Calls { marks, saved, related, numbers: &numbers, ..Calls::default() },
+        );
+    }
+    !found.is_empty()
 }

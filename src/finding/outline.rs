@@ -6,12 +6,10 @@
 
 use std::sync::Arc;
 
-use hashbrown::HashMap;
-
 use super::known::{self, Class, Known};
 use super::replica_reads::{Question, Reads};
 use super::{
-    Bench, Clock, Ending, Fact, Findings, MINUTE, NO_TIME, Step, UnitCounts, UnitKind, read_back,
+    Bench, Clock, Ending, Fact, Findings, MINUTE, NO_TIME, Step, UnitCounts, UnitKind, overlap, read_back,
     redundant_select,
 };
 use crate::units::Timestamp;
@@ -107,9 +105,18 @@ pub(super) struct Outline {
     base: u32,
     /// What a replica could answer.
     reads: Vec<Questions>,
-    /// Questions of the unit, each with its place in `reads`.
-    asked: Vec<(u32, Question)>,
-    writers: HashMap<u64, Timestamp>,
+    /// Questions of the unit.
+    asked: Vec<Asked>,
+}
+
+/// One question of a unit.
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    /// Its place in [`Outline::reads`].
+    place: u32,
+    /// Its place in the stream.
+    at: u64,
+    question: Question,
 }
 
 /// Questions of one statement and route.
@@ -138,7 +145,6 @@ impl Default for Outline {
             base: FAR,
             reads: Vec::new(),
             asked: Vec::new(),
-            writers: HashMap::new(),
         }
     }
 }
@@ -164,7 +170,12 @@ impl Outline {
             open |= class & known::BEGINS != 0;
             if class & known::JUDGED != 0 {
                 self.seen(number);
-                self.ask(step, number, since(step, wrote), false, bench.detect.pin);
+                let question = Question::new(step.duration, since(step, wrote), bench.detect.pin);
+                self.ask(step, number, question, false);
+                if question.pins.hold() {
+                    let call = overlap::call(bench.stream, step.at);
+                    out.overlap.pin(call, step.fingerprint, step.route, question);
+                }
             }
             if class & known::PINS != 0 {
                 wrote = Some(step.time);
@@ -172,7 +183,7 @@ impl Outline {
             loose |= class & known::WRITES != 0 && !open;
             open &= class & (known::ENDS | known::CHAINS) != known::ENDS;
         }
-        self.hold(false);
+        self.asked.clear();
         self.tell(out);
         self.leave(0);
         loose
@@ -229,7 +240,6 @@ impl Outline {
         self.back.clear();
         self.has = 0;
         self.pairs = 0;
-        self.writers.clear();
     }
 
     /// Whether the unit has had a fact before; from now on it has.
@@ -246,10 +256,10 @@ impl Outline {
         false
     }
 
-    /// A question of a fact that was seen, `since` microseconds after its actor's last write. Questions of a trace are
-    /// counted there; a session knows of them only what a transaction holds back.
+    /// A question of a fact that was seen. Questions of a trace are counted there; a session knows of them only what a
+    /// transaction holds back.
     #[inline]
-    fn ask(&mut self, step: &Step, number: u32, since: u64, tagged: bool, pin: u64) {
+    fn ask(&mut self, step: &Step, number: u32, question: Question, tagged: bool) {
         let place = &mut self.seen[number as usize].1;
         let questions = match self.reads.get_mut(*place as usize) {
             Some(questions)
@@ -267,22 +277,21 @@ impl Outline {
                 &mut self.reads[*place as usize]
             }
         };
-        let question = Question::new(step.duration, since, pin);
         if !tagged {
             questions.reads.ask(question);
         }
-        self.asked.push((*place, question));
+        self.asked.push(Asked { place: *place, at: step.at, question });
     }
 
-    /// The unit is over; if it `stays`, its questions are held back.
-    #[inline]
-    fn hold(&mut self, stays: bool) {
-        if stays {
-            for (place, question) in &self.asked {
-                self.reads[*place as usize].reads.hold(*question);
+    /// The unit is over, and stays: its questions are held back.
+    fn hold(&mut self, stream: u32, out: &mut Findings) {
+        for Asked { place, at, question } in &self.asked {
+            let questions = &mut self.reads[*place as usize];
+            questions.reads.hold(*question);
+            if questions.tagged && question.pins.may_be_free() {
+                out.overlap.hold(overlap::call(stream, *at), question.pins);
             }
         }
-        self.asked.clear();
     }
 
     /// Tells what a replica could have answered.
@@ -338,6 +347,9 @@ struct Pass<'p> {
     named: Option<usize>,
     /// When the session wrote without saying for whom.
     wrote: Option<Timestamp>,
+    /// For whom the unit wrote last, and when: all that is known here for sure of what a trace wrote, wherever the
+    /// session's calls are cut.
+    wrote_for: Option<(u64, Timestamp)>,
     /// What the two calls before were.
     before: [u16; 2],
 }
@@ -371,6 +383,7 @@ impl<'p> Pass<'p> {
             clock: Clock::default(),
             named: None,
             wrote,
+            wrote_for: None,
             before: [0; 2],
         }
     }
@@ -418,7 +431,7 @@ impl<'p> Pass<'p> {
             if self.cut.kind == UnitKind::Burst
                 && let Some(end) = Ending::of_burst(before, step, self.bench.detect.burst_gap, same)
             {
-                self.counts.cut_by_clock += u64::from(end == Ending::Clock);
+                self.clock_cuts(end == Ending::Clock);
                 self.close(place, end == Ending::Silence);
             }
             if wait > self.bench.detect.idle {
@@ -438,10 +451,11 @@ impl<'p> Pass<'p> {
     #[inline]
     fn note(&mut self, place: usize, step: &Step, number: u32, class: Class) {
         let Class { is: class, tables } = class;
-        let mut has = if step.tag == 0 { UNTAGGED } else { TAGGED };
-        if !step.is_call() {
-            has |= FAILED;
-        }
+        let mut has = match step.tag {
+            _ if !step.is_call() => FAILED,
+            0 => UNTAGGED,
+            _ => TAGGED,
+        };
         if self.to.seen(number) {
             has |= TWICE;
         }
@@ -472,9 +486,7 @@ impl<'p> Pass<'p> {
             if class & known::PINS != 0 {
                 match step.tag {
                     0 => self.wrote = Some(step.time),
-                    tag => {
-                        self.to.writers.insert(tag, step.time);
-                    }
+                    tag => self.wrote_for = Some((tag, step.time)),
                 }
             }
         }
@@ -500,9 +512,15 @@ impl<'p> Pass<'p> {
         }
         let last = match step.tag {
             0 => self.wrote,
-            tag => to.writers.get(&tag).copied(),
+            tag => self.wrote_for.filter(|wrote| wrote.0 == tag).map(|wrote| wrote.1),
         };
-        to.ask(step, number, since(step, last), step.tag != 0, self.bench.detect.pin);
+        let question = Question::new(step.duration, since(step, last), self.bench.detect.pin);
+        to.ask(step, number, question, step.tag != 0);
+    }
+
+    /// Where the clock cuts the unit, that counts if the unit does: it has calls of no trace or request.
+    fn clock_cuts(&mut self, cuts: bool) {
+        self.counts.cut_by_clock += u64::from(cuts && self.cut.has & UNTAGGED != 0);
     }
 
     fn end_run(&mut self, place: usize) {
@@ -518,7 +536,11 @@ impl<'p> Pass<'p> {
         if end > self.cut.start {
             self.end_run(end);
             let stays = self.cut.kind == UnitKind::Transaction && self.cut.has & HELD != 0;
-            self.to.hold(stays);
+            if stays {
+                self.to.hold(self.bench.stream, self.out);
+            }
+            self.to.asked.clear();
+            self.wrote_for = None;
             self.to.has |= self.cut.has;
             self.cut.end = end;
             self.cut.runs.1 = self.to.runs.len();
@@ -546,7 +568,7 @@ impl<'p> Pass<'p> {
     fn finish(mut self) {
         let end = self.bench.steps.len();
         let open = self.cut.kind == UnitKind::Transaction && self.cut.start < end;
-        self.counts.cut_by_clock += u64::from(open);
+        self.clock_cuts(open || self.bench.end == Ending::Clock);
         if open && self.bench.steps[end - 1].wait_until(self.bench.next) > self.bench.detect.idle {
             self.cut.has |= IDLE;
         }

@@ -18,8 +18,9 @@ pub fn judge(unit: &Unit<'_>, detect: &Detect, out: &mut Findings) {
     found.clear();
     for place in unit.back() {
         let fact = unit.fact(place);
-        // A count is no row that was written, nor is a sum, or whether there is one.
-        if !fact.keyed || fact.answer.folds || fact.answer.exists || fact.ignored.is_some() {
+        // A count is no row that was written, nor is a sum, a list, or whether there is one.
+        let row = !fact.answer.folds && !fact.answer.exists && !fact.lists();
+        if !fact.keyed || !row || fact.ignored.is_some() {
             continue;
         }
         if let Some(write) = written(unit, place as usize, detect) {
@@ -32,21 +33,24 @@ pub fn judge(unit: &Unit<'_>, detect: &Detect, out: &mut Findings) {
         marks.clear();
         marks.extend(same.iter().map(|read| read.1));
         let time = marks.iter().map(|mark| unit.step(*mark).duration).sum();
-        let related = [same[0].2, 0];
-        out.add(
-            Rule::ReadBack,
-            unit,
-            &Calls { marks: &marks, saved: (marks.len() as u64, time), related, numbers: &[] },
-        );
+        let write = unit.back_from(same[0].1 as usize).nth(same[0].2 as usize).map(|(write, _)| write);
+        let calls = Calls {
+            marks: &marks,
+            saved: (marks.len() as u64, time),
+            related: [write.map_or(0, |write| write.fingerprint), 0],
+            beside: write,
+            numbers: &[],
+        };
+        out.add(Rule::ReadBack, unit, &calls);
     }
     out.room = Room { found, marks };
 }
 
-/// The write whose row the call at `place` reads: its fingerprint.
-fn written(unit: &Unit<'_>, place: usize, detect: &Detect) -> Option<u64> {
+/// How many calls before the one at `place` the write of its row stands; 0 for the one right before.
+fn written(unit: &Unit<'_>, place: usize, detect: &Detect) -> Option<u32> {
     let step = &unit.steps[place];
     let fact = unit.fact(place as u32);
-    for (earlier, known) in unit.back_from(place).take(REACH) {
+    for (back, (earlier, known)) in (0..).zip(unit.back_from(place).take(REACH)) {
         let recent = earlier.wait_before(step) <= detect.pin;
         let inside = !unit.others && unit.is_inside(earlier);
         if earlier.is_edge() || !(recent || inside) {
@@ -69,7 +73,7 @@ fn written(unit: &Unit<'_>, place: usize, detect: &Detect) -> Option<u64> {
         if writes_row && whole && !known.skips && step.asks_for(earlier) {
             // A trace that wrote the row itself is judged as a whole.
             let own = unit.others && (earlier.tag == step.tag || step.tag == 0);
-            return (!own).then_some(earlier.fingerprint);
+            return (!own).then_some(back);
         }
         // What was written before may be gone, or another.
         if known.unsettles() {

@@ -5,7 +5,8 @@
 //! request where statements say theirs, else the session.
 //!
 //! A trace or request is judged wherever its calls ran: what it wrote holds its later reads back. Sessions judge the
-//! calls that belong to none, and transactions, which only a session shows whole.
+//! calls that belong to none, and transactions, which only a session shows whole. What both hold back is counted once:
+//! see [`overlap`](super::overlap).
 
 use std::collections::HashSet;
 
@@ -40,20 +41,33 @@ impl Reads {
     /// are not held.
     #[must_use]
     pub fn free(&self, pin: usize) -> (u64, Micros) {
-        let ((calls, time), held) = (self.asked.beyond(pin), self.held.beyond(pin));
-        (calls.saturating_sub(held.0), Micros(time.0.saturating_sub(held.1.0)))
+        self.asked.without(&self.held).beyond(pin)
     }
 
     /// A question.
     #[inline]
     pub(super) fn ask(&mut self, question: Question) {
-        self.asked.add(question);
+        self.asked.add(question.pins, question.one());
     }
 
     /// A question that a transaction holds back, because it writes.
     #[inline]
     pub(super) fn hold(&mut self, question: Question) {
-        self.held.add(question);
+        self.held.add(question.pins, question.one());
+    }
+
+    /// Counts some that are held differently.
+    pub(super) fn recount(&mut self, Recount { from, to, some }: Recount) {
+        let held = self.held.by_pin[usize::from(from.passed)];
+        let some = (some.0.min(held.0), some.1.min(held.1));
+        self.held.take(from, some);
+        self.held.add(to, some);
+    }
+
+    /// Lets no more be held than was asked, as it may seem where only some calls spoke for all: else what one statement
+    /// lacks would be taken from another's when both are added up.
+    pub(super) fn bound(&mut self) {
+        self.held = self.asked.without(&self.asked.without(&self.held));
     }
 
     /// Adds another part's.
@@ -63,23 +77,57 @@ impl Reads {
     }
 }
 
+/// How long after its actor's last write a question came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Pins {
+    /// Longer than so many of [`PINS`].
+    passed: u8,
+    /// Longer than the configured pin time.
+    free: bool,
+}
+
+impl Pins {
+    /// Whether a pin time holds it back.
+    #[inline]
+    pub(super) fn hold(self) -> bool {
+        usize::from(self.passed) < PINS.len() || !self.free
+    }
+
+    /// Whether it is free with some pin time.
+    #[inline]
+    pub(super) fn may_be_free(self) -> bool {
+        self.passed > 0 || self.free
+    }
+}
+
 /// One question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Question {
-    duration: Micros,
-    /// How many of [`PINS`] its actor wrote before it.
-    pins: u8,
-    /// It came later than the configured pin time.
-    pinned: bool,
+    pub(super) duration: Micros,
+    pub(super) pins: Pins,
 }
 
 impl Question {
     /// `since` microseconds after the last write.
     #[inline]
     pub(super) fn new(duration: u64, since: u64, pin: u64) -> Self {
-        let pins = PINS.iter().filter(|pin| since > **pin).count() as u8;
-        Self { duration: Micros(duration), pins, pinned: since > pin }
+        let passed = PINS.iter().filter(|pin| since > **pin).count() as u8;
+        Self { duration: Micros(duration), pins: Pins { passed, free: since > pin } }
     }
+
+    /// One call and its time.
+    fn one(self) -> (u64, Micros) {
+        (1, self.duration)
+    }
+}
+
+/// Questions that were counted as if they came at another time after their actor's last write.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Recount {
+    pub(super) from: Pins,
+    pub(super) to: Pins,
+    /// How many, and their time.
+    pub(super) some: (u64, Micros),
 }
 
 /// Questions by how long before them their actor wrote.
@@ -95,15 +143,34 @@ fn add(sum: (u64, Micros), more: &(u64, Micros)) -> (u64, Micros) {
     (sum.0 + more.0, sum.1 + more.1)
 }
 
+fn less(sum: (u64, Micros), less: (u64, Micros)) -> (u64, Micros) {
+    (sum.0.saturating_sub(less.0), Micros(sum.1.0.saturating_sub(less.1.0)))
+}
+
 impl Free {
     #[inline]
-    fn add(&mut self, question: Question) {
-        let one = (1, question.duration);
-        let sum = &mut self.by_pin[usize::from(question.pins)];
-        *sum = add(*sum, &one);
-        if question.pinned {
-            self.pinned = add(self.pinned, &one);
+    fn add(&mut self, pins: Pins, some: (u64, Micros)) {
+        let sum = &mut self.by_pin[usize::from(pins.passed)];
+        *sum = add(*sum, &some);
+        if pins.free {
+            self.pinned = add(self.pinned, &some);
         }
+    }
+
+    fn take(&mut self, pins: Pins, some: (u64, Micros)) {
+        let sum = &mut self.by_pin[usize::from(pins.passed)];
+        *sum = less(*sum, some);
+        if pins.free {
+            self.pinned = less(self.pinned, some);
+        }
+    }
+
+    /// What is left without some of them. No pin time leaves more than a shorter one.
+    fn without(&self, some: &Self) -> Self {
+        let mut left = *self;
+        left.by_pin.iter_mut().zip(some.by_pin).for_each(|(own, some)| *own = less(*own, some));
+        left.pinned = less(left.pinned, some.pinned);
+        left
     }
 
     fn merge(&mut self, other: &Self) {

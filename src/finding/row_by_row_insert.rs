@@ -67,7 +67,7 @@ fn report(unit: &Unit<'_>, marks: &[u32], commits: usize, detect: &Detect, out: 
     out.add(
         Rule::RowByRowInsert,
         unit,
-        &Calls { marks, saved: (saved, time), related: [0; 2], numbers: &numbers },
+        &Calls { marks, saved: (saved, time), numbers: &numbers, ..Calls::default() },
     );
 }
 

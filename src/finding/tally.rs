@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use super::overlap::Overlap;
 use super::replica_reads::Reads;
 use super::row_by_row_insert::SIZES;
 use super::{Rule, Step, Unit, UnitKind};
@@ -51,6 +52,8 @@ pub struct Calls<'a> {
     pub saved: (u64, u64),
     /// Other statements involved; 0 for none.
     pub related: [u64; 2],
+    /// The call that makes the first of them what it is, as the write that it reads back: the example shows it too.
+    pub beside: Option<&'a Step>,
     /// Further numbers, added up by name.
     pub numbers: &'a [(&'static str, u64)],
 }
@@ -68,6 +71,13 @@ pub struct Row {
     pub marked: bool,
     /// How many calls in a row.
     pub times: u64,
+}
+
+impl Row {
+    fn of(step: &Step, marked: bool) -> Self {
+        let Step { time, duration, fingerprint, .. } = *step;
+        Self { time, duration, fingerprint, marked, times: 1 }
+    }
 }
 
 /// A finding, added up.
@@ -149,6 +159,8 @@ pub struct Findings {
     joins: Bounded<(Rule, u64, Join)>,
     /// By statement: single-row INSERTs of traces and requests.
     tagged: BTreeMap<u64, Enclosed>,
+    /// Which of these two things hold back.
+    pub(super) overlap: Overlap,
     /// For `read_back`, which a log may have in every unit.
     pub(super) room: Room,
 }
@@ -156,8 +168,8 @@ pub struct Findings {
 /// Room for what a rule finds in one unit, kept for the next one.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Room {
-    /// A reading's statement, its place, and the statement that wrote.
-    pub(super) found: Vec<(u64, u32, u64)>,
+    /// A reading's statement, its place, and how many calls before it the write stands.
+    pub(super) found: Vec<(u64, u32, u32)>,
     /// Places.
     pub(super) marks: Vec<u32>,
 }
@@ -222,6 +234,7 @@ impl Default for Findings {
             reads: Bounded::new(MOST_FINDINGS),
             joins: Bounded::new(MOST_FINDINGS),
             tagged: BTreeMap::new(),
+            overlap: Overlap::default(),
             room: Room::default(),
         }
     }
@@ -256,7 +269,7 @@ impl Findings {
         let rank = (std::cmp::Reverse(calls.saved.0), unit.stream, first.at);
         if rank < finding.rank {
             finding.rank = rank;
-            finding.example = example(unit.steps, calls.marks);
+            finding.example = example(unit.steps, calls);
         }
         if self.list.is_overfull() {
             self.list.prune(drop);
@@ -274,7 +287,7 @@ impl Findings {
 
     /// The reads of a statement and route; `None` beyond the cap.
     pub(super) fn reads(&mut self, fingerprint: u64, route: u64) -> Option<&mut Reads> {
-        let hash = fingerprint ^ route.rotate_left(32);
+        let hash = reads_hash(fingerprint, route);
         let place = self.reads.admit(hash, || (fingerprint, route, Reads::default()), drop)?;
         Some(&mut self.reads.at(place).2)
     }
@@ -328,6 +341,7 @@ impl Findings {
         for (_, (rule, fingerprint, join)) in other.joins {
             self.join(rule, fingerprint, join);
         }
+        self.overlap.merge(other.overlap);
         self.reads.limit_from(&other.reads, drop);
         for (_, (fingerprint, route, theirs)) in other.reads {
             if let Some(own) = self.reads(fingerprint, route) {
@@ -341,6 +355,11 @@ impl Findings {
     pub fn finish(mut self) -> Found {
         self.list.prune(drop);
         self.reads.prune(drop);
+        for (fingerprint, route, recount) in self.overlap.settle() {
+            if let Some(reads) = self.reads.get_mut(reads_hash(fingerprint, route)) {
+                reads.2.recount(recount);
+            }
+        }
         self.joins.prune(drop);
         let capped = self.list.is_capped() || self.reads.is_capped();
         let mut list: Vec<FindingTally> = self.list.into_iter().map(|(_, finding)| finding).collect();
@@ -355,6 +374,7 @@ impl Findings {
         }
         list.sort_unstable_by_key(|finding| finding.key);
         let mut reads: Vec<(u64, u64, Reads)> = self.reads.into_iter().map(|(_, reads)| reads).collect();
+        reads.iter_mut().for_each(|reads| reads.2.bound());
         reads.sort_unstable_by_key(|reads| (reads.0, reads.1));
         let mut joins: Vec<(Rule, u64, Join)> = self.joins.into_iter().map(|(_, join)| join).collect();
         for (_, fingerprint, join) in &mut joins {
@@ -363,6 +383,11 @@ impl Findings {
         joins.sort_unstable_by_key(|join| (join.0, join.1));
         Found { list, suppressed: self.suppressed, excused: self.excused, reads, joins, capped }
     }
+}
+
+/// The hash of the reads of a statement and route.
+fn reads_hash(fingerprint: u64, route: u64) -> u64 {
+    fingerprint ^ route.rotate_left(32)
 }
 
 /// Adds to a count; beyond the cap the smallest keys are kept, whatever the order.
@@ -390,35 +415,87 @@ pub struct Found {
     pub capped: bool,
 }
 
-/// The unit as a time line around what is marked: equal calls in a row are one line.
-fn example(steps: &[Step], marks: &[u32]) -> Vec<Row> {
-    // Two lines before the first mark show what led to it.
-    let first = marks.iter().min().map_or(0, |mark| (*mark as usize).saturating_sub(2));
-    let last = marks.iter().max().map_or(0, |mark| *mark as usize + 1);
-    let mut rows: Vec<Row> = Vec::new();
-    let mut marks: Vec<u32> = marks.to_vec();
+/// The unit as a time line around what is marked. The call beside it may be far away: of what is between, only as much
+/// is shown as there is room.
+fn example(steps: &[Step], calls: &Calls<'_>) -> Vec<Row> {
+    let mut marks: Vec<u32> = calls.marks.to_vec();
     marks.sort_unstable();
-    for (place, step) in steps.iter().enumerate().take(last.saturating_add(1)).skip(first) {
-        if !step.is_call() {
-            continue;
-        }
-        let marked = marks.binary_search(&(place as u32)).is_ok();
-        let full = rows.len() == MOST_EXAMPLE;
-        match rows.last_mut() {
-            Some(row) if row.fingerprint == step.fingerprint && row.marked == marked => {
-                row.times += 1;
-                row.duration += step.duration;
-                row.time = step.time;
-            }
-            _ if full => break,
-            _ => rows.push(Row {
-                time: step.time,
-                duration: step.duration,
-                fingerprint: step.fingerprint,
-                marked,
-                times: 1,
-            }),
+    // Two lines before the first mark show what led to it.
+    let first = marks.first().map_or(0, |mark| (*mark as usize).saturating_sub(2));
+    let last = marks.last().map_or(0, |mark| *mark as usize + 1);
+    let shown = first..steps.len().min(last + 1);
+    let far = calls
+        .beside
+        .filter(|beside| steps[shown.clone()].iter().all(|step| step.fingerprint != beside.fingerprint));
+    let behind = far.filter(|far| far.at > steps[first].at);
+    let before = if behind.is_none() { far } else { None };
+    let end = behind.map_or(shown.end, |behind| steps.partition_point(|step| step.at < behind.at));
+    let room = MOST_EXAMPLE - usize::from(behind.is_some());
+    let mut rows: Vec<Row> = before.into_iter().map(|step| Row::of(step, false)).collect();
+    for (place, step) in steps.iter().enumerate().take(end).skip(first).filter(|(_, step)| step.is_call()) {
+        if !add_row(&mut rows, Row::of(step, marks.binary_search(&(place as u32)).is_ok()), room) {
+            break;
         }
     }
+    rows.extend(behind.map(|step| Row::of(step, false)));
     rows
+}
+
+/// The next line, if there is room for it: equal calls in a row are one.
+fn add_row(rows: &mut Vec<Row>, next: Row, room: usize) -> bool {
+    let full = rows.len() >= room;
+    match rows.last_mut() {
+        Some(row) if row.fingerprint == next.fingerprint && row.marked == next.marked => {
+            row.times += 1;
+            row.duration += next.duration;
+            row.time = next.time;
+        }
+        _ if full => return false,
+        _ => rows.push(next),
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Calls of these statements, each a byte behind the one before.
+    fn steps(statements: &[u64]) -> Vec<Step> {
+        let step = |(place, fingerprint): (usize, &u64)| Step {
+            fingerprint: *fingerprint,
+            ..Step::edge(Timestamp(place as i64), place as u64 + 1)
+        };
+        statements.iter().enumerate().map(step).collect()
+    }
+
+    /// The statements of an example, and how often each comes in a row.
+    fn shown(statements: &[u64], marks: &[u32], beside: Option<&Step>) -> Vec<(u64, u64)> {
+        let calls = Calls { marks, beside, ..Calls::default() };
+        example(&steps(statements), &calls).iter().map(|row| (row.fingerprint, row.times)).collect()
+    }
+
+    #[test]
+    fn an_example_holds_the_call_beside_it_wherever_that_is() {
+        let unit = [10, 11, 12, 20, 30, 30, 40, 50];
+        let all = steps(&unit);
+        // Two before the first mark, one behind the last.
+        assert_eq!(shown(&unit, &[3], None), [(11, 1), (12, 1), (20, 1), (30, 1)]);
+        // Behind it, near and far; the way there is shown.
+        assert_eq!(shown(&unit, &[3], Some(&all[4])), [(11, 1), (12, 1), (20, 1), (30, 1)]);
+        assert_eq!(shown(&unit, &[3], Some(&all[6])), [(11, 1), (12, 1), (20, 1), (30, 2), (40, 1)]);
+        // Before it, in the unit and before the unit.
+        assert_eq!(shown(&unit, &[3], Some(&all[0])), [(10, 1), (11, 1), (12, 1), (20, 1), (30, 1)]);
+        let earlier = Step { at: 0, ..all[7] };
+        assert_eq!(shown(&unit, &[0], Some(&earlier)), [(50, 1), (10, 1), (11, 1)]);
+    }
+
+    #[test]
+    fn an_example_that_is_too_long_still_holds_the_call_beside_it() {
+        let unit: Vec<u64> = (10..100).collect();
+        let rows = shown(&unit, &[0], Some(&steps(&unit)[80]));
+        assert_eq!(rows.len(), MOST_EXAMPLE);
+        // 39 in a row, then the write.
+        assert_eq!((rows[38].0, rows[39].0), (48, 90));
+    }
 }

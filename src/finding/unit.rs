@@ -14,7 +14,7 @@ use std::sync::Arc;
 use super::check_then_write::Look;
 use super::outline::{self, Cut, Find, Outline, Run};
 use super::{
-    Deeds, Detect, Enclosed, Fact, Findings, Known, NO_TIME, Step, Verb, chatty_transaction,
+    Deeds, Detect, Enclosed, Ending, Fact, Findings, Known, NO_TIME, Step, Verb, chatty_transaction,
     check_then_write, idle_in_transaction, known, n_plus_one, read_back, redundant_select, row_by_row_insert,
 };
 use crate::units::Timestamp;
@@ -270,6 +270,8 @@ pub struct Bench<'a> {
     pub continued: bool,
     /// When the session's next call began; [`NO_TIME`] where there is none.
     pub next: Timestamp,
+    /// What ended the last unit, if another one follows in the same minute.
+    pub end: Ending,
     /// The thresholds.
     pub detect: &'a Detect,
 }
@@ -306,14 +308,18 @@ impl Judge {
         for place in 0..self.outline.cuts.len() {
             let cut = self.outline.cuts[place];
             let mut calls = cut.end - cut.start;
-            if cut.has & outline::FAILED != 0 {
-                calls = bench.steps[cut.start..cut.end].iter().filter(|step| step.is_call()).count();
-                if calls == 0 {
+            if cut.has & (outline::FAILED | outline::TAGGED) != 0 {
+                // Calls of a trace or request are counted there.
+                let own = |step: &&Step| step.is_call() && step.tag == 0;
+                calls = bench.steps[cut.start..cut.end].iter().filter(own).count();
+                if calls == 0 && cut.has & outline::TAGGED == 0 {
                     continue;
                 }
             }
-            counts.by_kind[cut.kind as usize].0 += 1;
-            counts.by_kind[cut.kind as usize].1 += calls as u64;
+            if calls > 0 {
+                counts.by_kind[cut.kind as usize].0 += 1;
+                counts.by_kind[cut.kind as usize].1 += calls as u64;
+            }
             if cut.has & outline::WROTE != 0 {
                 self.commits(bench, cut, known, commit);
             }

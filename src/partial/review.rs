@@ -217,13 +217,13 @@ impl Review {
             self.counts.by_second += sheet.steps.len() as u64;
         }
         let detect = Arc::clone(&self.detect);
-        self.counts.cut_by_clock += u64::from(sheet.end == Ending::Clock);
         let mut room = std::mem::take(&mut self.room);
         let steps = sheet.steps.in_one(&mut room);
         let Sheet { from, stream, first, by_second, next, .. } = *sheet;
-        let Seam { place: lead, wrote, end, carried } = from;
-        let (fresh, continued) = (end == Ending::Silence, by_second);
-        let bench = Bench { steps, lead, wrote, fresh, carried, stream, continued, next, detect: &detect };
+        let Seam { place: lead, wrote, end: before, carried } = from;
+        let (fresh, continued, end) = (before == Ending::Silence, by_second, sheet.end);
+        let bench =
+            Bench { steps, lead, wrote, fresh, carried, stream, continued, next, end, detect: &detect };
         let shared = &self.shared;
         let find = &|fingerprint: u64| {
             shared.lock().unwrap_or_else(PoisonError::into_inner).get(fingerprint).cloned()

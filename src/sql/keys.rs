@@ -4,7 +4,7 @@
 //! it stands in WHERE by itself or between ANDs, and only about the table whose column it is.
 
 use super::canonical::{Canonical, Item, ItemKind};
-use super::keywords::is_keyword;
+use super::reserved::{begins_clause, is_reserved};
 use super::shape::{Answer, Key, With};
 use super::tables::name_text;
 
@@ -152,7 +152,7 @@ impl Walk<'_, '_> {
         let item = self.items.get(at)?;
         let name = match item.kind {
             ItemKind::Quoted => true,
-            ItemKind::Word => !is_keyword(&item.text.to_ascii_lowercase()),
+            ItemKind::Word => !is_reserved(&item.text.to_ascii_lowercase()),
             ItemKind::Value | ItemKind::Symbol => false,
         };
         name.then(|| name_text(item))
@@ -341,12 +341,23 @@ impl Walk<'_, '_> {
         if self.symbol(at, b"(") && !self.after(at, &["into"]) && self.frame().clause == Clause::From {
             return;
         }
-        let alias = self.name(at + usize::from(self.word(at, "as") || self.symbol(at, b"*")));
+        let alias = self.alias(at);
         let query = self.frame().query;
         let sources = &mut self.queries[query];
         if sources.len() < MOST_SOURCES {
             sources.push(Source { table, name: alias.unwrap_or(last) });
         }
+    }
+
+    /// What stands behind the name of a table for it, if anything does.
+    fn alias(&self, at: usize) -> Option<String> {
+        if self.word(at, "as") {
+            return self.name(at + 1);
+        }
+        let at = at + usize::from(self.symbol(at, b"*"));
+        let clause = |item: &Item<'_>| begins_clause(&item.text.to_ascii_lowercase());
+        self.name(at)
+            .filter(|_| !self.items.get(at).is_some_and(|item| item.kind == ItemKind::Word && clause(item)))
     }
 
     /// The tables that a column of this query may belong to: one, if it says which.

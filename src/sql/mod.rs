@@ -18,6 +18,7 @@ mod parsed;
 mod plain;
 mod pretty;
 mod recall;
+mod reserved;
 #[cfg(test)]
 mod rules;
 mod shape;

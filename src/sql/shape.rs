@@ -250,6 +250,29 @@ mod tests {
     }
 
     #[test]
+    fn key_words_that_are_not_reserved_are_names() {
+        let keys = |sql: &str| -> Vec<(String, Vec<String>, bool)> {
+            shape(sql.as_bytes()).keys.into_iter().map(|key| (key.column, key.tables, key.sure)).collect()
+        };
+        let names = "transaction comment index view row schema function trigger partition sequence cursor type values";
+        for name in names.split(' ') {
+            let expected = [(name.to_owned(), vec![name.to_owned()], true)];
+            for sql in [
+                format!("SELECT v FROM {name} WHERE {name} = 6"),
+                format!("SELECT v FROM {name} AS t WHERE t.{name} = 6 ORDER BY v"),
+                format!("UPDATE {name} SET v = 1 WHERE {name}.{name} = 6"),
+                format!("DELETE FROM {name} WHERE {name} = 6 RETURNING v"),
+            ] {
+                assert_eq!(keys(&sql), expected, "{sql}");
+            }
+            check(&format!("INSERT INTO {name} ({name}) VALUES (6)"), &[], &[(name, 0)]);
+            check(&format!("UPDATE t SET {name} = 6"), &[], &[(name, 0)]);
+        }
+        // What cannot be a name is a function or a value.
+        assert_eq!(keys("SELECT v FROM t WHERE user = 6 AND true = 6"), []);
+    }
+
+    #[test]
     fn what_holds_for_the_row_and_what_may_not() {
         let sure = |sql: &str| -> Vec<bool> {
             shape(format!("SELECT 1 FROM t WHERE {sql}").as_bytes()).keys.iter().map(|key| key.sure).collect()
