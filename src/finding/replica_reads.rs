@@ -6,7 +6,7 @@
 //!
 //! A trace or request is judged wherever its calls ran: what it wrote holds its later reads back. Sessions judge the
 //! calls that belong to none, and transactions, which only a session shows whole. What both hold back is counted once:
-//! see [`overlap`](super::overlap).
+//! see `overlap`.
 
 use std::collections::HashSet;
 
