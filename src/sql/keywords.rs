@@ -4,17 +4,14 @@
 //! may be called `comment` and a table `transaction`; only what stands around such a word tells. It knows tokens
 //! and no text, and it never fails: what it cannot tell is a name in a query and a keyword elsewhere.
 
-/// Words that are keywords wherever they have no dot beside them. Sorted.
+use super::reserved::is_reserved;
+
+/// Reserved words that stand for a value, or name something where they are allowed: they keep their spelling. Sorted.
 #[rustfmt::skip]
-const RESERVED: &[&str] = &[
-    "all", "analyse", "analyze", "and", "any", "array", "as", "asc", "asymmetric", "both", "case", "cast", "check",
-    "collate", "column", "concurrently", "constraint", "create", "cross", "default", "deferrable", "desc",
-    "distinct", "do", "else", "end", "except", "false", "fetch", "for", "foreign", "from", "full", "grant", "group",
-    "having", "ilike", "in", "initially", "inner", "intersect", "into", "is", "isnull", "join", "lateral", "leading",
-    "left", "like", "limit", "natural", "not", "notnull", "null", "offset", "on", "only", "or", "order", "outer",
-    "placing", "primary", "references", "returning", "right", "select", "similar", "some", "symmetric", "table",
-    "tablesample", "then", "to", "trailing", "true", "union", "unique", "using", "variadic", "when", "where",
-    "window", "with",
+const AS_WRITTEN: &[&str] = &[
+    "authorization", "binary", "collation", "current_catalog", "current_date", "current_role", "current_schema",
+    "current_time", "current_timestamp", "current_user", "freeze", "localtime", "localtimestamp", "overlaps",
+    "session_user", "system_user", "user", "verbose",
 ];
 
 /// Words that are keywords too, unless they stand where a name does. Sorted.
@@ -85,9 +82,14 @@ fn has(list: &[&str], word: &[u8]) -> bool {
     list.binary_search_by(|probe| probe.as_bytes().cmp(word)).is_ok()
 }
 
+/// Is this folded word a keyword wherever it has no dot beside it?
+fn is_fixed(word: &[u8]) -> bool {
+    is_reserved(word) && !has(AS_WRITTEN, word)
+}
+
 /// Is this folded word a keyword in most places?
 pub(super) fn is_keyword(word: &[u8]) -> bool {
-    has(RESERVED, word) || has(UNRESERVED, word)
+    is_fixed(word) || has(UNRESERVED, word)
 }
 
 /// What a token is, as far as keywords go.
@@ -177,7 +179,7 @@ impl Walk<'_> {
             return false;
         }
         let word = self.text(at);
-        if has(RESERVED, word) {
+        if is_fixed(word) {
             return !self.names_function(at) && !self.names_column(at);
         }
         if has(VERBS, word) && self.begins_statement(at) || self.opens_query(at) {
@@ -325,7 +327,7 @@ mod tests {
 
     #[test]
     fn lists_are_sorted_for_the_search() {
-        for list in [RESERVED, UNRESERVED, VERBS, BEFORE_NAMES, IN_QUERIES] {
+        for list in [AS_WRITTEN, UNRESERVED, VERBS, BEFORE_NAMES, IN_QUERIES] {
             assert!(list.windows(2).all(|pair| pair[0] < pair[1]), "{list:?}");
         }
     }
