@@ -182,6 +182,16 @@ fn one_statement_has_a_place_for_each_of_its_routes() {
     assert!(plain(&report, Format::Html).contains("also Redundant SELECT, Cacheable SELECT"));
 }
 
+/// Two units, each with a sequence of three statements: three come in turn, not six.
+#[test]
+fn a_sequence_is_as_long_as_one_of_them() {
+    let mut found = finding("n_plus_one", "00000000000000aa", 40, 4_000);
+    found.evidence.numbers = [("sequences".to_owned(), 2), ("sequence_length".to_owned(), 6)].into();
+    let sql = "select label from choice where question_id = ?";
+    let report = report_of(vec![statement("00000000000000aa", "select", sql, 42, 4_200)], vec![found]);
+    assert!(plain(&report, Format::Html).contains("3 statements in turn · 2 sequences of them"));
+}
+
 /// pgbench: BEGIN and END are what its transactions are made of; nobody can send fewer of them. Its UPDATE has half of
 /// the time, 250 thousandths; END would have as much.
 #[test]

@@ -292,7 +292,11 @@ fn in_words(finding: &Finding, name: &str, value: u64) -> Option<String> {
         "hit_permille" => format!("{} answered before", percent(value, 1_000)),
         "sampled" => "estimated from a sample".to_owned(),
         "commits_saved" => format!("{} saved too", counted(value, "commit")),
-        "sequence_length" => format!("{} in turn", counted(value, "statement")),
+        // The lengths of all of them are added up.
+        "sequence_length" => {
+            let length = value / number(finding, "sequences").max(1);
+            format!("{} in turn", counted(length, "statement"))
+        }
         "sequences" => format!("{} of them", counted(value, "sequence")),
         "reads" => format!("{} in all", counted(value, "read")),
         "statements" => counted(value, "statement"),
