@@ -23,7 +23,7 @@ pub enum Mode {
 const LONGEST_TEXT: usize = 1 << 20;
 
 /// What some programs write before text in UTF-8.
-const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+const BYTE_ORDER_MARK: &str = "\u{feff}";
 
 /// What is written for a statement.
 #[derive(Serialize)]
@@ -80,7 +80,7 @@ fn json_lines(mut input: BufReader<impl Read>, output: &mut impl Write) -> io::R
 /// The `sql` field of a JSON object.
 fn statement(line: &[u8]) -> Result<String, String> {
     let text = String::from_utf8_lossy(line);
-    let text = text.trim_start_matches('\u{feff}').trim();
+    let text = text.trim_start_matches(BYTE_ORDER_MARK).trim();
     let value: serde_json::Value = serde_json::from_str(text)
         .or_else(|error| serde_json::from_str(&without_lone_surrogates(text)).map_err(|_| error))
         .map_err(|error| error.to_string())?;
@@ -141,7 +141,7 @@ fn text(mut input: BufReader<impl Read>, output: &mut impl Write) -> io::Result<
                 answer_unless_blank(&splitter.statement, output)?;
                 splitter = Splitter::default();
                 marked = false;
-            } else if marked && splitter.statement == BYTE_ORDER_MARK {
+            } else if marked && splitter.statement == BYTE_ORDER_MARK.as_bytes() {
                 splitter = Splitter::default();
                 marked = false;
             }

@@ -11,7 +11,7 @@ use crate::partial::errors::{ErrorTally, Owners};
 use crate::partial::slowest::SlowCall as KeptCall;
 use crate::partial::statements::{Finished, StatementTally};
 use crate::report::*;
-use crate::sql::{Explain, Kind};
+use crate::sql::Kind;
 use crate::units::{Micros, Timestamp};
 
 /// Sums over all fingerprints and what was beyond their cap.
@@ -78,8 +78,7 @@ pub(super) fn hours(list: &[StatementTally], errors: &[ErrorTally]) -> Vec<Hour>
 /// INSERTs, by calls, each beside what else its table is asked for.
 pub(super) fn hot_inserts(list: &[StatementTally]) -> Vec<HotInsert> {
     let (mut reads, mut writes) = (HashMap::new(), HashMap::new());
-    let runs = |tally: &&StatementTally| tally.shape.explain != Some(Explain::Plan);
-    for tally in list.iter().filter(runs) {
+    for tally in list.iter().filter(|tally| !tally.shape.only_plans()) {
         for (loads, tables) in [(&mut reads, &tally.shape.reads), (&mut writes, &tally.shape.writes)] {
             for table in tables {
                 let load: &mut Load = loads.entry(table.as_str()).or_default();

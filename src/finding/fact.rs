@@ -9,7 +9,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::functions::{self, Called};
 use super::wording::Wording;
 use super::{MOST_PAIRS, column_id, naming};
-use crate::sql::{Answer, Explain, Key, Kind, Shape, With};
+use crate::sql::{Answer, Key, Kind, Shape, With};
 
 /// What a statement does to the transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -219,7 +219,7 @@ impl Fact {
             called.any(functions::LOCKING) || called.any(functions::HOLDING) || words.first() == "lock";
         let acts = writes_by_call || locks || called.any(functions::STAYING) || called.any(functions::ACTING);
         // EXPLAIN plans what it explains, and with ANALYZE does it.
-        let planned = shape.explain == Some(Explain::Plan);
+        let planned = shape.only_plans();
         let written: &[String] = if planned { &[] } else { &shape.writes };
         let select = shape.kind == Kind::Select && shape.explain.is_none() && shape.writes.is_empty();
         let question = select

@@ -7,11 +7,12 @@
 //!                      ╰──── fuse ────╯
 //! ```
 //!
-//! Per session an interval knows five things:
+//! Per session an interval knows six things:
 //! - `leading`: parts (DETAIL …) before its first record; they belong to the record that L left pending.
 //! - `first`: what its first *pairing* event does to a statement that L left waiting for its duration.
 //! - `waiting`: a statement that was logged without its duration (`log_statement`), which may still come.
 //! - `pending`: its last record, whose parts may still come.
+//! - `ahead`: how long the server worked since the last call, which tells how long the client let wait before the next.
 //! - `sheets`: calls that wait to be judged with others (`sheets`).
 //!
 //! Everything between was finished and tallied at once, so fusing costs time per session, not per entry, and any

@@ -195,7 +195,7 @@ impl Review {
     #[inline(always)]
     pub fn remember(&mut self, record: &Record<'_>) {
         let fact = Self::fact(&self.known, self.fact, &self.beyond);
-        if !Trace::asks_for(fact) {
+        if !Trace::keeps(fact) {
             return;
         }
         let database = self.database.hash(record);

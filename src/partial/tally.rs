@@ -155,6 +155,7 @@ impl Tally {
         self.speak();
         let mut digest = Digest::default();
         let sql = match &self.gate {
+            // Filters are rare: what they need stands elsewhere.
             None => read(&mut self.recall, text, &mut digest),
             Some(_) => match self.read_kept(record, text, duration, &mut digest) {
                 Some(executed) => executed,

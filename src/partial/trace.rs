@@ -277,7 +277,7 @@ impl Trace {
     /// Whether calls with this fact are part of it.
     #[inline(always)]
     #[must_use]
-    pub fn asks_for(fact: &Fact) -> bool {
+    pub fn keeps(fact: &Fact) -> bool {
         fact.question || !fact.writes.is_empty()
     }
 

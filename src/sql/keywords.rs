@@ -5,6 +5,7 @@
 //! and no text, and it never fails: what it cannot tell is a name in a query and a keyword elsewhere.
 
 use super::reserved::is_reserved;
+use super::words::has;
 
 /// Reserved words that stand for a value, or name something where they are allowed: they keep their spelling. Sorted.
 #[rustfmt::skip]
@@ -62,13 +63,15 @@ const PAIRS: &[(&str, &str)] = &[
     ("serializable", "read"), ("committed", "read"), ("begin", "read"), ("read", "committed"),
     ("read", "uncommitted"), ("read", "only"), ("read", "write"), ("transaction", "read"), ("at", "time"),
     ("with", "time"), ("without", "time"), ("time", "zone"), ("set", "local"), ("set", "session"),
-    ("set", "time"), ("set", "transaction"), ("set", "schema"), ("set", "constraints"), ("set", "unlogged"), ("local", "transaction"),
+    ("set", "time"), ("set", "transaction"), ("set", "schema"), ("set", "constraints"), ("set", "unlogged"),
+    ("local", "transaction"),
     ("local", "time"), ("session", "authorization"), ("set", "role"), ("fetch", "backward"),
     ("move", "backward"), ("fetch", "prior"), ("fetch", "last"), ("fetch", "absolute"), ("fetch", "relative"),
     ("commit", "prepared"), ("rollback", "prepared"), ("start", "transaction"), ("to", "savepoint"),
     ("skip", "locked"), ("grouping", "sets"), ("unbounded", "preceding"), ("unbounded", "following"),
     ("exclude", "ties"), ("with", "ties"), ("with", "ordinality"), ("with", "recursive"), ("is", "unknown"),
-    ("is", "json"), ("not", "valid"), ("not", "matched"), ("not", "between"), ("show", "transaction"), ("when", "matched"), ("not", "materialized"),
+    ("is", "json"), ("not", "valid"), ("not", "matched"), ("not", "between"), ("show", "transaction"),
+    ("when", "matched"), ("not", "materialized"),
     ("as", "materialized"), ("on", "conflict"), ("do", "nothing"), ("do", "update"), ("then", "update"),
     ("then", "insert"), ("then", "delete"), ("for", "values"), ("default", "values"), ("overriding", "system"),
     ("overriding", "user"), ("system", "value"), ("user", "value"), ("do", "instead"), ("do", "also"),
@@ -76,11 +79,6 @@ const PAIRS: &[(&str, &str)] = &[
     ("vacuum", "verbose"), ("from", "stdin"), ("to", "stdout"), ("in", "schema"), ("reassign", "owned"),
     ("restart", "identity"), ("continue", "identity"),
 ];
-
-/// Is it in one of the sorted lists above?
-fn has(list: &[&str], word: &[u8]) -> bool {
-    list.binary_search_by(|probe| probe.as_bytes().cmp(word)).is_ok()
-}
 
 /// Is this folded word a keyword wherever it has no dot beside it?
 fn is_fixed(word: &[u8]) -> bool {
@@ -317,13 +315,7 @@ impl Walk<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sql::normalise;
-
-    fn check(sql: &str, expected: &str) {
-        let once = normalise(sql.as_bytes(), usize::MAX);
-        assert_eq!(once, expected, "{sql}");
-        assert_eq!(normalise(once.as_bytes(), usize::MAX), once, "twice: {sql}");
-    }
+    use crate::sql::normalise::tests::check;
 
     #[test]
     fn lists_are_sorted_for_the_search() {

@@ -102,10 +102,11 @@ fn names_a_target(items: &[Item<'_>], mut index: usize) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use crate::sql::normalise;
 
-    fn check(sql: &str, expected: &str) {
+    /// A statement's normalised text, which is its own.
+    pub(in crate::sql) fn check(sql: &str, expected: &str) {
         let once = normalise(sql.as_bytes(), usize::MAX);
         assert_eq!(once, expected, "{sql}");
         assert_eq!(normalise(once.as_bytes(), usize::MAX), once, "twice: {sql}");

@@ -3,6 +3,8 @@
 //! PostgreSQL has many more key words, and takes all others for names wherever a name may stand: `transaction`,
 //! `comment`, `index`, `view` … (appendix C of its manual).
 
+use super::words::has;
+
 /// The reserved words, and those that can name a function or type and nothing else; sorted.
 const RESERVED: &[&str] = &[
     "all",
@@ -108,17 +110,18 @@ const RESERVED: &[&str] = &[
     "with",
 ];
 
-/// Key words that PostgreSQL takes for names, but not for an alias right behind a table: a clause begins with them.
+/// Key words that PostgreSQL takes for names, but not for an alias right behind a table: a clause begins with them;
+/// sorted.
 const CLAUSES: &[&str] = &["overriding", "set", "values"];
 
 /// Whether a word, in lower case, is reserved.
 pub(super) fn is_reserved(word: &[u8]) -> bool {
-    RESERVED.binary_search_by(|probe| probe.as_bytes().cmp(word)).is_ok()
+    has(RESERVED, word)
 }
 
 /// Whether a word, in lower case, begins a clause where an alias could stand.
 pub(super) fn begins_clause(word: &[u8]) -> bool {
-    CLAUSES.iter().any(|clause| clause.as_bytes() == word)
+    has(CLAUSES, word)
 }
 
 #[cfg(test)]
@@ -127,7 +130,9 @@ mod tests {
 
     #[test]
     fn the_words_are_sorted() {
-        assert!(RESERVED.windows(2).all(|pair| pair[0] < pair[1]));
+        for list in [RESERVED, CLAUSES] {
+            assert!(list.windows(2).all(|pair| pair[0] < pair[1]));
+        }
     }
 
     #[test]

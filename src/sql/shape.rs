@@ -73,7 +73,7 @@ pub enum With {
 pub struct Shape {
     /// Its kind; that of the inner statement for an EXPLAIN.
     pub kind: Kind,
-    /// It is an EXPLAIN of that kind.
+    /// What an EXPLAIN of that kind does; `None` for anything else.
     pub explain: Option<Explain>,
     /// Tables read, folded, schemas kept, in order of appearance.
     pub reads: Vec<String>,
@@ -104,9 +104,14 @@ pub struct Shape {
 }
 
 impl Shape {
+    /// Whether it is an EXPLAIN that does not run its statement.
+    pub fn only_plans(&self) -> bool {
+        self.explain == Some(Explain::Plan)
+    }
+
     /// The kind of what it does: an EXPLAIN that only plans touches no rows.
     pub fn does(&self) -> Kind {
-        if self.explain == Some(Explain::Plan) { Kind::Utility } else { self.kind }
+        if self.only_plans() { Kind::Utility } else { self.kind }
     }
 
     /// All tables, written ones first, each once.

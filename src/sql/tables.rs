@@ -406,9 +406,7 @@ impl Walk<'_, '_> {
             self.at += 1;
         }
         if self.word(self.at, "index") && !drop {
-            while self.at < self.items.len() && !self.word(self.at, "on") && !self.symbol(self.at, b";") {
-                self.at += 1;
-            }
+            self.skip_to(&["on"]);
         } else if self.any(self.at, &["trigger", "policy"]) {
             self.at += 1;
             return self.owner();

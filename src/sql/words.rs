@@ -209,7 +209,7 @@ const NO_TYPES: &[&str] = &[
 
 /// Could this folded, unquoted word stand before a string as its type, as in `date '2026-11-23'`?
 pub(super) fn names_a_type(word: &[u8]) -> bool {
-    NO_TYPES.binary_search_by(|probe| probe.as_bytes().cmp(word)).is_err()
+    !has(NO_TYPES, word)
 }
 
 /// Is this folded, unquoted word the type of the string after it? `operand` says whether an operand is expected where
@@ -219,8 +219,12 @@ pub(super) fn is_type(word: &[u8], operand: impl FnOnce() -> bool) -> bool {
     names_a_type(word) && (word != b"path" || operand())
 }
 
-/// Words with which no operand begins: they go on after one, or begin the next clause. Sorted, for the binary search
-/// in [`begins_operand`].
+/// Is a folded word in a sorted list?
+pub(super) fn has(list: &[&str], word: &[u8]) -> bool {
+    list.binary_search_by(|probe| probe.as_bytes().cmp(word)).is_ok()
+}
+
+/// Words with which no operand begins: they go on after one, or begin the next clause. Sorted.
 #[rustfmt::skip]
 const NO_OPERANDS: &[&str] = &[
     "all", "analyse", "analyze", "and", "any", "as", "asc", "asymmetric", "at", "authorization", "between",
@@ -237,7 +241,7 @@ const NO_OPERANDS: &[&str] = &[
 /// May an operand begin with this folded, unquoted word? `called` says that a parenthesis follows it: `left(…)` and
 /// `any (…)` do, LEFT JOIN does not.
 pub(super) fn begins_operand(word: &[u8], called: bool) -> bool {
-    NO_OPERANDS.binary_search_by(|probe| probe.as_bytes().cmp(word)).is_err()
+    !has(NO_OPERANDS, word)
         || called && matches!(word, b"all" | b"any" | b"left" | b"right" | b"row" | b"some")
 }
 
